@@ -1,0 +1,84 @@
+/** Ordered from the most to the least severe. */
+export const SEVERITIES = ['CRITICAL', 'HIGH', 'MEDIUM', 'LOW', 'UNKNOWN'] as const;
+export type Severity = (typeof SEVERITIES)[number];
+
+/** What the vendor says of a vulnerability in its package (Trivy's `Status`). */
+export const FINDING_STATUSES = [
+  'unknown',
+  'not_affected',
+  'affected',
+  'fixed',
+  'under_investigation',
+  'will_not_fix',
+  'fix_deferred',
+  'end_of_life',
+] as const;
+export type FindingStatus = (typeof FINDING_STATUSES)[number];
+
+/** `os`: a package of the distribution; `library`: one of a language (npm, Go module, wheel …). */
+export const PACKAGE_CLASSES = ['os', 'library'] as const;
+export type PackageClass = (typeof PACKAGE_CLASSES)[number];
+
+export interface Finding {
+  /** `CVE-2024-3094`, or an advisory id of another kind, such as `GHSA-…`. */
+  readonly id: string;
+  readonly packageName: string;
+  readonly packageClass: PackageClass;
+  readonly installedVersion: string;
+  /** null: no fixed version is known. */
+  readonly fixedVersion: string | null;
+  readonly severity: Severity;
+  readonly status: FindingStatus;
+}
+
+/** All that a scanner found in one image, whatever its severity: the policy is applied afterwards. */
+export interface ScanReport {
+  /** The image id that the scanner itself read, in the form `sha256:…`. */
+  readonly imageId: string;
+  readonly scanner: ScannerInfo;
+  /** null: no operating system was recognised in the image. */
+  readonly os: { readonly family: string; readonly name: string; readonly endOfLife: boolean } | null;
+  readonly findings: readonly Finding[];
+}
+
+export interface ScannerInfo {
+  /** `trivy`. */
+  readonly name: string;
+  readonly version: string;
+  /** When the vulnerability database was made, ISO 8601; null where the scanner does not tell. */
+  readonly databaseUpdatedAt: string | null;
+}
+
+/** Why there is no verdict on an image although the scanner itself works. */
+export const UNSCANNED_REASONS = [
+  'not-scanned',
+  'content-missing',
+  'no-scannable-name',
+  'timeout',
+  'total-timeout',
+  'killed',
+  'out-of-memory',
+  'disk-full',
+  'report-for-another-image',
+  'unsupported-runtime',
+  'scan-failed',
+] as const;
+export type UnscannedReason = (typeof UNSCANNED_REASONS)[number];
+
+/** What one attempt to scan came to. `unparsable` becomes `unscannable` only when the content is complete and a second attempt fails alike. */
+export type ScanAttempt =
+  | { readonly kind: 'scanned'; readonly report: ScanReport }
+  | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
+  | { readonly kind: 'unparsable'; readonly error: string };
+
+/**
+ * The result of scanning one image. `unscanned` says nothing about the image, which therefore stays; `unscannable` says that its content
+ * is complete and could not be parsed, twice alike. A fault of the scanner itself is neither: it is thrown (`ScannerFault`).
+ */
+export type ScanResult =
+  | { readonly kind: 'scanned'; readonly report: ScanReport }
+  | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
+  | { readonly kind: 'unscannable'; readonly error: string };
+
+/** Scan results by image id, in the runtime's own form of the id. */
+export type ScanResults = ReadonlyMap<string, ScanResult>;
