@@ -27,7 +27,8 @@ export type KeepReason =
   | { readonly code: 'protected'; readonly objects: readonly ProtectingObject[] }
   | { readonly code: 'too-young'; readonly ageMs: number | null; readonly minAgeMs: number }
   | { readonly code: 'unscanned'; readonly why: UnscannedReason; readonly message: string }
-  | { readonly code: 'compliant'; readonly findings: number; readonly ignoredFindings: number };
+  /** `ignoredFindings`: how many the policy leaves out; null: not scanned, since no rule asked for it. */
+  | { readonly code: 'compliant'; readonly ignoredFindings: number | null };
 
 export type RemoveReason =
   | { readonly code: 'listed'; readonly entry: string }

@@ -62,6 +62,8 @@ export const UNSCANNED_REASONS = [
   'report-for-another-image',
   'unsupported-runtime',
   'scan-failed',
+  /** Unscannable, and the policy keeps such images. */
+  'unscannable',
 ] as const;
 export type UnscannedReason = (typeof UNSCANNED_REASONS)[number];
 

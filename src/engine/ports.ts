@@ -10,7 +10,10 @@ export interface NodeRuntime {
   sandboxImageReferences(signal: AbortSignal): Promise<SandboxImageReferences>;
   /** The image as it is now, null when the runtime does not have it. */
   imageStatus(imageId: string, signal: AbortSignal): Promise<NodeImage | null>;
-  /** Removes every name of the image. Succeeds when the image is absent already; containerd removes one in use without complaint. */
+  /**
+   * Removes every name of the image. Succeeds when the image is absent already; containerd removes one in use without complaint. Asks the
+   * runtime once: a repetition is the caller's, after its guards.
+   */
   removeImage(imageId: string, signal: AbortSignal): Promise<void>;
   /** What the images occupy and share. Images that the runtime tells nothing about are absent from the map. */
   imageStorage(imageIds: readonly string[], signal: AbortSignal): Promise<ImageStorage>;

@@ -1,0 +1,97 @@
+import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { cachedDirectory } from './cache-directory.ts';
+import type { OnProgress } from './debian-tools.ts';
+import { onPath } from './debian-tools.ts';
+import { LabError } from './lab-error.ts';
+import { errorMessage } from '../src/platform/errors.ts';
+import { runCommand } from './run-command.ts';
+
+/** A tool that is built from the sources of a published Go module. */
+export interface GoTool {
+  readonly name: string;
+  readonly module: string;
+  /** `v0.74.0`. */
+  readonly version: string;
+  /** The oldest Go that builds it. */
+  readonly go: string;
+  /** Folders of the module's commands; each becomes a binary of its last part's name. */
+  readonly commands: readonly string[];
+  /** The package variable that takes the version. */
+  readonly versionVariable: string;
+  readonly tags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly duration: string;
+}
+
+export const CONTAINERD_V2: GoTool = {
+  name: 'containerd',
+  module: 'github.com/containerd/containerd/v2',
+  version: 'v2.2.3',
+  go: '1.24.3',
+  commands: ['cmd/containerd', 'cmd/containerd-shim-runc-v2', 'cmd/ctr'],
+  versionVariable: 'version.Version',
+  tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
+  env: {},
+  duration: 'about a minute',
+};
+
+export const TRIVY: GoTool = {
+  name: 'trivy',
+  module: 'github.com/aquasecurity/trivy',
+  version: 'v0.74.0',
+  go: '1.26.3',
+  commands: ['cmd/trivy'],
+  versionVariable: 'pkg/version/app.ver',
+  tags: [],
+  env: { GOEXPERIMENT: 'jsonv2' },
+  duration: '5 to 10 minutes and 3 GB of memory the first time',
+};
+
+/** The directory that holds the tool's binaries, built into the cache when they aren't there. Throws `tool-missing` with the reason. */
+export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promise<string> {
+  return await cachedDirectory(`${tool.name}-${tool.version}`, async (making) => {
+    const go = onPath('go') ?? (existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : null);
+    if (go === null) {
+      const message = `${tool.name} ${tool.version} is built from source, and there is no Go on PATH.`;
+      throw new LabError({ code: 'tool-missing', message, hint: `Install Go ${tool.go} or newer from https://go.dev/dl/.` });
+    }
+    onProgress(`Building ${tool.name} ${tool.version} from its Go module (${tool.duration}) ...`);
+    const started = Date.now();
+    try {
+      await build(tool, { go, directory: making, onProgress });
+    } catch (cause) {
+      const message = `${tool.name} ${tool.version} can't be built: ${firstReason(errorMessage(cause))}`;
+      throw new LabError({ code: 'tool-missing', message, hint: `It takes Go ${tool.go} or newer and a Go module proxy in reach.`, cause });
+    }
+    onProgress(`Built ${tool.name} ${tool.version} in ${Math.round((Date.now() - started) / 1000)} s.`);
+  });
+}
+
+async function build(tool: GoTool, at: { go: string; directory: string; onProgress: OnProgress }): Promise<void> {
+  const work = join(at.directory, 'work');
+  await mkdir(work);
+  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-buildvcs=false -mod=mod', ...tool.env };
+  const download = await runCommand(at.go, ['mod', 'download', '-json', `${tool.module}@${tool.version}`], { cwd: at.directory, env });
+  const { Dir: source } = JSON.parse(download) as { Dir: string };
+  await writeFile(join(work, 'go.mod'), `module lab/${tool.name}\ngo ${tool.go}\nrequire ${tool.module} ${tool.version}\n`);
+  // The module's own sums, so that it is built from the very dependencies that it was released with; `go mod tidy` would choose.
+  await copyFile(join(source, 'go.sum'), join(work, 'go.sum'));
+  await chmod(join(work, 'go.sum'), 0o644);
+  const flags = ['-trimpath', '-ldflags', `-s -w -X ${tool.module}/${tool.versionVariable}=${tool.version.slice(1)}`];
+  const tags = tool.tags.length === 0 ? [] : ['-tags', tool.tags.join(',')];
+  for (const command of tool.commands) {
+    const output = join(at.directory, basename(command));
+    const onLine = (line: string): void => {
+      if (line.startsWith('go: downloading')) at.onProgress(`  ${line.slice('go: '.length)}`);
+    };
+    await runCommand(at.go, ['build', ...flags, ...tags, '-o', output, `${tool.module}/${command}`], { cwd: work, env, onLine });
+  }
+  await rm(work, { recursive: true });
+}
+
+/** Go says what it downloads before it says what went wrong. */
+function firstReason(message: string): string {
+  return message.split('\n').findLast((line) => line.trim() !== '' && !line.startsWith('go: downloading')) ?? message;
+}

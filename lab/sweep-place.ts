@@ -1,0 +1,143 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { commandLine, isAlive, listPids, signalProcess } from './processes.ts';
+import type { Place } from './place.ts';
+
+/** A killed process is gone in milliseconds; one that waits for a disk takes longer. */
+const END_TIMEOUT_MS = 5_000;
+const POLL_MS = 5;
+
+/**
+ * Ends and removes all that is at the place: the daemon, its shims, their containers, control groups, mounts, sockets, directories.
+ * Synchronous, since it also runs while the process exits; complete without the daemon's help, which may be dead or stopped. Throws when
+ * something remains.
+ */
+export function sweepPlace(place: Place): void {
+  // The daemon first, so that nothing new is started while the rest ends.
+  untilNone(
+    () => placePids(place, ['containerd', 'ctr']),
+    (pid) => signalProcess(pid, 'SIGKILL'),
+  );
+  // The containers before their shims, which reap them.
+  untilNone(() => cgroupDirectories(place), endCgroup);
+  untilNone(
+    () => placePids(place, ['containerd-shim-runc-v2']),
+    (pid) => signalProcess(pid, 'SIGKILL'),
+  );
+  removeShimSockets(place);
+  for (const mount of placeMounts(place).reverse()) attempt(() => execFileSync('umount', ['--lazy', mount], { stdio: 'ignore' }));
+  // Below a mount that stays lie files of others.
+  if (placeMounts(place).length === 0) {
+    rmSync(place.state, { recursive: true, force: true });
+    rmSync(place.root, { recursive: true, force: true });
+  }
+  const remains = listRemains(place);
+  if (remains.length > 0) throw new Error(`The private containerd can't be removed: ${remains.join(', ')}`);
+}
+
+/** What of the place is still on the machine, one line each; empty after a sweep. */
+export function listRemains(place: Place): string[] {
+  const exists = (path: string): boolean => readdirSync(dirname(path)).includes(basename(path));
+  return [
+    ...listPids()
+      .filter((pid) => isAlive(pid) && isOfPlace(place, commandLine(pid).slice(1)))
+      .map((pid) => `process ${pid}: ${commandLine(pid).join(' ')}`),
+    ...placeMounts(place).map((path) => `mount ${path}`),
+    ...cgroupDirectories(place).map((path) => `control group ${path}`),
+    ...[place.root, place.state].filter(exists).map((path) => `directory ${path}`),
+  ];
+}
+
+/** Daemon and shims, known by the socket or configuration file they were started with. Another program that looks at these files is not ours. */
+function placePids(place: Place, programs: readonly string[]): number[] {
+  return listPids().filter((pid) => {
+    const [program = '', ...args] = commandLine(pid);
+    return programs.includes(basename(program)) && isOfPlace(place, args) && isAlive(pid);
+  });
+}
+
+function isOfPlace(place: Place, args: readonly string[]): boolean {
+  return args.some((arg) => arg.startsWith(`${place.state}/`) || arg.startsWith(`${place.root}/`));
+}
+
+/** Ends what the list names until it names nothing, or for as long as that may take. */
+function untilNone<T>(list: () => T[], end: (item: T) => void): void {
+  const deadline = Date.now() + END_TIMEOUT_MS;
+  for (let items = list(); items.length > 0 && Date.now() < deadline; items = list()) {
+    items.forEach(end);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
+  }
+}
+
+interface Mount {
+  readonly path: string;
+  readonly type: string;
+}
+
+/** From /proc/self/mountinfo: the mount point is the fifth field, the type the first after the dash. */
+function listMounts(): Mount[] {
+  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
+  return lines.map((line) => ({ path: line.split(' ')[4] ?? '', type: line.split(' - ')[1]?.split(' ')[0] ?? '' }));
+}
+
+function placeMounts(place: Place): string[] {
+  return listMounts()
+    .map((mount) => mount.path)
+    .filter((path) => path.startsWith(`${place.root}/`) || path.startsWith(`${place.state}/`));
+}
+
+/** The place's control groups in every mounted hierarchy (cgroup v1 has several), a child before its parent. */
+function cgroupDirectories(place: Place): string[] {
+  const hierarchies = listMounts().filter((mount) => mount.type === 'cgroup' || mount.type === 'cgroup2');
+  return hierarchies.flatMap(({ path }) => directoriesBelow(join(path, place.name)));
+}
+
+function directoriesBelow(directory: string): string[] {
+  try {
+    const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [...children.flatMap((entry) => directoriesBelow(join(directory, entry.name))), directory];
+  } catch {
+    return [];
+  }
+}
+
+/** Kills the processes in the group, and removes it once it has none. */
+function endCgroup(directory: string): void {
+  attempt(() => {
+    const pids = readFileSync(join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number);
+    for (const pid of pids) signalProcess(pid, 'SIGKILL');
+    rmdirSync(directory);
+  });
+}
+
+/** Shims listen in /run/containerd/s whatever containerd's own directories are; each bundle records its shim's address. */
+function removeShimSockets(place: Place): void {
+  const bundles = join(place.state, 'containerd/io.containerd.runtime.v2.task');
+  let sockets = '';
+  attempt(() => {
+    for (const entry of readdirSync(bundles, { recursive: true, withFileTypes: true })) {
+      // containerd 1 writes the one, containerd 2 the other.
+      if (!['address', 'bootstrap.json'].includes(entry.name) || !entry.isFile()) continue;
+      const address = /unix:\/\/(\/[^"\s]+)/.exec(readFileSync(join(entry.parentPath, entry.name), 'utf8'))?.[1];
+      if (address === undefined) continue;
+      rmSync(address, { force: true });
+      sockets = dirname(address);
+    }
+  });
+  if (sockets === '') return;
+  // Only when empty: the machine's own containerd, or another private one, may use them.
+  attempt(() => {
+    rmdirSync(sockets);
+    rmdirSync(dirname(sockets));
+  });
+}
+
+/** For what may be gone or busy: the sweep goes on, and tells at its end what remains. */
+function attempt(effect: () => unknown): void {
+  try {
+    effect();
+  } catch {
+    // as said
+  }
+}

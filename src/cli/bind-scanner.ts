@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import type { Scanner } from '../engine/ports.ts';
+import type { ScanLimits } from '../engine/scan-images.ts';
+import { planScanConcurrency } from '../scan/plan-scan-concurrency.ts';
+import { createTrivyScanner } from '../scan/trivy-scanner.ts';
+import type { BoundNode } from './bind-runtime.ts';
+import type { CliContext } from './context.ts';
+import type { ScannerOptions } from './parsed-options.ts';
+
+/** Trivy on this machine, reading the images of its runtime. */
+export function bindScanner(context: CliContext, options: ScannerOptions, node: BoundNode): Scanner {
+  const { dbRepository } = options;
+  return createTrivyScanner({
+    binary: options.trivy,
+    images:
+      node.runtimeName === 'containerd'
+        ? { kind: 'containerd', address: node.socketPath }
+        : { kind: 'other', runtimeName: node.runtimeName },
+    database: options.skipDbUpdate
+      ? { kind: 'as-is' }
+      : { kind: 'download', ...(dbRepository === undefined ? {} : { repositories: [dbRepository] }) },
+    cacheDir: options.trivyCacheDir ?? defaultCacheDir(context),
+    tmpDir: context.machine.temporaryDirectory,
+    memoryLimitBytes: Math.floor(scanMemory(context, options) / scanConcurrency(context, options)),
+    env: context.env,
+  });
+}
+
+export function scanLimits(context: CliContext, options: ScannerOptions): ScanLimits {
+  return {
+    concurrency: scanConcurrency(context, options),
+    perImageTimeoutMs: options.timeoutPerImage,
+    totalTimeoutMs: options.timeoutTotal,
+  };
+}
+
+/** What one Trivy process needs with the whole vulnerability database; small images take a quarter of it. */
+const SCAN_MEMORY_BYTES = 512 * 1024 * 1024;
+
+function scanConcurrency(context: CliContext, options: ScannerOptions): number {
+  const fitting = planScanConcurrency({
+    memoryLimitBytes: scanMemory(context, options),
+    cpus: context.machine.cpus,
+    perProcessBytes: SCAN_MEMORY_BYTES,
+  });
+  return options.concurrency ?? fitting;
+}
+
+/** A scan runs on a node that has other work: half of what is free, unless told otherwise. */
+function scanMemory({ machine }: CliContext, { scanMemory: given }: ScannerOptions): number {
+  return given ?? machine.memoryBytes / 2;
+}
+
+/** As Trivy itself chooses it. */
+function defaultCacheDir({ env, machine }: CliContext): string {
+  const caches = env['XDG_CACHE_HOME'] ?? join(machine.homeDirectory, '.cache');
+  return env['TRIVY_CACHE_DIR'] ?? join(caches, 'trivy');
+}

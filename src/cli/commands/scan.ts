@@ -1,0 +1,88 @@
+import { SEVERITIES, type Finding, type ScanResult } from '../../api/scan-report.ts';
+import type { NodeImage } from '../../api/inventory.ts';
+import { evaluateReport } from '../../core/verdict.ts';
+import type { ScanPolicy } from '../../api/scan-policy.ts';
+import { scanImages } from '../../engine/scan-images.ts';
+import { takeInventory } from '../../engine/take-inventory.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { findImages } from '../find-image.ts';
+import { withNode } from '../bind-runtime.ts';
+import { bindScanner, scanLimits } from '../bind-scanner.ts';
+import { formatTable } from '../output/format-table.ts';
+import { imageName, printable } from '../output/image-name.ts';
+import { createProgress } from '../output/progress.ts';
+import { writeDocument } from '../output/write-document.ts';
+import type { PolicyOptions, RuntimeOptions, ScannerOptions } from '../parsed-options.ts';
+import { readScanPolicy } from '../read-scan-policy.ts';
+
+/** `image-cleaner scan IMAGE…`: scans images, in use or not, and shows what the policy makes of them. Fails when one has no result. */
+export async function scan(
+  context: CliContext,
+  names: readonly string[],
+  options: RuntimeOptions & ScannerOptions & PolicyOptions,
+): Promise<ExitCode> {
+  const policy = await readScanPolicy(options);
+  return withNode(context, options, async (node) => {
+    const { images } = await takeInventory(node.runtime, context.signal);
+    const chosen = [...new Set(names.flatMap((name) => findImages(images, name)))];
+    const results = await scanImages({
+      scanner: bindScanner(context, options, node),
+      runtime: node.runtime,
+      images: chosen,
+      limits: scanLimits(context, options),
+      onEvent: createProgress(context.stderr).onEvent,
+      signal: context.signal,
+    });
+    const scanned = chosen.map((image) => describeScan(image, results.get(image.id), { policy, now: context.now() }));
+    writeDocument(context.stdout, options.output, scanned, () => scanned.map(formatScan).join('\n'));
+    return scanned.every(({ result }) => result === 'scanned') ? EXIT.done : EXIT.failed;
+  });
+}
+
+interface ScannedImage {
+  readonly image: NodeImage;
+  readonly result: ScanResult['kind'];
+  /** Why there is no verdict; null when there is one. */
+  readonly message: string | null;
+  readonly os: string | null;
+  readonly endOfLife: boolean;
+  readonly findings: readonly Finding[];
+  readonly ignoredFindings: number;
+}
+
+interface Judgement {
+  readonly policy: ScanPolicy;
+  readonly now: number;
+}
+
+function describeScan(image: NodeImage, result: ScanResult | undefined, { policy, now }: Judgement): ScannedImage {
+  const none = { image, os: null, endOfLife: false, findings: [], ignoredFindings: 0 };
+  if (result === undefined) return { ...none, result: 'unscanned', message: 'the image was not scanned' };
+  if (result.kind === 'unscanned') return { ...none, result: result.kind, message: result.message };
+  if (result.kind === 'unscannable') return { ...none, result: result.kind, message: result.error };
+  const { os } = result.report;
+  const { findings, ignoredFindings } = evaluateReport(result.report, policy, now);
+  return {
+    image,
+    result: result.kind,
+    message: null,
+    os: os === null ? null : `${os.family} ${os.name}`,
+    endOfLife: os?.endOfLife === true,
+    findings,
+    ignoredFindings,
+  };
+}
+
+function formatScan({ image, result, message, os, endOfLife, findings, ignoredFindings }: ScannedImage): string {
+  const title = `${imageName(image)}\n`;
+  if (result !== 'scanned') return `${title}  ${result}: ${printable(message ?? '')}\n`;
+  const counts = SEVERITIES.map((severity) => ({ severity, count: findings.filter((finding) => finding.severity === severity).length }));
+  const found = counts.filter(({ count }) => count > 0).map(({ severity, count }) => `${String(count)} ${severity}`);
+  const summary = `  ${os ?? 'no operating system'}${endOfLife ? ', past its end of life' : ''}: ${found.join(', ') || 'nothing that the policy counts'}${ignoredFindings > 0 ? ` (${String(ignoredFindings)} left out)` : ''}\n`;
+  if (findings.length === 0) return title + summary;
+  const rows = findings.map(({ id, severity, packageName, installedVersion, fixedVersion }) =>
+    [`  ${id}`, severity, packageName, installedVersion, fixedVersion ?? '-'].map(printable),
+  );
+  return title + summary + formatTable(['  VULNERABILITY', 'SEVERITY', 'PACKAGE', 'INSTALLED', 'FIXED IN'], rows);
+}

@@ -1,0 +1,24 @@
+import type { Readable, Writable } from 'node:stream';
+
+export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** What a command is given of the process that it runs in. Only `main.ts` makes one from the real process. */
+export interface CliContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  /** Data. */
+  readonly stdout: OutputStream;
+  /** Talk: progress, warnings, questions, errors. */
+  readonly stderr: OutputStream;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Aborted by the first interrupt: finish what is in hand and stop. */
+  readonly signal: AbortSignal;
+  /** What this process may use. */
+  readonly machine: {
+    readonly memoryBytes: number;
+    readonly cpus: number;
+    readonly temporaryDirectory: string;
+    readonly homeDirectory: string;
+  };
+}

@@ -1,0 +1,127 @@
+import type { ProtectingObject } from '../api/decision.ts';
+import type { ImageStorage, NodeContainer, NodeImage, NodeInventory } from '../api/inventory.ts';
+import type { ScanPolicy } from '../api/scan-policy.ts';
+import type { ScanResults } from '../api/scan-report.ts';
+import { compareTexts } from './compare-texts.ts';
+import type { DiskThresholds } from './disk-pressure.ts';
+import type { Exclusions } from './exclusions.ts';
+import type { ImageHistories } from './image-age.ts';
+import { indexImages, type ImageIndex } from './image-index.ts';
+import type { ImageList } from './image-list.ts';
+import { findImageUse, type ImageUse, type PendingPod } from './image-use.ts';
+import { resolveSandboxImages, type SandboxImages } from './sandbox-image.ts';
+
+/** A Kubernetes object and the images that it refers to (rule 5). */
+export interface Protection {
+  readonly object: ProtectingObject;
+  readonly imageReferences: readonly string[];
+}
+
+/** All that a plan is made of. What only a cluster or a history knows is empty where there is none. */
+export interface PlanInput {
+  readonly inventory: NodeInventory;
+  readonly pendingPods: readonly PendingPod[];
+  readonly exclusions: Exclusions;
+  /** A manual run removes what is listed and nothing else; null: an automatic run. */
+  readonly imageList: ImageList | null;
+  readonly protections: readonly Protection[];
+  /** 0: no least age. */
+  readonly minAgeMs: number;
+  /** null: no greatest age. */
+  readonly maxAgeMs: number | null;
+  readonly histories: ImageHistories;
+  /** null: no disk threshold. */
+  readonly diskThresholds: DiskThresholds | null;
+  /** null: the scanner is off. */
+  readonly scan: { readonly policy: ScanPolicy; readonly results: ScanResults } | null;
+  readonly storage: ImageStorage;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** The input, gathered and indexed once, so that each rule is a look-up. */
+export interface PlanFacts {
+  readonly input: PlanInput;
+  /** One entry per image id, in order of id. */
+  readonly images: readonly NodeImage[];
+  readonly imagesById: ReadonlyMap<string, NodeImage>;
+  readonly index: ImageIndex;
+  readonly use: ImageUse;
+  readonly sandboxImages: SandboxImages;
+  readonly protectionsByImage: ReadonlyMap<string, readonly ProtectingObject[]>;
+}
+
+export function gatherFacts(input: PlanInput): PlanFacts {
+  const images = mergeById(input.inventory.images);
+  const index = indexImages(images);
+  return {
+    input,
+    images,
+    imagesById: new Map(images.map((image) => [image.id, image])),
+    index,
+    use: findImageUse(index, input.inventory.containers, input.pendingPods),
+    sandboxImages: resolveSandboxImages(index, input.inventory.sandboxImageReferences),
+    protectionsByImage: protectedImages(index, input.protections),
+  };
+}
+
+/**
+ * The facts of the safety rules as they are now: other containers, and one image with other names or another pin. Images that have come
+ * since the plan are not known here, so a container of one counts as unresolved and keeps its repository.
+ */
+export function refreshFacts(
+  facts: PlanFacts,
+  image: NodeImage,
+  containers: readonly NodeContainer[],
+  pendingPods: readonly PendingPod[],
+): PlanFacts {
+  const known = facts.imagesById.get(image.id);
+  const unchanged = known !== undefined && sameNames(known, image);
+  const index = unchanged ? facts.index : indexImages([...facts.images, image]);
+  return {
+    ...facts,
+    index,
+    use: findImageUse(index, containers, pendingPods),
+    sandboxImages: unchanged ? facts.sandboxImages : resolveSandboxImages(index, facts.input.inventory.sandboxImageReferences),
+  };
+}
+
+function sameNames(a: NodeImage, b: NodeImage): boolean {
+  return a.repoTags.join() === b.repoTags.join() && a.repoDigests.join() === b.repoDigests.join();
+}
+
+/** A runtime may list an image once per name; a decision is about the image. Pinned once is pinned. */
+function mergeById(images: readonly NodeImage[]): NodeImage[] {
+  const merged = new Map<string, NodeImage>();
+  for (const image of images) {
+    const other = merged.get(image.id);
+    merged.set(image.id, other === undefined ? image : merge(other, image));
+  }
+  return [...merged.values()].sort((a, b) => compareTexts(a.id, b.id));
+}
+
+function merge(a: NodeImage, b: NodeImage): NodeImage {
+  return {
+    id: a.id,
+    repoTags: union(a.repoTags, b.repoTags),
+    repoDigests: union(a.repoDigests, b.repoDigests),
+    sizeBytes: Math.max(a.sizeBytes, b.sizeBytes),
+    pinned: a.pinned || b.pinned,
+  };
+}
+
+function union(a: readonly string[], b: readonly string[]): string[] {
+  return [...new Set([...a, ...b])].sort(compareTexts);
+}
+
+function protectedImages(index: ImageIndex, protections: readonly Protection[]): ReadonlyMap<string, readonly ProtectingObject[]> {
+  const byImage = new Map<string, ProtectingObject[]>();
+  for (const { object, imageReferences } of protections) {
+    for (const id of new Set(imageReferences.flatMap((reference) => [...index.resolve(reference)]))) {
+      const objects = byImage.get(id);
+      if (objects === undefined) byImage.set(id, [object]);
+      else objects.push(object);
+    }
+  }
+  return byImage;
+}

@@ -1,0 +1,28 @@
+import type { ImageStorage, NodeImage, StorageUnit } from '../api/inventory.ts';
+
+/** Counts what removing images frees: a storage unit is free when the last image that has it goes. */
+export interface ReclaimLedger {
+  /** Takes the image out; returns the bytes that this frees, given all that was taken out before. */
+  remove(image: NodeImage): number;
+}
+
+/** An image that the storage tells nothing about is one unit of its own, of its reported size. */
+export function createReclaimLedger(images: readonly NodeImage[], storage: ImageStorage): ReclaimLedger {
+  const imagesByUnit = new Map<string, number>();
+  const unitsOf = (image: NodeImage): readonly StorageUnit[] =>
+    storage.get(image.id) ?? [{ key: `image:${image.id}`, bytes: image.sizeBytes }];
+  for (const image of images) {
+    for (const { key } of unitsOf(image)) imagesByUnit.set(key, (imagesByUnit.get(key) ?? 0) + 1);
+  }
+  return {
+    remove: (image) => {
+      let freed = 0;
+      for (const { key, bytes } of unitsOf(image)) {
+        const left = (imagesByUnit.get(key) ?? 0) - 1;
+        imagesByUnit.set(key, left);
+        if (left === 0) freed += bytes;
+      }
+      return freed;
+    },
+  };
+}

@@ -1,0 +1,313 @@
+import os from 'node:os';
+import { Code, ConnectError } from '@connectrpc/connect';
+import { describe, expect, test } from 'vitest';
+import type { NodeRuntime } from '../engine/ports.ts';
+import { connectToRuntime } from './connect-to-runtime.ts';
+import type { CriRuntime } from './cri-runtime.ts';
+import { Content } from './gen/containerd_content_pb.js';
+import { Snapshots } from './gen/containerd_snapshots_pb.js';
+import { ContainerState } from './gen/cri_pb.js';
+import { CONTAINERD, CRI_O, startTestRuntime, type TestRuntimeServer } from './test-runtime-server.ts';
+
+const signal = AbortSignal.timeout(30_000);
+
+async function withRuntime(server: TestRuntimeServer, use: (runtime: NodeRuntime) => Promise<void>): Promise<void> {
+  try {
+    using runtime: CriRuntime = await connectToRuntime({ socketPath: server.socketPath, retryBudgetMs: 0 }, signal);
+    await use(runtime);
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+}
+
+const notFound = (): never => {
+  throw new ConnectError('not found', Code.NotFound);
+};
+
+describe('images', () => {
+  test('of containerd', async () => {
+    const image = {
+      id: 'sha256:1',
+      repoTags: ['docker.io/library/alpine:3.22'],
+      repoDigests: ['docker.io/library/alpine@sha256:2'],
+      size: 5_000_000_000n,
+      pinned: true,
+    };
+    const server = await startTestRuntime(CONTAINERD, {
+      images: { listImages: () => ({ images: [image] }), imageStatus: ({ image: spec }) => (spec?.image === image.id ? { image } : {}) },
+    });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.listImages(signal)).toEqual([
+        { id: 'sha256:1', repoTags: image.repoTags, repoDigests: image.repoDigests, sizeBytes: 5_000_000_000, pinned: true },
+      ]);
+      expect(await runtime.imageStatus('sha256:1', signal)).toMatchObject({ id: 'sha256:1' });
+      expect(await runtime.imageStatus('sha256:9', signal)).toBeNull();
+    });
+  });
+
+  test('of cri-dockerd, which fills in <none>', async () => {
+    const images = [{ id: 'sha256:1', repoTags: ['<none>:<none>'], repoDigests: ['alpine@<none>', 'alpine@sha256:2'] }];
+    const server = await startTestRuntime(CONTAINERD, { images: { listImages: () => ({ images }) } });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.listImages(signal)).toMatchObject([{ repoTags: [], repoDigests: ['alpine@sha256:2'] }]);
+    });
+  });
+});
+
+/** An enum of proto3 is open: a later version of the interface may send any number. */
+const STATE_OF_LATER_CRI: ContainerState = Number('9');
+
+describe('listContainers', () => {
+  const listed = {
+    id: 'c1',
+    podSandboxId: 's1',
+    metadata: { name: 'app' },
+    image: { image: 'docker.io/library/app:1', userSpecifiedImage: 'app:1' },
+    imageRef: 'sha256:1',
+    imageId: 'sha256:1',
+    state: ContainerState.CONTAINER_EXITED,
+    labels: { 'io.kubernetes.pod.namespace': 'by-label', 'io.kubernetes.pod.name': 'pod' },
+  };
+  const sandboxes = { items: [{ id: 's1', metadata: { namespace: 'shop', name: 'cart' } }] };
+  const mounts = [{ containerPath: '/data' }, { containerPath: '/model', image: { image: 'sha256:7', userSpecifiedImage: 'models/a:1' } }];
+
+  test('tells every reference to an image, the volumes, and the pod', async () => {
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({ containers: [listed, { ...listed, id: 'c2', podSandboxId: 'gone', state: STATE_OF_LATER_CRI }] }),
+        containerStatus: ({ containerId }) => ({ status: { mounts: containerId === 'c1' ? mounts : [] } }),
+        listPodSandbox: () => sandboxes,
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      const app = {
+        id: 'c1',
+        name: 'app',
+        state: 'exited',
+        podNamespace: 'shop',
+        podName: 'cart',
+        imageReferences: ['docker.io/library/app:1', 'app:1', 'sha256:1'],
+        volumeImageReferences: ['sha256:7', 'models/a:1'],
+      };
+      expect(await runtime.listContainers(signal)).toEqual([
+        app,
+        { ...app, id: 'c2', state: 'unknown', podNamespace: 'by-label', podName: 'pod', volumeImageReferences: [] },
+      ]);
+    });
+  });
+
+  test('asks about a container once in its life', async () => {
+    const asked: string[] = [];
+    let ids = ['c1', 'c2'];
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({ containers: ids.map((id) => ({ ...listed, id })) }),
+        containerStatus: ({ containerId }) => {
+          asked.push(containerId);
+          return { status: { mounts } };
+        },
+        listPodSandbox: () => {
+          asked.push('sandboxes');
+          return sandboxes;
+        },
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      for (const next of [['c1', 'c2'], ['c2', 'c3'], ['c3'], ['c1', 'c3']]) {
+        ids = next;
+        expect(await runtime.listContainers(signal)).toHaveLength(next.length);
+      }
+      expect(asked.toSorted()).toEqual(['c1', 'c1', 'c2', 'c3', 'sandboxes']);
+    });
+  });
+
+  test('leaves out a container that is gone, and only that', async () => {
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: ({ filter }) => ({ containers: filter?.id === 'c1' ? [] : [listed, { ...listed, id: 'c2' }] }),
+        containerStatus: ({ containerId }) => (containerId === 'c1' ? notFound() : { status: { mounts: [] } }),
+        listPodSandbox: () => sandboxes,
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      expect((await runtime.listContainers(signal)).map(({ id }) => id)).toEqual(['c2']);
+    });
+  });
+
+  test.each([
+    ['a container that the list still has', Code.NotFound, 'not-found'],
+    ['another error', Code.Internal, 'call-failed'],
+  ])('rejects on %s rather than give a part', async (_case, code, expected) => {
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({ containers: [listed, { ...listed, id: 'c2' }] }),
+        containerStatus: ({ containerId }) => {
+          if (containerId === 'c2') throw new ConnectError('no', code);
+          return { status: { mounts: [] } };
+        },
+        listPodSandbox: () => sandboxes,
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      await expect(runtime.listContainers(signal)).rejects.toMatchObject({ code: expected });
+    });
+  });
+});
+
+describe('sandboxImageReferences', () => {
+  const pause = 'registry.k8s.io/pause:3.10';
+  const withSandbox = (config: string, info: Record<string, string>) => ({
+    status: () => ({ info: { config } }),
+    listPodSandbox: () => ({ items: [{ id: 's1' }, { id: 'gone' }] }),
+    podSandboxStatus: ({ podSandboxId }: { podSandboxId: string }) => (podSandboxId === 'gone' ? notFound() : { info }),
+  });
+
+  test.each([
+    ['containerd 1.6', CONTAINERD, `{"containerd":{"snapshotter":"overlayfs"},"sandboxImage":"${pause}"}`, '{"image":"old/pause:3.1"}'],
+    ['CRI-O', CRI_O, `{"sandboxImage":"${pause}"}`, '{"image":"old/pause:3.1","pid":1}'],
+  ])('%s: the configured one and those in use', async (_case, version, config, info) => {
+    await withRuntime(await startTestRuntime(version, { runtime: withSandbox(config, { info }) }), async (runtime) => {
+      expect(await runtime.sandboxImageReferences(signal)).toEqual([pause, 'old/pause:3.1']);
+    });
+  });
+
+  test('containerd 2 names it in its sandboxes only', async () => {
+    const runtime = withSandbox('{"containerd":{"runtimes":{}}}', { info: `{"image":"${pause}"}` });
+    await withRuntime(await startTestRuntime(CONTAINERD, { runtime }), async (connected) => {
+      expect(await connected.sandboxImageReferences(signal)).toEqual([pause]);
+    });
+  });
+
+  test.each([
+    ['CRI-O without infra containers and an old Status', '', { info: '{}' }],
+    ['text that is not JSON', 'no', { info: 'neither' }],
+    ['no info at all', '[]', {}],
+    ['an empty name', '{"sandboxImage":""}', {}],
+  ])('null when nothing names it: %s', async (_case, config, info: Record<string, string>) => {
+    await withRuntime(await startTestRuntime(CRI_O, { runtime: withSandbox(config, info) }), async (runtime) => {
+      expect(await runtime.sandboxImageReferences(signal)).toBeNull();
+    });
+  });
+});
+
+const digest = (name: string): string => `sha256:${name}`;
+const CONFIG = 'containerd.io/gc.ref.content.config';
+const LAYER = 'containerd.io/gc.ref.content.l.';
+
+/** Two images over one base layer; b's own layer is no longer in the content store. */
+function startContainerd(snapshotLabel = 'containerd.io/gc.ref.snapshot.overlayfs'): Promise<TestRuntimeServer> {
+  const diffIds: Record<string, string[]> = { [digest('a')]: [digest('base')], [digest('b')]: [digest('base'), digest('top')] };
+  const blobs = [
+    { digest: digest('manifest-a'), size: 10n, labels: { [CONFIG]: digest('a'), [`${LAYER}0`]: digest('base-gz') } },
+    {
+      digest: digest('manifest-b'),
+      size: 11n,
+      labels: { [CONFIG]: digest('b'), [`${LAYER}0`]: digest('base-gz'), [`${LAYER}1`]: digest('top-gz') },
+    },
+    { digest: digest('a'), size: 2n, labels: { [snapshotLabel]: digest('base') } },
+    { digest: digest('b'), size: 3n, labels: { [snapshotLabel]: digest('chain') } },
+    { digest: digest('base-gz'), size: 400n, labels: { 'containerd.io/uncompressed': digest('base') } },
+  ];
+  const usage: Record<string, bigint> = { [digest('base')]: 1000n };
+  return startTestRuntime(CONTAINERD, {
+    runtime: { status: () => ({ info: { config: '{}' } }) },
+    images: {
+      imageStatus: ({ image }) => {
+        const id = image?.image ?? '';
+        const layers = diffIds[id];
+        return layers === undefined
+          ? {}
+          : { image: { id }, info: { info: JSON.stringify({ imageSpec: { rootfs: { diff_ids: layers } } }) } };
+      },
+    },
+    others: (router) => {
+      router.service(Content, {
+        // eslint-disable-next-line @typescript-eslint/require-await -- a stream is an async generator
+        list: async function* ({ filters }) {
+          const wanted = filters[0]?.split('==')[1];
+          yield { info: blobs.filter((blob) => wanted === undefined || blob.labels[CONFIG] === wanted).slice(0, 2) };
+          yield { info: blobs.filter((blob) => wanted === undefined || blob.labels[CONFIG] === wanted).slice(2) };
+        },
+        info: (request) => ({ info: blobs.find((blob) => blob.digest === request.digest) ?? notFound() }),
+      });
+      router.service(Snapshots, {
+        usage: ({ snapshotter, key }) => {
+          if (snapshotter !== 'overlayfs') throw new ConnectError(`snapshotter not loaded: ${snapshotter}`, Code.InvalidArgument);
+          return { size: usage[key] ?? notFound() };
+        },
+      });
+    },
+  });
+}
+
+describe('imageStorage', () => {
+  test('of containerd: snapshots and blobs, shared by key', async () => {
+    await withRuntime(await startContainerd(), async (runtime) => {
+      const shared = [
+        { key: 'snapshot:sha256:base', bytes: 1000 },
+        { key: 'blob:sha256:base-gz', bytes: 400 },
+      ];
+      const storage = await runtime.imageStorage([digest('a'), digest('b'), digest('absent')], signal);
+      expect([...storage.keys()]).toEqual([digest('a'), digest('b')]);
+      expect(storage.get(digest('a'))).toEqual(
+        expect.arrayContaining([...shared, { key: 'blob:sha256:a', bytes: 2 }, { key: 'blob:sha256:manifest-a', bytes: 10 }]),
+      );
+      expect(storage.get(digest('b'))).toEqual(
+        expect.arrayContaining([...shared, { key: 'blob:sha256:b', bytes: 3 }, { key: 'blob:sha256:manifest-b', bytes: 11 }]),
+      );
+    });
+  });
+
+  test('a snapshotter that is configured no more takes nothing', async () => {
+    await withRuntime(await startContainerd('containerd.io/gc.ref.snapshot.stargz'), async (runtime) => {
+      const storage = await runtime.imageStorage([digest('a')], signal);
+      expect(storage.get(digest('a'))?.map(({ key }) => key)).not.toContain('snapshot:sha256:base');
+    });
+  });
+
+  test('is empty for CRI-O, and for containerd without these services', async () => {
+    for (const version of [CRI_O, CONTAINERD]) {
+      await withRuntime(await startTestRuntime(version, {}), async (runtime) => {
+        expect(await runtime.imageStorage([digest('a')], signal)).toEqual(new Map());
+      });
+    }
+  });
+});
+
+describe('isContentComplete', () => {
+  test('of containerd', async () => {
+    await withRuntime(await startContainerd(), async (runtime) => {
+      expect(await runtime.isContentComplete(digest('a'), signal)).toBe(true);
+      expect(await runtime.isContentComplete(digest('b'), signal)).toBe(false);
+      expect(await runtime.isContentComplete(digest('absent'), signal)).toBe(false);
+    });
+  });
+
+  test('is not told by CRI-O, nor by containerd without these services', async () => {
+    for (const version of [CRI_O, CONTAINERD]) {
+      await withRuntime(await startTestRuntime(version, {}), async (runtime) => {
+        expect(await runtime.isContentComplete(digest('a'), signal)).toBeNull();
+      });
+    }
+  });
+});
+
+describe('imageFilesystem', () => {
+  const withMountpoint = (mountpoint: string) => ({ images: { imageFsInfo: () => ({ imageFilesystems: [{ fsId: { mountpoint } }] }) } });
+
+  test('is read from the mountpoint', async () => {
+    await withRuntime(await startTestRuntime(CONTAINERD, withMountpoint(os.tmpdir())), async (runtime) => {
+      const usage = await runtime.imageFilesystem(signal);
+      if (usage === null) throw new Error('not read');
+      expect(usage.mountpoint).toBe(os.tmpdir());
+      expect(usage.usedBytes).toBeGreaterThan(0);
+      expect(usage.usedBytes + usage.availableBytes).toBeLessThanOrEqual(usage.capacityBytes);
+    });
+  });
+
+  test.each(['/not/visible/here', ''])('null when it is not visible: %j', async (mountpoint) => {
+    await withRuntime(await startTestRuntime(CONTAINERD, withMountpoint(mountpoint)), async (runtime) => {
+      expect(await runtime.imageFilesystem(signal)).toBeNull();
+    });
+  });
+});

@@ -1,0 +1,56 @@
+import { stat } from 'node:fs/promises';
+import { CriError } from './cri-error.ts';
+import { readCrictlEndpoint } from './crictl-config.ts';
+import { parseEndpoint } from './parse-endpoint.ts';
+
+export interface RuntimeEndpoint {
+  readonly socketPath: string;
+  /** Who named it. */
+  readonly source: 'option' | 'environment' | 'crictl-config' | 'default';
+}
+
+export interface FindRuntimeEndpointOptions {
+  /** What the user named: `unix:///run/crio/crio.sock`, or a path. */
+  readonly endpoint?: string | undefined;
+  /** The value of CONTAINER_RUNTIME_ENDPOINT. */
+  readonly environmentEndpoint?: string | undefined;
+  readonly crictlConfigPath?: string;
+  /** Tried in order. */
+  readonly defaultSockets?: readonly string[];
+}
+
+export const CRICTL_CONFIG_PATH = '/etc/crictl.yaml';
+
+/** As crictl has them. */
+export const DEFAULT_SOCKETS: readonly string[] = ['/run/containerd/containerd.sock', '/run/crio/crio.sock', '/var/run/cri-dockerd.sock'];
+
+/** The runtime's socket, found as crictl finds it: option, environment, crictl's configuration, the first default that exists. */
+export async function findRuntimeEndpoint(options: FindRuntimeEndpointOptions): Promise<RuntimeEndpoint> {
+  const { endpoint, environmentEndpoint, crictlConfigPath = CRICTL_CONFIG_PATH, defaultSockets = DEFAULT_SOCKETS } = options;
+  if (isGiven(endpoint)) return { socketPath: parseEndpoint(endpoint, 'as given'), source: 'option' };
+  if (isGiven(environmentEndpoint)) {
+    return { socketPath: parseEndpoint(environmentEndpoint, 'CONTAINER_RUNTIME_ENDPOINT'), source: 'environment' };
+  }
+  const configured = await readCrictlEndpoint(crictlConfigPath);
+  if (configured !== undefined) return { socketPath: parseEndpoint(configured, crictlConfigPath), source: 'crictl-config' };
+  for (const socketPath of defaultSockets) {
+    if (await isSocket(socketPath)) return { socketPath, source: 'default' };
+  }
+  throw new CriError({
+    code: 'no-endpoint',
+    message: `No container runtime found: there is no socket at ${defaultSockets.join(', ')}`,
+    hint: `Start the runtime, or name its socket (an option, CONTAINER_RUNTIME_ENDPOINT, or runtime-endpoint in ${crictlConfigPath}). As another user than root the socket may be hidden.`,
+  });
+}
+
+function isGiven(endpoint: string | undefined): endpoint is string {
+  return endpoint !== undefined && endpoint !== '';
+}
+
+async function isSocket(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isSocket();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,17 @@
+import type { NodeImage } from '../api/inventory.ts';
+import type { Image } from './gen/cri_pb.js';
+
+export function mapImage(image: Image): NodeImage {
+  return {
+    id: image.id,
+    repoTags: image.repoTags.filter(isNamed),
+    repoDigests: image.repoDigests.filter(isNamed),
+    sizeBytes: Number(image.size),
+    pinned: image.pinned,
+  };
+}
+
+/** cri-dockerd fills a missing tag or digest in as `<none>`. */
+function isNamed(reference: string): boolean {
+  return reference !== '' && !reference.includes('<none>');
+}

@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'vitest';
+import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
+import { FakeScanner } from '../../test/fakes/fake-scanner.ts';
+import { container, finding, image, planInput, report } from '../../test/fakes/images.ts';
+import type { NodeImage } from '../api/inventory.ts';
+import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
+import { removals, type RemovalPlan } from '../core/plan-removal.ts';
+import { carryOutPlan, planNode, type PlanNodeOptions } from './clean-node.ts';
+
+const images = [1, 2, 3, 4].map((number) => image(number));
+const [used, vulnerable, clean] = images as [NodeImage, NodeImage, NodeImage, NodeImage];
+
+function runtimeInUse(): FakeRuntime {
+  const runtime = new FakeRuntime(images);
+  runtime.containers = [container(1, [used.id])];
+  return runtime;
+}
+
+function scanner(): FakeScanner {
+  return new FakeScanner(({ imageId }) => {
+    const findings = imageId === vulnerable.id ? [finding()] : [];
+    return Promise.resolve({ kind: 'scanned', report: report(image(0, { id: imageId }), { findings }) });
+  });
+}
+
+function plan(runtime: FakeRuntime, options: Partial<PlanNodeOptions> = {}): Promise<RemovalPlan> {
+  return planNode({
+    runtime,
+    scan: { scanner: scanner(), policy: DEFAULT_SCAN_POLICY, limits: { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 } },
+    settings: planInput([]),
+    now: () => Date.UTC(2026, 10, 1),
+    onEvent: () => undefined,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+describe('planNode', () => {
+  test('scans what only a verdict can decide on, and decides', async () => {
+    const scanning = scanner();
+    const made = await plan(runtimeInUse(), {
+      scan: { scanner: scanning, policy: DEFAULT_SCAN_POLICY, limits: { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 } },
+    });
+    expect(scanning.attempts).not.toContain(used.id);
+    expect(scanning.attempts).toHaveLength(3);
+    expect(removals(made.decisions).map(({ image: { id } }) => id)).toEqual([vulnerable.id]);
+  });
+
+  test('lists the images before the containers, so that none that starts in between is missed', async () => {
+    const runtime = runtimeInUse();
+    await plan(runtime);
+    expect(runtime.calls.indexOf('listImages')).toBeLessThan(runtime.calls.indexOf('listContainers'));
+  });
+
+  test('scans only the chosen image; the others stay unscanned', async () => {
+    const made = await plan(runtimeInUse(), { chooseToScan: () => [clean] });
+    expect(made.decisions.map(({ reason }) => reason.code)).toEqual(['in-use', 'unscanned', 'compliant', 'unscanned']);
+  });
+
+  test('removes nothing itself', async () => {
+    const runtime = runtimeInUse();
+    await plan(runtime, { scan: null });
+    expect(runtime.images.size).toBe(images.length);
+  });
+
+  test('estimates by what the images share', async () => {
+    const runtime = runtimeInUse();
+    runtime.storage.set(used.id, [{ key: 'base', bytes: 500 }]);
+    runtime.storage.set(vulnerable.id, [
+      { key: 'base', bytes: 500 },
+      { key: 'own', bytes: 20 },
+    ]);
+    expect((await plan(runtime)).estimatedBytes).toBe(20);
+  });
+});
+
+describe('carryOutPlan', () => {
+  test('removes what the plan says and measures the filesystem before and after', async () => {
+    const runtime = runtimeInUse();
+    const carriedOut = await carryOutPlan({
+      plan: await plan(runtime),
+      runtime,
+      listPendingPods: () => Promise.resolve([]),
+      concurrency: 2,
+      perImageTimeoutMs: 1000,
+      onEvent: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(carriedOut.removals.map(({ outcome }) => outcome.kind)).toEqual(['removed']);
+    expect([...runtime.images.keys()]).toEqual(images.map(({ id }) => id).filter((id) => id !== vulnerable.id));
+    expect((carriedOut.filesystem?.before.usedBytes ?? 0) - (carriedOut.filesystem?.after.usedBytes ?? 0)).toBe(vulnerable.sizeBytes);
+  });
+});

@@ -1,0 +1,78 @@
+import type { FilesystemUsage, ImageStorage, NodeImage } from '../api/inventory.ts';
+import type { ScanPolicy } from '../api/scan-policy.ts';
+import type { ScanResults } from '../api/scan-report.ts';
+import type { PlanInput } from '../core/plan-facts.ts';
+import { imagesToScan, planRemoval, removals, type RemovalPlan } from '../core/plan-removal.ts';
+import type { OnEvent } from './events.ts';
+import type { NodeRuntime, Scanner } from './ports.ts';
+import { removeImages, type Removal, type RemoveImagesOptions } from './remove-images.ts';
+import { scanImages, type ScanLimits } from './scan-images.ts';
+import { takeInventory } from './take-inventory.ts';
+
+export interface PlanNodeOptions {
+  readonly runtime: NodeRuntime;
+  /** null: the scanner is off. */
+  readonly scan: { readonly scanner: Scanner; readonly policy: ScanPolicy; readonly limits: ScanLimits } | null;
+  /** What the plan is made of beside what the node and the scanner tell. */
+  readonly settings: Omit<PlanInput, 'inventory' | 'scan' | 'storage' | 'now'>;
+  /** Which of the images without a verdict to scan, of all on the node; the rest stay unscanned. */
+  readonly chooseToScan?: (images: readonly NodeImage[]) => readonly NodeImage[];
+  readonly now: () => number;
+  readonly onEvent: OnEvent;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Reads the node, scans the images that only a verdict can decide on, and plans. Removes nothing.
+ * @throws ScannerFault when the scanner cannot work: then there is no plan at all.
+ */
+export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
+  const { runtime, scan, signal, onEvent } = options;
+  const inventory = await takeInventory(runtime, signal);
+  onEvent({ kind: 'inventory-taken', inventory });
+  const now = options.now();
+  const plan = (results: ScanResults, storage: ImageStorage): RemovalPlan =>
+    planRemoval({
+      ...options.settings,
+      inventory,
+      scan: scan === null ? null : { policy: scan.policy, results },
+      storage,
+      now,
+    });
+
+  const unscanned = plan(new Map(), new Map());
+  const chosen = new Set((options.chooseToScan?.(unscanned.facts.images) ?? unscanned.facts.images).map(({ id }) => id));
+  const images = imagesToScan(unscanned).filter(({ id }) => chosen.has(id));
+  const results: ScanResults =
+    scan === null ? new Map() : await scanImages({ scanner: scan.scanner, runtime, images, limits: scan.limits, onEvent, signal });
+  const scanned = plan(results, new Map());
+  if (removals(scanned.decisions).length === 0 && options.settings.diskThresholds === null) return scanned;
+  const ids = scanned.decisions.map(({ image }) => image.id);
+  return plan(results, await runtime.imageStorage(ids, signal));
+}
+
+export interface CarryOutPlanOptions extends Pick<
+  RemoveImagesOptions,
+  'runtime' | 'listPendingPods' | 'concurrency' | 'perImageTimeoutMs' | 'onEvent' | 'signal'
+> {
+  readonly plan: RemovalPlan;
+}
+
+export interface CarriedOutPlan {
+  readonly removals: readonly Removal[];
+  /** The image filesystem before and after; null where it cannot be read from here. Others write to it too. */
+  readonly filesystem: { readonly before: FilesystemUsage; readonly after: FilesystemUsage } | null;
+}
+
+/** Removes what the plan says, each image after its guards. */
+export async function carryOutPlan(options: CarryOutPlanOptions): Promise<CarriedOutPlan> {
+  const { plan, runtime, signal } = options;
+  const before = await runtime.imageFilesystem(signal);
+  const removed = await removeImages({ ...options, decisions: removals(plan.decisions), facts: plan.facts });
+  // Read whether or not the run was stopped meanwhile: what was freed is freed.
+  const after = before === null ? null : await runtime.imageFilesystem(AbortSignal.timeout(FILESYSTEM_TIMEOUT_MS)).catch(() => null);
+  return { removals: removed, filesystem: before === null || after === null ? null : { before, after } };
+}
+
+/** A read of one figure; the removals are done, so the run need not wait long for it. */
+const FILESYSTEM_TIMEOUT_MS = 10_000;

@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
+import { container, exclusionsOf, image, inventory, planInput } from '../../test/fakes/images.ts';
+import type { NodeImage } from '../api/inventory.ts';
+import type { PlanInput } from '../core/plan-facts.ts';
+import { planRemoval, removals } from '../core/plan-removal.ts';
+import { RoomError } from '../platform/errors.ts';
+import { removeImages, type Removal, type RemoveImagesOptions } from './remove-images.ts';
+
+class RuntimeAway extends RoomError {}
+
+const images = [1, 2, 3, 4].map((number) => image(number));
+const [one, two] = images as [NodeImage, NodeImage, NodeImage, NodeImage];
+
+/** Plans with the runtime as it is now; then `removeImages` runs against whatever the runtime has become. */
+function planned(runtime: FakeRuntime, fields: Partial<PlanInput> = {}): Pick<RemoveImagesOptions, 'decisions' | 'facts'> {
+  const taken = inventory([...runtime.images.values()], { containers: runtime.containers });
+  const plan = planRemoval(planInput([], { inventory: taken, ...fields }));
+  return { decisions: removals(plan.decisions), facts: plan.facts };
+}
+
+function removeAll(runtime: FakeRuntime, options: Partial<RemoveImagesOptions> = {}): Promise<Removal[]> {
+  return removeImages({
+    runtime,
+    ...planned(runtime),
+    listPendingPods: () => Promise.resolve([]),
+    concurrency: 2,
+    perImageTimeoutMs: 1000,
+    onEvent: () => undefined,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+const outcomes = (done: readonly Removal[]): string[] => done.map(({ outcome }) => outcome.kind);
+
+describe('removeImages', () => {
+  test('removes what was planned, and the runtime no longer has it', async () => {
+    const runtime = new FakeRuntime(images);
+    expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'removed', 'removed', 'removed']);
+    expect([...runtime.images]).toEqual([]);
+  });
+
+  test.each(['created', 'running', 'exited'] as const)('keeps an image that a container came to use after the plan (%s)', async (state) => {
+    const runtime = new FakeRuntime(images);
+    const plan = planned(runtime);
+    runtime.containers = [container(1, [two.id], { state })];
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['removed', 'kept', 'removed', 'removed']);
+    expect([...runtime.images.keys()]).toEqual([two.id]);
+  });
+
+  test('keeps an image that a container came to use while others were being removed', async () => {
+    const runtime = new FakeRuntime(images);
+    const last = images.at(-1) as NodeImage;
+    runtime.before = (call) => {
+      if (call === `removeImage ${one.id}`) runtime.containers = [container(1, [last.id])];
+      return Promise.resolve();
+    };
+    expect(outcomes(await removeAll(runtime, { concurrency: 1 }))).toEqual(['removed', 'removed', 'removed', 'kept']);
+  });
+
+  test('keeps an image that a pod bound to the node came to name after the plan', async () => {
+    const runtime = new FakeRuntime(images);
+    const listPendingPods = () => Promise.resolve([{ namespace: 'shop', name: 'cart', imageReferences: ['image-2:1'] }]);
+    expect(outcomes(await removeAll(runtime, { listPendingPods }))).toEqual(['removed', 'kept', 'removed', 'removed']);
+  });
+
+  test('keeps an image that was pinned, or got an excluded name, after the plan', async () => {
+    const runtime = new FakeRuntime(images);
+    const plan = planned(runtime, { exclusions: exclusionsOf('ghcr.io/acme/*') });
+    runtime.images.set(one.id, { ...one, pinned: true });
+    runtime.images.set(two.id, { ...two, repoTags: [...two.repoTags, 'ghcr.io/acme/app:1'] });
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['kept', 'kept', 'removed', 'removed']);
+  });
+
+  test('keeps an image that got the tag of a container after the plan', async () => {
+    const runtime = new FakeRuntime([one]);
+    const plan = planned(runtime);
+    runtime.images.set(one.id, { ...one, repoTags: ['docker.io/library/web:2'] });
+    runtime.containers = [container(1, ['web:2'])];
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['kept']);
+  });
+
+  test('removes nothing when the containers cannot be read', async () => {
+    const runtime = new FakeRuntime(images);
+    runtime.before = (call) => (call === 'listContainers' ? Promise.reject(new Error('connection reset')) : Promise.resolve());
+    const done = await removeAll(runtime);
+    expect(done.map(({ outcome }) => outcome)).toEqual(images.map(() => ({ kind: 'failed', message: 'connection reset' })));
+    expect(runtime.images.size).toBe(images.length);
+  });
+
+  test('removes nothing when the pods cannot be read', async () => {
+    const runtime = new FakeRuntime(images);
+    const done = await removeAll(runtime, { listPendingPods: () => Promise.reject(new Error('API server away')) });
+    expect(outcomes(done)).toEqual(images.map(() => 'failed'));
+    expect(runtime.images.size).toBe(images.length);
+  });
+
+  test('lists the containers once for each removal, and all images never again', async () => {
+    const runtime = new FakeRuntime(images);
+    await removeAll(runtime);
+    expect(runtime.calls.filter((call) => call === 'listContainers')).toHaveLength(images.length);
+    expect(runtime.calls).not.toContain('listImages');
+  });
+
+  test('when the runtime goes away during a removal, asks the guards again before it repeats it', async () => {
+    const runtime = new FakeRuntime(images);
+    let away = true;
+    runtime.before = (call) => {
+      if (call !== `removeImage ${two.id}` || !away) return Promise.resolve();
+      away = false;
+      runtime.containers = [container(1, [two.id])];
+      return Promise.reject(new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'connection reset' }));
+    };
+    expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'kept', 'removed', 'removed']);
+    expect(runtime.images.has(two.id)).toBe(true);
+  });
+
+  test('gives up a removal that fails again and again', async () => {
+    const runtime = new FakeRuntime(images);
+    runtime.before = (call) =>
+      call === `removeImage ${two.id}`
+        ? Promise.reject(new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'connection reset' }))
+        : Promise.resolve();
+    expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'failed', 'removed', 'removed']);
+    expect(runtime.calls.filter((call) => call === `removeImage ${two.id}`)).toHaveLength(3);
+  });
+
+  test('a removal that the runtime accepts but does not carry out is a failure', async () => {
+    const runtime = new FakeRuntime(images);
+    runtime.stubborn.add(two.id);
+    expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'failed', 'removed', 'removed']);
+  });
+
+  test('an image that somebody else removed meanwhile is absent, not a failure', async () => {
+    const runtime = new FakeRuntime(images);
+    const plan = planned(runtime);
+    runtime.images.delete(two.id);
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['removed', 'absent', 'removed', 'removed']);
+  });
+
+  test('a removal that hangs fails by its time-out and does not hold up the others', async () => {
+    const runtime = new FakeRuntime(images);
+    runtime.removeImage = (id, signal) =>
+      id === two.id
+        ? new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+        : FakeRuntime.prototype.removeImage.call(runtime, id, signal);
+    expect(outcomes(await removeAll(runtime, { perImageTimeoutMs: 50 }))).toEqual(['removed', 'failed', 'removed', 'removed']);
+  });
+
+  test('when the run is stopped, the removal in hand is finished and no other is begun', async () => {
+    const runtime = new FakeRuntime(images);
+    const stop = new AbortController();
+    runtime.before = (call) => {
+      if (call === `removeImage ${one.id}`) stop.abort();
+      return Promise.resolve();
+    };
+    const done = await removeAll(runtime, { concurrency: 1, signal: stop.signal });
+    expect(outcomes(done)).toEqual(['removed', 'not-attempted', 'not-attempted', 'not-attempted']);
+    expect(runtime.images.size).toBe(images.length - 1);
+  });
+});

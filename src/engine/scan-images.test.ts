@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
+import { FakeScanner, untilAborted } from '../../test/fakes/fake-scanner.ts';
+import { image, report } from '../../test/fakes/images.ts';
+import type { ScanAttempt, ScanResults } from '../api/scan-report.ts';
+import { scanImages, type ScanImagesOptions } from './scan-images.ts';
+
+const images = [1, 2, 3, 4].map((number) => image(number));
+const [one] = images as [(typeof images)[0]];
+const clean = (imageId: string): ScanAttempt => ({ kind: 'scanned', report: report(image(0, { id: imageId })) });
+
+function scanAll(scanner: FakeScanner, options: Partial<ScanImagesOptions> = {}): Promise<ScanResults> {
+  return scanImages({
+    scanner,
+    runtime: new FakeRuntime(images),
+    images,
+    limits: { concurrency: 2, perImageTimeoutMs: 10_000, totalTimeoutMs: 10_000 },
+    onEvent: () => undefined,
+    signal: new AbortController().signal,
+    ...options,
+  });
+}
+
+describe('scanImages', () => {
+  test('gives one result per image, with no more scans at once than allowed', async () => {
+    const scanner = new FakeScanner(async ({ imageId }) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      return clean(imageId);
+    });
+    const results = await scanAll(scanner);
+    expect([...results.values()].map(({ kind }) => kind)).toEqual(images.map(() => 'scanned'));
+    expect(scanner.mostAtOnce).toBe(2);
+  });
+
+  test('does not ask the scanner anything when there is nothing to scan', async () => {
+    const scanner = new FakeScanner(() => Promise.reject(new Error('not to be asked')));
+    scanner.probe = () => Promise.reject(new Error('not to be probed'));
+    expect((await scanAll(scanner, { images: [] })).size).toBe(0);
+  });
+
+  test('a fault of the scanner ends the others and is thrown: there are no partial results', async () => {
+    const fault = new Error('no database');
+    let others = 0;
+    const scanner = new FakeScanner(({ imageId }, signal) => {
+      if (imageId === one.id) return Promise.reject(fault);
+      others += 1;
+      return untilAborted(signal);
+    });
+    await expect(scanAll(scanner)).rejects.toBe(fault);
+    expect(others).toBe(1);
+  });
+
+  test('a fault that the probe finds is thrown before any scan', async () => {
+    const scanner = new FakeScanner(({ imageId }) => Promise.resolve(clean(imageId)));
+    scanner.probe = () => Promise.reject(new Error('no binary'));
+    await expect(scanAll(scanner)).rejects.toThrow('no binary');
+    expect(scanner.attempts).toEqual([]);
+  });
+
+  test('an image whose scan takes too long is unscanned, the rest goes on', async () => {
+    const scanner = new FakeScanner(({ imageId }, signal) => (imageId === one.id ? untilAborted(signal) : Promise.resolve(clean(imageId))));
+    const results = await scanAll(scanner, { limits: { concurrency: 2, perImageTimeoutMs: 30, totalTimeoutMs: 10_000 } });
+    expect(results.get(one.id)).toMatchObject({ kind: 'unscanned', reason: 'timeout' });
+    expect([...results.values()].filter(({ kind }) => kind === 'scanned')).toHaveLength(3);
+  });
+
+  test('when the time for all is up, what has no result is unscanned', async () => {
+    const scanner = new FakeScanner((_target, signal) => untilAborted(signal));
+    const results = await scanAll(scanner, { limits: { concurrency: 2, perImageTimeoutMs: 10_000, totalTimeoutMs: 30 } });
+    expect([...results.values()]).toEqual(
+      images.map(() => expect.objectContaining({ kind: 'unscanned', reason: 'total-timeout' }) as unknown),
+    );
+  });
+
+  test('an interrupt ends all scans and is thrown', async () => {
+    const interrupt = new AbortController();
+    const scanner = new FakeScanner((_target, signal) => {
+      interrupt.abort(new Error('interrupted'));
+      return untilAborted(signal);
+    });
+    await expect(scanAll(scanner, { signal: interrupt.signal })).rejects.toThrow('interrupted');
+  });
+
+  describe('an image that does not parse', () => {
+    const broken: ScanAttempt = { kind: 'unparsable', error: 'invalid tar header' };
+
+    test('is unscannable when its content is complete and a second attempt fails alike', async () => {
+      const scanner = new FakeScanner(() => Promise.resolve(broken));
+      const results = await scanAll(scanner, { images: [one] });
+      expect(results.get(one.id)).toEqual({ kind: 'unscannable', error: 'invalid tar header' });
+      expect(scanner.attempts).toEqual([one.id, one.id]);
+    });
+
+    test('is unscanned when its content is incomplete, or that cannot be told', async () => {
+      for (const complete of [false, null]) {
+        const runtime = new FakeRuntime(images);
+        runtime.isContentComplete = () => Promise.resolve(complete);
+        const results = await scanAll(new FakeScanner(() => Promise.resolve(broken)), { images: [one], runtime });
+        expect(results.get(one.id)).toMatchObject({ kind: 'unscanned', reason: 'scan-failed' });
+      }
+    });
+
+    test('is unscanned when the second attempt fails differently, and scanned when it succeeds', async () => {
+      const differently = new FakeScanner((_target, _signal, attempt) =>
+        Promise.resolve({ kind: 'unparsable', error: `error ${String(attempt)}` }),
+      );
+      expect((await scanAll(differently, { images: [one] })).get(one.id)).toMatchObject({ kind: 'unscanned', reason: 'scan-failed' });
+      const recovers = new FakeScanner(({ imageId }, _signal, attempt) => Promise.resolve(attempt === 1 ? broken : clean(imageId)));
+      expect((await scanAll(recovers, { images: [one] })).get(one.id)).toMatchObject({ kind: 'scanned' });
+    });
+  });
+});

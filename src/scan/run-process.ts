@@ -1,0 +1,120 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { scannerFault, type ScannerFault } from './scanner-fault.ts';
+
+export interface ProcessCommand {
+  /** A name to look up in the environment's PATH, or an absolute path. */
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** How long the process may take to end after SIGTERM before SIGKILL, in ms. */
+  readonly graceMs: number;
+  /** What standard output may come to, in bytes; a process that writes more is ended. */
+  readonly maxOutputBytes: number;
+}
+
+export type ProcessEnd =
+  | { readonly kind: 'exited'; readonly code: number; readonly stdout: Buffer; readonly stderr: string }
+  | { readonly kind: 'killed'; readonly signal: NodeJS.Signals; readonly stderr: string }
+  | { readonly kind: 'output-too-large' };
+
+/** The beginning of standard error that is kept, in bytes: enough for a panic's first lines or a long chain of errors. */
+const KEPT_ERROR_BYTES = 64 * 1024;
+
+/**
+ * Runs a program without a shell, in a process group of its own, and resolves when it and all that it started have ended. On abort the
+ * group is ended (SIGTERM, then SIGKILL) and the call rejects with the signal's reason. Throws a `ScannerFault` if it cannot be started.
+ */
+export async function runProcess(command: ProcessCommand, signal: AbortSignal): Promise<ProcessEnd> {
+  signal.throwIfAborted();
+  const child = spawn(command.file, command.args, {
+    cwd: command.cwd,
+    env: command.env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const { pid } = child;
+  if (pid === undefined) throw await startFault(child, command.file);
+  return await new Promise((resolve, reject) => {
+    const stdout = new KeptOutput(command.maxOutputBytes);
+    const stderr = new KeptOutput(KEPT_ERROR_BYTES);
+    let killTimer: NodeJS.Timeout | undefined;
+    const end = (): void => {
+      signalGroup(pid, 'SIGTERM');
+      killTimer ??= setTimeout(() => {
+        signalGroup(pid, 'SIGKILL');
+      }, command.graceMs);
+    };
+    child.stdout.on('data', (chunk: Buffer) => {
+      stdout.add(chunk);
+      if (stdout.isExceeded) end();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr.add(chunk);
+    });
+    // What the program itself started may outlive it and would keep the pipes open, and `close` from coming.
+    child.on('exit', () => {
+      signalGroup(pid, 'SIGKILL');
+    });
+    child.on('close', (code, killedBy) => {
+      signal.removeEventListener('abort', end);
+      clearTimeout(killTimer);
+      if (signal.aborted) reject(signal.reason as Error);
+      else if (stdout.isExceeded) resolve({ kind: 'output-too-large' });
+      else if (killedBy !== null) resolve({ kind: 'killed', signal: killedBy, stderr: stderr.bytes().toString() });
+      else resolve({ kind: 'exited', code: code ?? -1, stdout: stdout.bytes(), stderr: stderr.bytes().toString() });
+    });
+    signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+/** Collects output up to a limit and forgets the rest. */
+class KeptOutput {
+  isExceeded = false;
+  readonly #limit: number;
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(chunk: Buffer): void {
+    const room = this.#limit - this.#size;
+    if (chunk.length > room) this.isExceeded = true;
+    if (room === 0) return;
+    this.#chunks.push(chunk.subarray(0, room));
+    this.#size += Math.min(chunk.length, room);
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** A group that has ended already is none to complain about (EPERM: its number is another user's by now). */
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
+  }
+}
+
+async function startFault(child: ChildProcessByStdio<null, Readable, Readable>, file: string): Promise<ScannerFault> {
+  const cause = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
+  switch (cause.code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return scannerFault('not-found', `The scanner's program was not found: ${file}.`, cause);
+    case 'EACCES':
+    case 'EPERM':
+    case 'ENOEXEC':
+    case 'EISDIR':
+      return scannerFault('not-executable', `The scanner's program cannot be executed (${cause.code}): ${file}.`, cause);
+    default:
+      return scannerFault('start-failed', `The scanner's program could not be started: ${cause.message}.`, cause);
+  }
+}
