@@ -62,7 +62,7 @@ export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promis
     try {
       await build(tool, { go, directory: making, onProgress });
     } catch (cause) {
-      const message = `${tool.name} ${tool.version} can't be built: ${firstReason(errorMessage(cause))}`;
+      const message = `${tool.name} ${tool.version} can't be built: ${firstReason(errorMessage(cause))}.`;
       throw new LabError({ code: 'tool-missing', message, hint: `It takes Go ${tool.go} or newer and a Go module proxy in reach.`, cause });
     }
     onProgress(`Built ${tool.name} ${tool.version} in ${Math.round((Date.now() - started) / 1000)} s.`);
@@ -73,8 +73,7 @@ async function build(tool: GoTool, at: { go: string; directory: string; onProgre
   const work = join(at.directory, 'work');
   await mkdir(work);
   const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-buildvcs=false -mod=mod', ...tool.env };
-  const download = await runCommand(at.go, ['mod', 'download', '-json', `${tool.module}@${tool.version}`], { cwd: at.directory, env });
-  const { Dir: source } = JSON.parse(download) as { Dir: string };
+  const source = await downloadSource(tool, { go: at.go, cwd: at.directory, env });
   await writeFile(join(work, 'go.mod'), `module lab/${tool.name}\ngo ${tool.go}\nrequire ${tool.module} ${tool.version}\n`);
   // The module's own sums, so that it is built from the very dependencies that it was released with; `go mod tidy` would choose.
   await copyFile(join(source, 'go.sum'), join(work, 'go.sum'));
@@ -89,6 +88,14 @@ async function build(tool: GoTool, at: { go: string; directory: string; onProgre
     await runCommand(at.go, ['build', ...flags, ...tags, '-o', output, `${tool.module}/${command}`], { cwd: work, env, onLine });
   }
   await rm(work, { recursive: true });
+}
+
+/** The directory of the module's sources. Twice, since with `-json` Go tells what went wrong as JSON too. */
+async function downloadSource(tool: GoTool, at: { go: string; cwd: string; env: NodeJS.ProcessEnv }): Promise<string> {
+  const module = `${tool.module}@${tool.version}`;
+  await runCommand(at.go, ['mod', 'download', module], at);
+  const { Dir } = JSON.parse(await runCommand(at.go, ['mod', 'download', '-json', module], at)) as { Dir: string };
+  return Dir;
 }
 
 /** Go says what it downloads before it says what went wrong. */

@@ -34,12 +34,14 @@ export async function listImageIds(containerd: PrivateContainerd): Promise<strin
   return (await listImages(containerd)).map((image) => image.id);
 }
 
+export interface ImportOptions {
+  readonly format?: ArchiveFormat;
+  /** false: for images whose layers are no archives. */
+  readonly unpack?: boolean;
+}
+
 /** Imports the images in one archive, unpacks them, and waits until the CRI lists each with all its names: it learns of them by events. */
-export async function importImages(
-  containerd: PrivateContainerd,
-  images: readonly Image[],
-  options: { readonly format?: ArchiveFormat } = {},
-): Promise<void> {
+export async function importImages(containerd: PrivateContainerd, images: readonly Image[], options: ImportOptions = {}): Promise<void> {
   const nameless = images.find((image) => image.refs.length === 0);
   if (nameless !== undefined) {
     // containerd imports only what has a name.
@@ -48,7 +50,7 @@ export async function importImages(
   const archive = join(containerd.place.root, `${randomUUID()}.tar`);
   try {
     await writeImageArchive(archive, images, options.format);
-    await containerd.ctr(['images', 'import', archive]);
+    await containerd.ctr(['images', 'import', ...(options.unpack === false ? ['--no-unpack'] : []), archive]);
   } finally {
     await rm(archive, { force: true });
   }

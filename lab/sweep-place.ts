@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { commandLine, isAlive, listPids, signalProcess } from './processes.ts';
 import type { Place } from './place.ts';
@@ -8,23 +8,24 @@ import type { Place } from './place.ts';
 const END_TIMEOUT_MS = 5_000;
 const POLL_MS = 5;
 
+const DAEMON = 'containerd';
+const SHIM = 'containerd-shim-runc-v2';
+const CLIENT = 'ctr';
+const RUNC = 'runc';
+const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC];
+
 /**
  * Ends and removes all that is at the place: the daemon, its shims, their containers, control groups, mounts, sockets, directories.
  * Synchronous, since it also runs while the process exits; complete without the daemon's help, which may be dead or stopped. Throws when
  * something remains.
  */
 export function sweepPlace(place: Place): void {
-  // The daemon first, so that nothing new is started while the rest ends.
-  untilNone(
-    () => placePids(place, ['containerd', 'ctr']),
-    (pid) => signalProcess(pid, 'SIGKILL'),
-  );
-  // The containers before their shims, which reap them.
+  // The daemon first, so that nothing new is started; the containers before their shims, which reap them; and again the containers that a
+  // shim was about to start.
+  endPrograms(place, [DAEMON, CLIENT]);
   untilNone(() => cgroupDirectories(place), endCgroup);
-  untilNone(
-    () => placePids(place, ['containerd-shim-runc-v2']),
-    (pid) => signalProcess(pid, 'SIGKILL'),
-  );
+  endPrograms(place, [SHIM, RUNC]);
+  untilNone(() => cgroupDirectories(place), endCgroup);
   removeShimSockets(place);
   for (const mount of placeMounts(place).reverse()) attempt(() => execFileSync('umount', ['--lazy', mount], { stdio: 'ignore' }));
   // Below a mount that stays lie files of others.
@@ -38,15 +39,19 @@ export function sweepPlace(place: Place): void {
 
 /** What of the place is still on the machine, one line each; empty after a sweep. */
 export function listRemains(place: Place): string[] {
-  const exists = (path: string): boolean => readdirSync(dirname(path)).includes(basename(path));
   return [
-    ...listPids()
-      .filter((pid) => isAlive(pid) && isOfPlace(place, commandLine(pid).slice(1)))
-      .map((pid) => `process ${pid}: ${commandLine(pid).join(' ')}`),
+    ...placePids(place, PROGRAMS).map((pid) => `process ${pid}: ${commandLine(pid).join(' ')}`),
     ...placeMounts(place).map((path) => `mount ${path}`),
     ...cgroupDirectories(place).map((path) => `control group ${path}`),
-    ...[place.root, place.state].filter(exists).map((path) => `directory ${path}`),
+    ...[place.root, place.state].filter((path) => existsSync(path)).map((path) => `directory ${path}`),
   ];
+}
+
+function endPrograms(place: Place, programs: readonly string[]): void {
+  untilNone(
+    () => placePids(place, programs),
+    (pid) => signalProcess(pid, 'SIGKILL'),
+  );
 }
 
 /** Daemon and shims, known by the socket or configuration file they were started with. Another program that looks at these files is not ours. */
@@ -90,16 +95,11 @@ function placeMounts(place: Place): string[] {
 /** The place's control groups in every mounted hierarchy (cgroup v1 has several), a child before its parent. */
 function cgroupDirectories(place: Place): string[] {
   const hierarchies = listMounts().filter((mount) => mount.type === 'cgroup' || mount.type === 'cgroup2');
-  return hierarchies.flatMap(({ path }) => directoriesBelow(join(path, place.name)));
-}
-
-function directoriesBelow(directory: string): string[] {
-  try {
-    const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    return [...children.flatMap((entry) => directoriesBelow(join(directory, entry.name))), directory];
-  } catch {
-    return [];
-  }
+  const withChildren = (directory: string): string[] => [...subdirectories(directory).flatMap(withChildren), directory];
+  return hierarchies
+    .map(({ path }) => join(path, place.name))
+    .filter((path) => existsSync(path))
+    .flatMap(withChildren);
 }
 
 /** Kills the processes in the group, and removes it once it has none. */
@@ -113,24 +113,36 @@ function endCgroup(directory: string): void {
 
 /** Shims listen in /run/containerd/s whatever containerd's own directories are; each bundle records its shim's address. */
 function removeShimSockets(place: Place): void {
-  const bundles = join(place.state, 'containerd/io.containerd.runtime.v2.task');
-  let sockets = '';
-  attempt(() => {
-    for (const entry of readdirSync(bundles, { recursive: true, withFileTypes: true })) {
-      // containerd 1 writes the one, containerd 2 the other.
-      if (!['address', 'bootstrap.json'].includes(entry.name) || !entry.isFile()) continue;
-      const address = /unix:\/\/(\/[^"\s]+)/.exec(readFileSync(join(entry.parentPath, entry.name), 'utf8'))?.[1];
-      if (address === undefined) continue;
-      rmSync(address, { force: true });
-      sockets = dirname(address);
-    }
-  });
-  if (sockets === '') return;
+  const tasks = join(place.state, 'containerd/io.containerd.runtime.v2.task');
+  const bundles = subdirectories(tasks).flatMap(subdirectories); // by namespace, by container
+  // containerd 1 writes the one file, containerd 2 the other.
+  const records = bundles.flatMap((bundle) => ['address', 'bootstrap.json'].map((name) => join(bundle, name)));
+  const sockets = new Set(records.map(recordedSocket).filter((socket) => socket !== null));
+  for (const socket of sockets) rmSync(socket, { force: true });
+  const [some] = sockets;
+  if (some === undefined) return;
   // Only when empty: the machine's own containerd, or another private one, may use them.
   attempt(() => {
-    rmdirSync(sockets);
-    rmdirSync(dirname(sockets));
+    rmdirSync(dirname(some));
+    rmdirSync(dirname(dirname(some)));
   });
+}
+
+function recordedSocket(record: string): string | null {
+  try {
+    return /unix:\/\/(\/[^"\s]+)/.exec(readFileSync(record, 'utf8'))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function subdirectories(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => join(directory, entry.name));
+  } catch {
+    return [];
+  }
 }
 
 /** For what may be gone or busy: the sweep goes on, and tells at its end what remains. */

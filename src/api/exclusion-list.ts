@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The JSON of an exclusion list, as in a configmap labelled `eraser.sh/exclude.list=true`: `{"excluded": ["ghcr.io/acme/*"]}`. */
 export const exclusionListSchema = z.strictObject({ excluded: z.array(z.string().min(1)) });

@@ -23,6 +23,8 @@ export function bindScanner(context: CliContext, options: ScannerOptions, node: 
     tmpDir: context.machine.temporaryDirectory,
     memoryLimitBytes: Math.floor(scanMemory(context, options) / scanConcurrency(context, options)),
     env: context.env,
+    // A Trivy that cannot even tell its version in the time of a whole scan hangs.
+    probeTimeoutMs: Math.min(options.timeoutPerImage, PROBE_TIMEOUT_MS),
   });
 }
 
@@ -36,6 +38,9 @@ export function scanLimits(context: CliContext, options: ScannerOptions): ScanLi
 
 /** What one Trivy process needs with the whole vulnerability database; small images take a quarter of it. */
 const SCAN_MEMORY_BYTES = 512 * 1024 * 1024;
+
+/** Trivy answers in a tenth of a second; loading a large database from a slow disk takes longer. */
+const PROBE_TIMEOUT_MS = 60_000;
 
 function scanConcurrency(context: CliContext, options: ScannerOptions): number {
   const fitting = planScanConcurrency({

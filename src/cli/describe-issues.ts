@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 
 /** What zod found wrong, as one line: where, and what is allowed there. */
 export function describeIssues(error: z.ZodError): string {

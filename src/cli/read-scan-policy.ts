@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DEFAULT_SCAN_POLICY, type IgnoredVulnerability, type ScanPolicy } from '../api/scan-policy.ts';
 import { errorMessage } from '../platform/errors.ts';
 import { badUsage } from './cli-error.ts';

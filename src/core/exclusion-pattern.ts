@@ -46,7 +46,7 @@ export function parseExclusion(entry: string): ParsedExclusion {
   const version = parseVersion(parts.tag, parts.digest);
   if (!version.ok) return version;
   const repository = parseRepositoryPattern(parts.repository);
-  if (!repository.ok) return { ok: false, message: withIdHint(repository.message) };
+  if (!repository.ok) return repository;
   return { ok: true, pattern: { kind: 'repository', repository: repository.pattern, version: version.pattern } };
 }
 
@@ -89,9 +89,4 @@ function parseVersion(tag: string | null, digest: string | null): ParsedVersion 
     };
   }
   return { ok: true, pattern: { kind: 'digest', digest } };
-}
-
-/** A name of an old import may be no reference at all. */
-function withIdHint(message: string): string {
-  return `${message} (an image whose name is not valid can be given by its id, sha256:…)`;
 }

@@ -1,5 +1,5 @@
 import { hasWildcard, withoutWildcards } from './exclusion-glob.ts';
-import { DOCKER_HUB, findNameFault, quote, splitRegistry } from './reference.ts';
+import { DOCKER_HUB, findNameFault, quote, splitRegistry, type ReferenceErrorCode } from './reference.ts';
 
 /** Which repositories an exclusion means, in normal form (`docker.io/library/nginx`). */
 export type RepositoryPattern =
@@ -33,8 +33,14 @@ export function parseRepositoryPattern(text: string): ParsedRepositoryPattern {
 
   const { registry, path } = normalise(head, isBelow);
   const nameFault = findNameFault(plain(registry, path), { registry, path: path.join('/') });
-  if (nameFault !== null) return { ok: false, message: nameFault.message };
+  if (nameFault !== null) return { ok: false, message: `${nameFault.message}; ${hintAfter(nameFault.code)}` };
   return { ok: true, pattern: makePattern([registry, ...path], isBelow) };
+}
+
+/** A name of an old import may be no reference at all: the id is then the only way to name the image. */
+function hintAfter(code: ReferenceErrorCode): string {
+  const byId = 'an image with a name that is not valid can be given by its id';
+  return code === 'invalid-name' ? `wildcards are "*" and "?", and "**" as a component by itself; ${byId}` : byId;
 }
 
 function isStars(component: string): boolean {

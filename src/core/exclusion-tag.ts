@@ -16,7 +16,7 @@ export type ParsedTagPattern = { readonly ok: true; readonly pattern: VersionPat
 
 /** Parses what follows the `:`: a tag, a glob of tags (`1.2*`; `*` is every tag and digest) or a range of versions (`>=1.20 <1.25`). */
 export function parseTagPattern(text: string): ParsedTagPattern {
-  if (text === '*' || text === '**') return { ok: true, pattern: { kind: 'every' } };
+  if (/^\*+$/.test(text)) return { ok: true, pattern: { kind: 'every' } };
   if (isVersionRange(text)) {
     const parsed = parseVersionRange(text);
     return parsed.ok ? { ok: true, pattern: { kind: 'tag-range', range: parsed.range } } : parsed;

@@ -18,15 +18,19 @@ export function isVersionRange(text: string): boolean {
 
 /** Parses a range of tags by the rules of npm (semver); pre-releases count by their order, not only next to a pre-release. */
 export function parseVersionRange(text: string): ParsedVersionRange {
+  const { plain, variants } = readPrereleases(text);
+  const [variant] = variants;
+  if (variant !== undefined) return refuse(text, `${quote(variant)} is no pre-release, and a range leaves out variants such as "-alpine"`);
   // An empty alternative, and `>*`, would be valid: every version, and none.
   const isComplete = text.split('||').every((alternative) => /\d/.test(alternative));
-  const plain = isComplete ? withPlainPrereleases(text) : null;
-  if (plain === null || semver.validRange(plain, OPTIONS) === null) {
-    return { ok: false, message: `the range of tags ${quote(text)} is not valid: ${RANGE_FORMS}` };
-  }
+  if (!isComplete || semver.validRange(plain, OPTIONS) === null) return refuse(text, RANGE_FORMS);
   const range = new semver.Range(plain, OPTIONS);
-  if (semver.minVersion(range) === null) return { ok: false, message: `no version is in the range of tags ${quote(text)}` };
+  if (semver.minVersion(range) === null) return refuse(text, 'there is no version in it');
   return { ok: true, range: compileRange(range) };
+}
+
+function refuse(text: string, why: string): ParsedVersionRange {
+  return { ok: false, message: `the range of tags ${quote(text)} is not valid: ${why}` };
 }
 
 /** What `Range.test` does, which parses each limit anew every time. */
@@ -54,17 +58,16 @@ function isWithin(version: semver.SemVer, limit: semver.Comparator): boolean {
 }
 
 /**
- * Pre-releases as `parseTagVersion` writes them, `-0` as npm does (lower than all others). null: one has a suffix that is no pre-release; in
- * a tag it would be a variant, which no range can ask for.
+ * Writes pre-releases as `parseTagVersion` does (`-0`, which is lower than all others, as npm does), and tells which suffixes are none.
  */
-function withPlainPrereleases(text: string): string | null {
-  const unknown: string[] = [];
+function readPrereleases(text: string): { readonly plain: string; readonly variants: readonly string[] } {
+  const variants: string[] = [];
   const plain = text.replaceAll(/(\d+\.\d+\.\d+)-([\w.-]+)/g, (_whole, numbers: string, suffix: string) => {
     const prerelease = suffix === '0' ? suffix : parsePrerelease(suffix.split(/[-._]/));
-    if (prerelease === null) unknown.push(suffix);
+    if (prerelease === null) variants.push(`-${suffix}`);
     return `${numbers}-${prerelease ?? ''}`;
   });
-  return unknown.length === 0 ? plain : null;
+  return { plain, variants };
 }
 
 const versions = new WeakMap<ImageReference, semver.SemVer | null>();

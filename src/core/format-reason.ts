@@ -19,7 +19,10 @@ export function formatReason({ reason }: Pick<Decision, 'reason'>, formats: Figu
     case 'not-listed':
       return 'not in the list of this run';
     case 'protected':
-      return `needed by ${formatSome(reason.objects.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`), 1)}`;
+      return `needed by ${formatSome(
+        reason.objects.map(({ kind, namespace, name }) => `${kind} ${namespace}/${name}`),
+        1,
+      )}`;
     case 'too-young':
       return reason.ageMs === null
         ? `never seen before, and nothing younger than ${formats.duration(reason.minAgeMs)} goes`

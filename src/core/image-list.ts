@@ -55,6 +55,7 @@ export function compileImageList(entries: readonly string[]): CompiledImageList 
 
 function parseEntry(text: string): ParsedEntry {
   if (text === EVERYTHING) return { ok: true, key: EVERYTHING };
+  if (text === '') return { ok: false, message: 'it is empty; a name such as "nginx:1.25", a digest, an image id or "*" is needed' };
   const digest = parseDigest(text);
   // An image id and a repository digest look alike: the key is the bare hex of either.
   if (digest !== null) return { ok: true, key: imageIdKey(digest) };
@@ -63,7 +64,7 @@ function parseEntry(text: string): ParsedEntry {
     return { ok: false, message: 'a list names each image exactly: no wildcards, except "*" by itself for every image' };
   }
   const parsed = parseImageReference(text);
-  if (!parsed.ok) return { ok: false, message: `${parsed.message} (an image whose name is not valid can be given by its id, sha256:…)` };
+  if (!parsed.ok) return { ok: false, message: `${parsed.message}; an image with a name that is not valid can be given by its id` };
   const name = repositoryName(parsed.reference);
   const { digest: inRepository } = parsed.reference;
   return { ok: true, key: inRepository === null ? `${name}:${effectiveTag(parsed.reference) ?? ''}` : `${name}@${inRepository}` };

@@ -39,7 +39,7 @@ interface RepositoryParts {
 
 const REGISTRY_FORMS = 'allowed is a host name, an IPv4 or an [IPv6] address, and a :port';
 const PATH_FORMS = 'allowed are lower-case letters and digits, with ".", "_", "__" or dashes between them, in components separated by "/"';
-const TAG_FORMS = 'allowed are up to 128 letters, digits, "_", "." and "-", beginning with none of the last two';
+const TAG_FORMS = 'allowed are up to 128 letters, digits, "_", "." and "-", beginning with neither "." nor "-"';
 /** For messages. */
 export const DIGEST_FORMS = '"sha256:" and 64, "sha384:" and 96 or "sha512:" and 128 lower-case hex digits';
 

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -50,12 +50,14 @@ describe('connectToRuntime', () => {
 
   test('no permission', async () => {
     await using server = await startTestRuntime(CONTAINERD, {});
+    await chmod(server.socketPath, 0);
     // Root may open any socket: be another user for the moment.
-    process.seteuid?.(65534);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) process.seteuid?.(65534);
     try {
       await expect(connectToRuntime({ socketPath: server.socketPath }, signal)).rejects.toMatchObject({ code: 'permission-denied' });
     } finally {
-      process.seteuid?.(0);
+      if (isRoot) process.seteuid?.(0);
     }
   });
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorMessage } from '../platform/errors.ts';
 import { nodeErrorCodes } from './call-error.ts';
 import { CriError } from './cri-error.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `config` in the verbose Status: containerd's CRI configuration, or CRI-O's excerpt of its own, which has the sandbox image alone. */
 export const runtimeConfigSchema = z.object({

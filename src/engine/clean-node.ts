@@ -5,7 +5,8 @@ import type { PlanInput } from '../core/plan-facts.ts';
 import { imagesToScan, planRemoval, removals, type RemovalPlan } from '../core/plan-removal.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime, Scanner } from './ports.ts';
-import { removeImages, type Removal, type RemoveImagesOptions } from './remove-images.ts';
+import type { Removal } from './removal.ts';
+import { removeImages, type RemoveImagesOptions } from './remove-images.ts';
 import { scanImages, type ScanLimits } from './scan-images.ts';
 import { takeInventory } from './take-inventory.ts';
 

@@ -1,6 +1,6 @@
 import type { NodeImage, NodeInventory } from '../api/inventory.ts';
 import type { ScannerInfo, ScanResult } from '../api/scan-report.ts';
-import type { Removal } from './remove-images.ts';
+import type { Removal } from './removal.ts';
 
 /** What happens during a run, as it happens; for progress, not for the record. */
 export type EngineEvent =

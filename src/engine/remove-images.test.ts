@@ -5,7 +5,8 @@ import type { NodeImage } from '../api/inventory.ts';
 import type { PlanInput } from '../core/plan-facts.ts';
 import { planRemoval, removals } from '../core/plan-removal.ts';
 import { RoomError } from '../platform/errors.ts';
-import { removeImages, type Removal, type RemoveImagesOptions } from './remove-images.ts';
+import type { Removal } from './removal.ts';
+import { removeImages, type RemoveImagesOptions } from './remove-images.ts';
 
 class RuntimeAway extends RoomError {}
 

@@ -1,28 +1,12 @@
 import PQueue from 'p-queue';
-import type { KeepReason, RemoveDecision } from '../api/decision.ts';
+import type { RemoveDecision } from '../api/decision.ts';
 import { guardRemoval } from '../core/guard-removal.ts';
 import type { PendingPod } from '../core/image-use.ts';
 import type { PlanFacts } from '../core/plan-facts.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime } from './ports.ts';
-
-/** What came of a decision to remove an image. */
-export type RemovalOutcome =
-  /** The runtime no longer has it. */
-  | { readonly kind: 'removed' }
-  /** It was gone before its turn came. */
-  | { readonly kind: 'absent' }
-  /** A safety rule keeps it now. */
-  | { readonly kind: 'kept'; readonly reason: KeepReason }
-  | { readonly kind: 'failed'; readonly message: string }
-  /** The run was stopped before its turn came. */
-  | { readonly kind: 'not-attempted' };
-
-export interface Removal {
-  readonly decision: RemoveDecision;
-  readonly outcome: RemovalOutcome;
-}
+import type { Removal, RemovalOutcome } from './removal.ts';
 
 export interface RemoveImagesOptions {
   readonly runtime: NodeRuntime;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { checkBoltFile, type BoltFileCheck } from './bolt-file.ts';
 import { scannerFault, type ScannerFault } from './scanner-fault.ts';
 

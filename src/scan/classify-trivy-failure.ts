@@ -62,13 +62,17 @@ const RULES: readonly Rule[] = [
   [new RegExp(`${LAYER}walk error: failed to extract the archive: (?:archive/tar|unexpected EOF|flate|gzip|zlib|zstd|bzip2)`), unparsable],
 ];
 
+/** What Trivy puts before every such message, which tells a reader nothing. */
+const LEAD =
+  /^run error: (?:init error: |image scan error: scan error: (?:scan failed: (?:failed analysis: analyze error: pipeline error: )?|unable to initialize a scan service: .*?\* (?=containerd error: ))?)/s;
+
 /** Classifies the end of a `trivy image` that exited with a code other than 0. */
 export function classifyTrivyFailure(stderr: string): TrivyFailure {
   const panic = panicOf(stderr);
   if (panic !== null) return panic;
   const message = fatalMessageOf(stderr);
-  for (const [pattern, failure] of RULES) if (pattern.test(message)) return failure(message);
-  return { kind: 'unscanned', reason: 'scan-failed', message };
+  const [, failure = unscanned('scan-failed')] = RULES.find(([pattern]) => pattern.test(message)) ?? [];
+  return failure(message.replace(LEAD, ''));
 }
 
 /** The longest message that is kept, in characters: Trivy's chains of errors are some hundreds. */

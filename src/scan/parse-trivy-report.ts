@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { FINDING_STATUSES, SEVERITIES, type Finding, type PackageClass, type ScanReport, type ScannerInfo } from '../api/scan-report.ts';
 import { scannerFault } from './scanner-fault.ts';
 

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ScannerInfo } from '../api/scan-report.ts';
 import { checkTrivyDatabase } from './check-trivy-database.ts';
 import { classifyTrivyFailure, fatalMessageOf } from './classify-trivy-failure.ts';

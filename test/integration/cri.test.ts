@@ -170,13 +170,13 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('goes on after a restart by %s', async (how) => {
     const { containerId } = await runningContainer(containerd, { image: PAUSE_REFERENCE });
-    let isRestarting = true;
+    const restart = { isOver: false };
     const restarted = containerd.restart(how).finally(() => {
-      isRestarting = false;
+      restart.isOver = true;
     });
     const seen = new Set<string>();
     let rounds = 0;
-    for (; isRestarting || rounds < 5; rounds++) {
+    for (; !restart.isOver || rounds < 5; rounds++) {
       seen.add((await runtime.listContainers(signal)).map(({ id }) => id).join());
       await sleep(5);
     }

@@ -133,8 +133,8 @@ describe('image archives', () => {
   });
 });
 
-describe.each(CONTAINERD_VERSIONS)('a private containerd (%s)', (version) => {
-  describe.skipIf(lacksRealPart(`containerd-${version}`))('', () => {
+for (const version of CONTAINERD_VERSIONS) {
+  describe.skipIf(lacksRealPart(`containerd-${version}`))(`a private containerd (${version})`, () => {
     let containerd: PrivateContainerd;
     beforeAll(async () => {
       containerd = await startContainerd({ version });
@@ -244,7 +244,7 @@ describe.each(CONTAINERD_VERSIONS)('a private containerd (%s)', (version) => {
       expect(tracesOf(owner.name)).toEqual([]);
     });
   });
-});
+}
 
 function tracesOfFile(path: string): boolean {
   try {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The bundle, as users run it; the global set-up builds it. */
 export const CLI = fileURLToPath(new URL('../../dist/image-cleaner.mjs', import.meta.url));

@@ -1,7 +1,8 @@
 import type { Decision } from '../../api/decision.ts';
+import { failedScans } from '../../core/failed-scans.ts';
 import { removals, type RemovalPlan } from '../../core/plan-removal.ts';
 import { carryOutPlan, type CarriedOutPlan } from '../../engine/clean-node.ts';
-import type { Removal } from '../../engine/remove-images.ts';
+import type { Removal } from '../../engine/removal.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
@@ -34,15 +35,20 @@ export async function clean(context: CliContext, options: CleanOptions): Promise
   const progress = createProgress(context.stderr);
   return withNode(context, options, async (node) => {
     const planned = await makePlan(context, { ...options, node, progress });
-    const going = removals(planned.plan.decisions).length;
-    if (options.dryRun || going === 0 || !(await isConfirmed(context, options, planned))) {
+    const { plan } = planned;
+    const failed = failedScans(plan.decisions).length;
+    const done = failed > 0 ? EXIT.failed : EXIT.done;
+    if (options.dryRun || removals(plan.decisions).length === 0) {
       writePlan(context, options, planned);
-      if (options.dryRun || going === 0) return context.signal.aborted ? EXIT.interrupted : EXIT.done;
+      sayFailedScans(progress, failed);
+      return done;
+    }
+    if (!(await isConfirmed(context, options, planned))) {
       progress.say('Not confirmed: nothing was removed.');
       return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
     }
     const carriedOut = await carryOutPlan({
-      plan: planned.plan,
+      plan,
       runtime: node.runtime,
       listPendingPods: () => Promise.resolve([]),
       concurrency: options.concurrency ?? REMOVALS_AT_ONCE,
@@ -52,9 +58,14 @@ export async function clean(context: CliContext, options: CleanOptions): Promise
     });
     progress.clear();
     writeResult(context, options, { planned, carriedOut });
-    sayResult(progress, planned.plan, carriedOut);
-    return exitCodeOf(carriedOut.removals);
+    sayResult(progress, plan, carriedOut);
+    sayFailedScans(progress, failed);
+    return exitCodeOf(carriedOut.removals, done);
   });
+}
+
+function sayFailedScans(progress: Progress, failed: number): void {
+  if (failed > 0) progress.say(`The scan of ${String(failed)} images failed: they have no verdict and stay.`);
 }
 
 async function isConfirmed(context: CliContext, options: CleanOptions, { plan }: PlannedNode): Promise<boolean> {
@@ -132,7 +143,7 @@ function freedBytes({ filesystem }: CarriedOutPlan): number | null {
   return filesystem === null ? null : filesystem.before.usedBytes - filesystem.after.usedBytes;
 }
 
-function exitCodeOf(results: readonly Removal[]): ExitCode {
+function exitCodeOf(results: readonly Removal[], otherwise: ExitCode): ExitCode {
   if (results.some(({ outcome }) => outcome.kind === 'failed')) return EXIT.failed;
-  return results.some(({ outcome }) => outcome.kind === 'not-attempted') ? EXIT.interrupted : EXIT.done;
+  return results.some(({ outcome }) => outcome.kind === 'not-attempted') ? EXIT.interrupted : otherwise;
 }

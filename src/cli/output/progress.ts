@@ -1,5 +1,5 @@
 import type { EngineEvent, OnEvent } from '../../engine/events.ts';
-import type { RemovalOutcome } from '../../engine/remove-images.ts';
+import type { RemovalOutcome } from '../../engine/removal.ts';
 import { formatReason } from '../../core/format-reason.ts';
 import type { OutputStream } from '../context.ts';
 import { FIGURES } from './describe-decision.ts';

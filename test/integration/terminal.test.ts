@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
+import { buildImage, importImages, listImageIds } from '../../lab/images.ts';
+import { lacksRealPart } from '../../lab/real-parts.ts';
+import { CLI, runCli } from './run-cli.ts';
+
+/** What `clean` does on a terminal, and where there is none. `script` (of Debian's bsdutils) makes the terminal. */
+
+interface TerminalResult {
+  readonly code: number | null;
+  readonly screen: string;
+}
+
+function onTerminal(args: readonly string[], answer: string, env: Readonly<Record<string, string>> = {}): Promise<TerminalResult> {
+  // The words are ours and hold nothing that a shell would read otherwise; `script` takes no argument list.
+  const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['--quiet', '--return', '--echo', 'never', '--command', command, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', TERM: 'xterm', ...env },
+  });
+  let screen = '';
+  let answered = false;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+    if (answered || !screen.includes('[y/N]')) return;
+    answered = true;
+    child.stdin.write(answer);
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, screen }));
+  });
+}
+
+describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', () => {
+  let containerd: PrivateContainerd;
+  const image = buildImage({ refs: ['docker.io/library/unused:1'], layers: [{ files: { 'app/content': 'x' } }] });
+  const clean = (): string[] => ['clean', '--runtime-endpoint', containerd.endpoint, '--scanner', 'none'];
+
+  beforeAll(async () => {
+    containerd = await startContainerd({ version: 'debian' });
+    await importImages(containerd, [image]);
+  });
+  afterEach(() => importImages(containerd, [image]));
+  afterAll(() => containerd.stop());
+
+  test('asks, and removes after a yes', async () => {
+    const { code, screen } = await onTerminal(clean(), 'y\r');
+    expect(screen).toContain('Remove 1 images');
+    expect(screen).toContain('docker.io/library/unused:1');
+    expect(code).toBe(0);
+    expect(await listImageIds(containerd)).toEqual([]);
+  });
+
+  test.each([
+    ['no', 'n\r'],
+    ['an empty line', '\r'],
+    ['the end of input', '\u0004'],
+  ])('removes nothing after %s, and exits with 3', async (_answer, keys) => {
+    const { code, screen } = await onTerminal(clean(), keys);
+    expect(screen).toContain('nothing was removed');
+    expect(code).toBe(3);
+    expect(await listImageIds(containerd)).toEqual([image.id]);
+  });
+
+  test('removes nothing after Ctrl-C at the question, and exits with 130', async () => {
+    const { code } = await onTerminal(clean(), '\u0003');
+    expect(code).toBe(130);
+    expect(await listImageIds(containerd)).toEqual([image.id]);
+  });
+
+  test('colours the decisions, but not with NO_COLOR', async () => {
+    expect((await onTerminal([...clean(), '--dry-run'], '')).screen).toContain('\u001b[31mremove');
+    expect((await onTerminal([...clean(), '--dry-run'], '', { NO_COLOR: '1' })).screen).not.toContain('\u001b[31m');
+  });
+
+  test('without a terminal and without --yes refuses, exits with 3 and removes nothing', async () => {
+    const { code, stdout, stderr } = await runCli(clean());
+    expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
+    expect(stderr).toContain('--yes');
+    expect(await listImageIds(containerd)).toEqual([image.id]);
+  });
+
+  test('without a terminal writes plain lines: data on standard output, talk on standard error', async () => {
+    const { code, stdout, stderr } = await runCli([...clean(), '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^DECISION +IMAGE/);
+    expect(stdout + stderr).not.toContain('\u001b');
+    expect(stderr).toContain('1 images');
+  });
+});
