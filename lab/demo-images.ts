@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Image } from './build-image.ts';
 import { buildImage, buildLayer } from './build-image.ts';
 import { busyboxLayer, RUN_UNTIL_STOPPED } from './sample-images.ts';
@@ -20,16 +21,20 @@ export const DEMO_EXCLUSION = 'ghcr.io/acme/*';
 
 export async function demoImages(): Promise<DemoImages> {
   const busybox = await busyboxLayer();
+  /** Different in every layer, as programs are: only `runtime` is shared. */
+  const app = (): Buffer => randomBytes(1 << 20);
   const runnable = { entrypoint: RUN_UNTIL_STOPPED };
-  const alpine = (release: string, openssl: string) => buildLayer({ files: alpineFiles(release, [{ name: 'openssl', version: openssl }]) });
-  const runtime = buildLayer({ files: { 'usr/lib/runtime.so': Buffer.alloc(2 << 20, 'runtime') }, gzip: true });
+  const alpine = (release: string, openssl: string) =>
+    buildLayer({ files: { ...alpineFiles(release, [{ name: 'openssl', version: openssl }]), 'usr/bin/app': app() } });
+  const runtime = buildLayer({ files: { 'usr/lib/runtime.so': randomBytes(6 << 20) }, gzip: true });
   const image = (ref: string, layers: Image['layers'], config?: { readonly entrypoint: readonly string[] }): Image =>
     buildImage({ refs: [ref], layers, ...(config === undefined ? {} : { config }) });
 
   const running = image('docker.io/library/shop:2.1', [busybox, alpine('3.22.0', '3.0.0-r0')], runnable);
   const stopped = image('docker.io/library/migrate:7', [busybox, alpine('3.22.0', '3.5.1-r0')], runnable);
-  const node = (version: string) => buildLayer({ files: npmFiles([{ name: 'lodash', version }]) });
-  const debian = (release: string, version: string) => buildLayer({ files: debianFiles(release, [{ name: 'zlib', version }]) });
+  const node = (version: string) => buildLayer({ files: { ...npmFiles([{ name: 'lodash', version }]), 'app/bundle': app() } });
+  const debian = (release: string, version: string) =>
+    buildLayer({ files: { ...debianFiles(release, [{ name: 'zlib', version }]), 'usr/bin/app': app() } });
   return {
     running,
     stopped,

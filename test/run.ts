@@ -24,7 +24,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteResult>>> = {
 async function commands(steps: Readonly<Record<string, readonly string[]>>): Promise<SuiteResult> {
   const failed: string[] = [];
   for (const [name, args] of Object.entries(steps)) {
-    if ((await run(process.execPath, args, root)) !== 0) failed.push(name);
+    if ((await run(process.execPath, args, { cwd: root })) !== 0) failed.push(name);
   }
   if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`);
   return { passed: Object.keys(steps).length - failed.length, failed: failed.length, skipped: 0 };

@@ -11,9 +11,13 @@ export interface SuiteResult {
 }
 
 /** Runs a program with the terminal of this process; resolves to its exit code (128 when a signal ended it). */
-export function run(command: string, args: readonly string[], cwd: string): Promise<number> {
+export function run(
+  command: string,
+  args: readonly string[],
+  options: { readonly cwd: string; readonly quiet?: boolean },
+): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(command, args, { cwd: options.cwd, stdio: ['ignore', options.quiet === true ? 'ignore' : 'inherit', 'inherit'] });
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 128));
   });
@@ -44,11 +48,8 @@ export async function runVitest({ root, args, verbose }: VitestRun): Promise<Vit
   const file = join(folder, 'report.json');
   try {
     const reporters = verbose ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
-    await run(
-      process.execPath,
-      [join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...reporters, `--outputFile.json=${file}`, ...args],
-      root,
-    );
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    await run(process.execPath, [vitest, 'run', ...reporters, `--outputFile.json=${file}`, ...args], { cwd: root, quiet: !verbose });
     return vitestReportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } finally {
     await rm(folder, { recursive: true, force: true });

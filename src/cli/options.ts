@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
 import { FINDING_STATUSES, SEVERITIES } from '../api/scan-report.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
@@ -22,13 +23,17 @@ export function addScannerOptions(command: Command): Command {
     .option('--skip-db-update', 'use the vulnerability database as it is, never download one', false)
     .option('--db-repository <repository>', 'where trivy downloads its vulnerability database from')
     .option('--scan-memory <quantity>', 'memory for all scans at once, such as 2Gi (default: half of what this process may use)', quantity)
-    .option('--timeout-per-image <duration>', 'longest time for the scan of one image', duration, parsed(parseDuration, '1h'))
-    .option('--timeout-total <duration>', 'longest time for all scans', duration, parsed(parseDuration, '23h'));
+    .addOption(durationOption('--timeout-per-image <duration>', 'longest time for the scan of one image', '1h'))
+    .addOption(durationOption('--timeout-total <duration>', 'longest time for all scans', '23h'));
 }
 
 export function addPolicyOptions(command: Command): Command {
   return command
-    .option('--severity <list>', 'severities that make an image go', list(SEVERITIES, 'upper'), SEVERITIES.slice(0, 4))
+    .addOption(
+      new Option('--severity <list>', 'severities that make an image go')
+        .argParser(list(SEVERITIES, 'upper'))
+        .default(DEFAULT_SCAN_POLICY.severities, DEFAULT_SCAN_POLICY.severities.join(',')),
+    )
     .option('--ignore-unfixed', 'leave out vulnerabilities without a fixed version', false)
     .option('--ignore-status <list>', 'leave out vulnerabilities of these statuses', list(FINDING_STATUSES, 'lower'), [])
     .option('--ignorefile <file>', "vulnerabilities to leave out, in the format of trivy's .trivyignore.yaml")
@@ -61,8 +66,10 @@ function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }
 
-function duration(text: string): number {
-  return parsed(parseDuration, text);
+/** The default is Eraser's, as a user would write it. */
+function durationOption(flags: string, description: string, byDefault: string): Option {
+  const duration = (text: string): number => parsed(parseDuration, text);
+  return new Option(flags, description).argParser(duration).default(duration(byDefault), byDefault);
 }
 
 function quantity(text: string): number {
@@ -93,4 +100,13 @@ function list<Word extends string>(allowed: readonly Word[], letters: 'upper' | 
       if (word === undefined) throw new InvalidArgumentError(`"${part.trim()}" is none of ${allowed.join(', ')}.`);
       return word;
     });
+}
+
+/** As commander describes an option, without the defaults that say nothing: not given, and none in the list. */
+export function describeOption(option: Option): string {
+  const choices = option.argChoices === undefined ? [] : [`choices: ${option.argChoices.join(', ')}`];
+  const { defaultValue, defaultValueDescription } = option as { defaultValue: unknown; defaultValueDescription?: string };
+  const byDefault = defaultValueDescription ?? (typeof defaultValue === 'string' ? defaultValue : undefined);
+  const extra = [...choices, ...(byDefault === undefined ? [] : [`default: ${byDefault}`])];
+  return extra.length === 0 ? option.description : `${option.description} (${extra.join('; ')})`;
 }

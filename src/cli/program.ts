@@ -7,7 +7,14 @@ import { list } from './commands/list.ts';
 import { scan } from './commands/scan.ts';
 import type { CliContext } from './context.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { addConcurrencyOption, addPolicyOptions, addRuntimeOptions, addScannerOptions, addSelectionOptions } from './options.ts';
+import {
+  addConcurrencyOption,
+  addPolicyOptions,
+  addRuntimeOptions,
+  addScannerOptions,
+  addSelectionOptions,
+  describeOption,
+} from './options.ts';
 import { printable } from './output/image-name.ts';
 import type { CleanOptions, PlanOptions, PolicyOptions, RuntimeOptions, ScannerOptions } from './parsed-options.ts';
 import { ScannerFault } from '../scan/scanner-fault.ts';
@@ -37,6 +44,7 @@ function createProgram(context: CliContext, version: string, exit: (code: ExitCo
     .description('Finds the images on this node that nothing uses, scans them, decides with reasons which must go, and removes them.')
     .version(version)
     .exitOverride()
+    .configureHelp({ optionDescription: describeOption })
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
     .showHelpAfterError('(image-cleaner --help shows what is allowed)')
     .addHelpText('after', EXIT_CODES_HELP);

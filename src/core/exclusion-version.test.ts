@@ -77,6 +77,10 @@ describe('parseVersionRange', () => {
     ['1.20 - 1.22', '1.22.5', true],
     ['>=0', '0.0.1-alpha', true],
     ['> 1.2', '1.3', true],
+    ['>=1.2.3', '1.2.3', true],
+    ['<=1.2.3', '1.2.3', true],
+    ['>1.2.3', '1.2.3', false],
+    ['<1.2.3', '1.2.3', false],
   ])('%s and %s: %s', (range, tag, expected) => {
     expect(isIn(tag, range)).toBe(expected);
   });

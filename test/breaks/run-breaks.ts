@@ -13,6 +13,10 @@ export async function runBreaks(root: string): Promise<SuiteResult> {
       await cp(join(root, part), join(tree, part), { recursive: true });
     }
     await symlink(join(root, 'node_modules'), join(tree, 'node_modules'));
+    if (!(await passesUnbroken(tree))) {
+      console.log('The tests fail without any break: nothing can be told from their failing with one.');
+      return { passed: 0, failed: BREAKS.length, skipped: 0 };
+    }
     let failed = 0;
     for (const deliberate of BREAKS) {
       const verdict = await tryBreak(tree, deliberate);
@@ -27,6 +31,12 @@ export async function runBreaks(root: string): Promise<SuiteResult> {
   } finally {
     await rm(tree, { recursive: true, force: true });
   }
+}
+
+async function passesUnbroken(tree: string): Promise<boolean> {
+  const tests = [...new Set(BREAKS.map((deliberate) => deliberate.tests))];
+  const report = await runVitest({ root: tree, args: ['--project', 'unit', ...tests], verbose: false });
+  return report.success && report.numPassedTests > 0;
 }
 
 type BreakVerdict =
