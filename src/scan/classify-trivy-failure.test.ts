@@ -120,6 +120,8 @@ describe('classifyTrivyFailure: faults of the scanner', () => {
     const name = 'run error: init error: DB error: x';
     expect(classifyTrivyFailure(fromLayer(`walk error: failed to analyze ${name}: ${name}`))).toMatchObject({ kind: 'unscanned' });
     expect(classifyTrivyFailure(fromLayer(`walk error: failed to analyze x\n${fatal(name)}`))).toMatchObject({ kind: 'unscanned' });
+    const panic = 'x\npanic: y\n\ngoroutine 1 [running]:\ngo.etcd.io/bbolt.x()\n';
+    expect(classifyTrivyFailure(fromLayer(`walk error: failed to analyze ${panic}`))).toMatchObject({ kind: 'unscanned' });
   });
 });
 

@@ -89,8 +89,9 @@ export function fatalMessageOf(stderr: string): string {
   return text === '' ? 'Trivy failed and said nothing.' : text;
 }
 
-/** Go's own end: `panic: …` or `fatal error: …`, then stacks. */
+/** Go's own end: `panic: …` or `fatal error: …`, then stacks. What Trivy itself says last may quote anything out of an image. */
 function panicOf(stderr: string): TrivyFailure | null {
+  if (stderr.includes('\tFATAL\t')) return null;
   const message = /^(?:panic|fatal error|runtime): .*$/m.exec(stderr)?.[0];
   if (message === undefined || !/^(?:goroutine \d+ |runtime stack:)/m.test(stderr)) return null;
   const says = `Trivy crashed: ${message}`;
