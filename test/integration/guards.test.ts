@@ -51,67 +51,70 @@ async function carryOut(runtime: NodeRuntime, plan: RemovalPlan): Promise<string
   return done.map(({ decision, outcome }) => `${decision.image.id} ${outcome.kind}`).sort();
 }
 
-describe.each(CONTAINERD_VERSIONS)('between plan and removal on containerd %s', (version) => {
-  const skip = lacksRealPart(`containerd-${version}`);
-  let containerd: PrivateContainerd;
-  let runtime: NodeRuntime & { close(): void };
-  let sandbox: Sandbox;
-  const runnable = (name: string, layer: Awaited<ReturnType<typeof busyboxLayer>>): Image =>
-    buildImage({
-      refs: [`docker.io/library/${name}`],
-      layers: [layer, { files: { 'app/name': name } }],
-      config: { entrypoint: RUN_UNTIL_STOPPED },
+for (const version of CONTAINERD_VERSIONS) {
+  describe.skipIf(lacksRealPart(`containerd-${version}`))(`between plan and removal on containerd ${version}`, () => {
+    let containerd: PrivateContainerd;
+    let runtime: NodeRuntime & { close(): void };
+    let sandbox: Sandbox;
+    const runnable = (name: string, layer: Awaited<ReturnType<typeof busyboxLayer>>): Image =>
+      buildImage({
+        refs: [`docker.io/library/${name}`],
+        layers: [layer, { files: { 'app/name': name } }],
+        config: { entrypoint: RUN_UNTIL_STOPPED },
+      });
+
+    beforeAll(async () => {
+      containerd = await startContainerd({ version });
+      runtime = await connectToRuntime({ socketPath: containerd.socket }, signal);
+      sandbox = await runSandbox(containerd);
+    });
+    afterAll(async () => {
+      runtime.close();
+      await containerd.stop();
     });
 
-  beforeAll(async () => {
-    if (skip) return;
-    containerd = await startContainerd({ version });
-    runtime = await connectToRuntime({ socketPath: containerd.socket }, signal);
-    sandbox = await runSandbox(containerd);
-  });
-  afterAll(async () => {
-    if (skip) return;
-    runtime.close();
-    await containerd.stop();
-  });
+    test(`a container started between plan and removal keeps its image, ${String(ROUNDS)} times`, async () => {
+      const layer = await busyboxLayer();
+      const images = Array.from({ length: ROUNDS }, (_value, at) => runnable(`round:${String(at)}`, layer));
+      await importImages(containerd, images);
+      for (const [at, image] of images.entries()) {
+        const plan = await planUnused(runtime);
+        expect(removals(plan.decisions).map((decision) => decision.image.id)).toContain(image.id);
+        const containerId = await createContainer(containerd, sandbox, { image: image.refs[0] ?? '', name: `round-${String(at)}` });
+        await startContainer(containerd, containerId);
+        // Only this image of the plan: the next rounds want theirs.
+        const only = { ...plan, decisions: plan.decisions.filter((decision) => decision.image.id === image.id) };
+        expect(await carryOut(runtime, only)).toEqual([`${image.id} kept`]);
+        expect(await listImageIds(containerd)).toContain(image.id);
+      }
+    });
 
-  test.skipIf(skip)(`a container started between plan and removal keeps its image, ${String(ROUNDS)} times`, async () => {
-    const layer = await busyboxLayer();
-    const images = Array.from({ length: ROUNDS }, (_value, at) => runnable(`round:${String(at)}`, layer));
-    await importImages(containerd, images);
-    for (const [at, image] of images.entries()) {
+    test('so does a stopped one, and one that was created and never started, while the others go', async () => {
+      const layer = await busyboxLayer();
+      const [stopped, created, unused] = ['stopped:1', 'created:1', 'unused:1'].map((name) => runnable(name, layer)) as [
+        Image,
+        Image,
+        Image,
+      ];
+      await importImages(containerd, [stopped, created, unused]);
       const plan = await planUnused(runtime);
-      expect(removals(plan.decisions).map((decision) => decision.image.id)).toContain(image.id);
-      const containerId = await createContainer(containerd, sandbox, { image: image.refs[0] ?? '', name: `round-${String(at)}` });
+      const stoppedId = await createContainer(containerd, sandbox, { image: stopped.id, name: 'stopped' });
+      await startContainer(containerd, stoppedId);
+      await stopContainer(containerd, stoppedId);
+      await createContainer(containerd, sandbox, { image: 'docker.io/library/created:1', name: 'created' });
+      expect(await carryOut(runtime, plan)).toEqual([`${created.id} kept`, `${stopped.id} kept`, `${unused.id} removed`].sort());
+      const left = await listImageIds(containerd);
+      expect(left).toEqual(expect.arrayContaining([stopped.id, created.id]));
+      expect(left).not.toContain(unused.id);
+    });
+
+    test('an image in use that is removed without the guard is gone: the guard is ours', async () => {
+      const image = runnable('unguarded:1', await busyboxLayer());
+      await importImages(containerd, [image]);
+      const containerId = await createContainer(containerd, sandbox, { image: image.id, name: 'unguarded' });
       await startContainer(containerd, containerId);
-      // Only this image of the plan: the next rounds want theirs.
-      const only = { ...plan, decisions: plan.decisions.filter((decision) => decision.image.id === image.id) };
-      expect(await carryOut(runtime, only)).toEqual([`${image.id} kept`]);
-      expect(await listImageIds(containerd)).toContain(image.id);
-    }
+      await runtime.removeImage(image.id, signal);
+      expect(await listImageIds(containerd)).not.toContain(image.id);
+    });
   });
-
-  test.skipIf(skip)('so does a stopped one, and one that was created and never started, while the others go', async () => {
-    const layer = await busyboxLayer();
-    const [stopped, created, unused] = ['stopped:1', 'created:1', 'unused:1'].map((name) => runnable(name, layer)) as [Image, Image, Image];
-    await importImages(containerd, [stopped, created, unused]);
-    const plan = await planUnused(runtime);
-    const stoppedId = await createContainer(containerd, sandbox, { image: stopped.id, name: 'stopped' });
-    await startContainer(containerd, stoppedId);
-    await stopContainer(containerd, stoppedId);
-    await createContainer(containerd, sandbox, { image: 'docker.io/library/created:1', name: 'created' });
-    expect(await carryOut(runtime, plan)).toEqual([`${created.id} kept`, `${stopped.id} kept`, `${unused.id} removed`].sort());
-    const left = await listImageIds(containerd);
-    expect(left).toEqual(expect.arrayContaining([stopped.id, created.id]));
-    expect(left).not.toContain(unused.id);
-  });
-
-  test.skipIf(skip)('an image in use that is removed without the guard is gone: the guard is ours', async () => {
-    const image = runnable('unguarded:1', await busyboxLayer());
-    await importImages(containerd, [image]);
-    const containerId = await createContainer(containerd, sandbox, { image: image.id, name: 'unguarded' });
-    await startContainer(containerd, containerId);
-    await runtime.removeImage(image.id, signal);
-    expect(await listImageIds(containerd)).not.toContain(image.id);
-  });
-});
+}
