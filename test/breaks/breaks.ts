@@ -114,4 +114,32 @@ export const BREAKS: readonly Break[] = [
     replace: 'if (id === null) {',
     tests: 'src/engine',
   },
+  {
+    rule: 'a report for another image is not accepted from Trivy',
+    file: 'src/scan/trivy-scanner.ts',
+    find: "attempt.kind === 'scanned' && !isSameImage(attempt.report.imageId, image.imageId)",
+    replace: "attempt.kind === 'scanned' && attempt.report.imageId === ''",
+    tests: 'src/scan/trivy-scanner',
+  },
+  {
+    rule: 'a failure of Trivy that is not recognised proves nothing about the image',
+    file: 'src/scan/classify-trivy-failure.ts',
+    find: "const [, failure = unscanned('scan-failed')] =",
+    replace: 'const [, failure = unparsable] =',
+    tests: 'src/scan/classify-trivy-failure',
+  },
+  {
+    rule: 'a list of containers is whole or rejected',
+    file: 'src/cri/container-lister.ts',
+    find: 'if (!isNotFound(error)) throw error;',
+    replace: "if (!isNotFound(error)) return 'gone';",
+    tests: 'src/cri/cri-runtime',
+  },
+  {
+    rule: 'a removal is not repeated without its guards',
+    file: 'src/cri/cri-runtime.ts',
+    find: "callOnce('RemoveImage'",
+    replace: "call('RemoveImage'",
+    tests: 'src/cri',
+  },
 ];
