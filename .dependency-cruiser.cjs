@@ -16,7 +16,7 @@ const packages = {
   cri: ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-node', 'yaml', 'zod'],
   scan: ['zod'],
   engine: ['p-queue'],
-  cli: ['commander', 'cli-table3', 'yaml', 'zod'],
+  cli: ['commander', 'yaml', 'zod'],
 };
 const escaped = (names) => names.map((name) => name.replaceAll(/[/.]/g, '\\$&')).join('|');
 

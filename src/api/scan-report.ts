@@ -67,11 +67,14 @@ export const UNSCANNED_REASONS = [
 ] as const;
 export type UnscannedReason = (typeof UNSCANNED_REASONS)[number];
 
-/** What one attempt to scan came to. `unparsable` becomes `unscannable` only when the content is complete and a second attempt fails alike. */
+/**
+ * What one attempt to scan came to. `unparsable` becomes `unscannable` only when the content is complete and a second attempt fails alike, and
+ * when `scannedName`, one of the target's names, still means that image: unlike a report, a failure does not say which image it is about.
+ */
 export type ScanAttempt =
   | { readonly kind: 'scanned'; readonly report: ScanReport }
   | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
-  | { readonly kind: 'unparsable'; readonly error: string };
+  | { readonly kind: 'unparsable'; readonly error: string; readonly scannedName: string };
 
 /**
  * The result of scanning one image. `unscanned` says nothing about the image, which therefore stays; `unscannable` says that its content

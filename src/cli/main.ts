@@ -5,19 +5,21 @@ import { EXIT } from './exit-codes.ts';
 import { runProgram } from './program.ts';
 
 const interrupt = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const) {
+// SIGHUP: the terminal is gone, and nobody will see what comes; the scanners must end all the same.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
     if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
     process.stderr.write('\nStopping after what is in hand; once more to stop at once.\n');
     interrupt.abort(new Error(`stopped by ${name}`));
   });
 }
-// A closed pipe (`| head`) ends the output, never the run.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
-}
+// Nothing that happens to the output ends a run in the middle of its removals: a closed pipe (`| head`) is the reader's wish, a full disk
+// under the log what this program is there to cure. Lost data makes the run a failure at its end.
+const lost: { data: NodeJS.ErrnoException | null } = { data: null };
+process.stderr.on('error', () => undefined);
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') lost.data = error;
+});
 
 /** The memory that this process may use, by its cgroup where that has a limit. */
 function usableMemory(): number {
@@ -25,7 +27,7 @@ function usableMemory(): number {
   return constrained > 0 && constrained < freemem() ? constrained : freemem();
 }
 
-process.exitCode = await runProgram(
+const code = await runProgram(
   {
     env: process.env,
     stdin: process.stdin,
@@ -38,3 +40,9 @@ process.exitCode = await runProgram(
   process.argv.slice(2),
   packageJson.version,
 );
+process.exitCode = code;
+process.once('beforeExit', () => {
+  if (lost.data === null) return;
+  process.stderr.write(`error: standard output was lost: ${lost.data.message}\n`);
+  if (code === EXIT.done) process.exitCode = EXIT.failed;
+});

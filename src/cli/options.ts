@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
 import { FINDING_STATUSES, SEVERITIES } from '../api/scan-report.ts';
+import { badUsage } from './cli-error.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
 import { OUTPUT_FORMATS } from './output/write-document.ts';
@@ -109,4 +110,22 @@ export function describeOption(option: Option): string {
   const byDefault = defaultValueDescription ?? (typeof defaultValue === 'string' ? defaultValue : undefined);
   const extra = [...choices, ...(byDefault === undefined ? [] : [`default: ${byDefault}`])];
   return extra.length === 0 ? option.description : `${option.description} (${extra.join('; ')})`;
+}
+
+/** Options that say which findings make an image go: without a scan they would be ignored, and more would go than their user means. */
+const POLICY_OPTIONS = ['severity', 'ignoreUnfixed', 'ignoreStatus', 'ignorefile', 'keepEndOfLife', 'keepUnscannable'] as const;
+
+/** Throws when options are given that exclude each other. */
+export function refuseContradictions(command: Command): void {
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  const policy = command.options.find(
+    (option) => POLICY_OPTIONS.some((name) => name === option.attributeName()) && isGiven(option.attributeName()),
+  );
+  if (policy === undefined) return;
+  const withoutScan = isGiven('image') ? '--image' : command.opts<{ scanner?: string }>().scanner === 'none' ? '--scanner none' : null;
+  if (withoutScan === null) return;
+  throw badUsage(
+    `${policy.long ?? policy.flags} and ${withoutScan} exclude each other: with ${withoutScan} nothing is scanned.`,
+    'Leave one of them out.',
+  );
 }

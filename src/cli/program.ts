@@ -14,6 +14,7 @@ import {
   addScannerOptions,
   addSelectionOptions,
   describeOption,
+  refuseContradictions,
 } from './options.ts';
 import { printable } from './output/image-name.ts';
 import type { CleanOptions, PlanOptions, PolicyOptions, RuntimeOptions, ScannerOptions } from './parsed-options.ts';
@@ -45,6 +46,7 @@ function createProgram(context: CliContext, version: string, exit: (code: ExitCo
     .version(version)
     .exitOverride()
     .configureHelp({ optionDescription: describeOption })
+    .hook('preAction', (_program, action) => refuseContradictions(action))
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
     .showHelpAfterError('(image-cleaner --help shows what is allowed)')
     .addHelpText('after', EXIT_CODES_HELP);
@@ -92,7 +94,8 @@ Examples:
 
 function reportError(context: CliContext, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.badUsage;
-  if (context.signal.aborted) {
+  // Only what comes before the removals is thrown at an interrupt; they end with a report.
+  if (context.signal.aborted && error === context.signal.reason) {
     context.stderr.write('Interrupted: nothing was removed.\n');
     return EXIT.interrupted;
   }

@@ -6,6 +6,23 @@ import { parseRepositoryPattern, type RepositoryPattern } from './exclusion-repo
 const HEX = 'ab01'.repeat(16);
 const DIGEST = `sha256:${HEX}`;
 
+describe('entries that look right and would protect nothing', () => {
+  it.each([
+    ['1dfc32189877', 'the beginning of an image id'],
+    [HEX.slice(0, 63), 'the beginning of an image id'],
+    ['ghcr.io', 'write "ghcr.io/*"'],
+    ['registry.example.com:5000', 'write "registry.example.com:5000/*"'],
+    ['localhost', 'write "localhost/*"'],
+    ['localhost:5000', 'write "localhost:5000/*"'],
+  ])('%s is refused', (entry, message) => {
+    expect(parseExclusion(entry)).toMatchObject({ ok: false, message: expect.stringContaining(message) as unknown });
+  });
+
+  it.each(['1dfc32189877:*', 'docker.io/library/ghcr.io', 'nginx:5000', 'facade', 'deadbeef'])('%s is a repository', (entry) => {
+    expect(parseExclusion(entry).ok).toBe(true);
+  });
+});
+
 describe('parseRepositoryPattern', () => {
   const exact = (name: string): RepositoryPattern => ({ kind: 'exact', name });
   const below = (prefix: string): RepositoryPattern => ({ kind: 'below', prefix });

@@ -53,8 +53,19 @@ export function parseExclusion(entry: string): ParsedExclusion {
 function findEntryFault(text: string): string | null {
   if (text === '') return 'it is empty; a name, a pattern such as "ghcr.io/acme/*", a digest or an image id is needed';
   if (text.length > ENTRY_LENGTH_MAX) return `it is ${text.length} characters long: at most ${ENTRY_LENGTH_MAX}`;
-  return isMalformedDigest(text) ? `it is no digest: ${DIGEST_FORMS} are needed` : null;
+  if (isMalformedDigest(text)) return `it is no digest: ${DIGEST_FORMS} are needed`;
+  if (SHORT_ID.test(text))
+    return `it looks like the beginning of an image id: give all 64 digits, or "${text}:*" for a repository of that name`;
+  const host = text.includes('/') ? null : LONE_HOST.exec(text);
+  return host === null
+    ? null
+    : `it looks like a registry: write "${text}/*" for all in it, or "docker.io/library/${text}" for a repository of that name`;
 }
+
+/** What lists and tables show of an image id. Read as a name it would protect nothing. */
+const SHORT_ID = /^[0-9a-f]{12,63}$/;
+/** A host, perhaps with its port, and nothing below it. */
+const LONE_HOST = /^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?$/i;
 
 interface EntryParts {
   readonly repository: string;

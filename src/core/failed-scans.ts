@@ -2,12 +2,13 @@ import type { Decision } from '../api/decision.ts';
 import type { UnscannedReason } from '../api/scan-report.ts';
 
 /**
- * Reasons that are the image's lasting state, not something that went wrong: incomplete content is usual where a runtime discards unpacked
- * layers, and what the policy keeps or nobody asked to scan is as it should be.
+ * Reasons that are a lasting state, not something that went wrong: incomplete content is usual where a runtime discards unpacked layers, the
+ * scanner may not know the runtime, and what the policy keeps or nobody asked to scan is as it should be.
  */
 const EXPECTED: ReadonlySet<UnscannedReason> = new Set<UnscannedReason>([
   'content-missing',
   'no-scannable-name',
+  'unsupported-runtime',
   'unscannable',
   'not-scanned',
 ]);

@@ -29,13 +29,23 @@ export function indexImages(images: readonly NodeImage[]): ImageIndex {
     const found = keys.map((key) => idsByKey.get(key)).filter((ids) => ids !== undefined);
     return found.length === 1 ? (found[0] ?? NONE) : new Set(found.flatMap((ids) => [...ids]));
   };
-  return {
-    resolve: (reference) => lookUp(keysOf(reference)),
-    resolveRepository: (reference) => {
-      if (parseImageId(reference) !== null) return NONE;
-      const parsed = parseImageReference(reference);
-      return parsed.ok ? (idsByRepository.get(repositoryName(parsed.reference)) ?? NONE) : NONE;
-    },
+  const lookUpRepository = (reference: string): ReadonlySet<string> => {
+    if (parseImageId(reference) !== null) return NONE;
+    const parsed = parseImageReference(reference);
+    return parsed.ok ? (idsByRepository.get(repositoryName(parsed.reference)) ?? NONE) : NONE;
+  };
+  return { resolve: remembered((reference) => lookUp(keysOf(reference))), resolveRepository: remembered(lookUpRepository) };
+}
+
+/** The containers of a node name the same images again and again, and are asked about before each removal. */
+function remembered(find: (reference: string) => ReadonlySet<string>): (reference: string) => ReadonlySet<string> {
+  const known = new Map<string, ReadonlySet<string>>();
+  return (reference) => {
+    const before = known.get(reference);
+    if (before !== undefined) return before;
+    const found = find(reference);
+    known.set(reference, found);
+    return found;
   };
 }
 

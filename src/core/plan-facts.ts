@@ -1,5 +1,5 @@
 import type { ProtectingObject } from '../api/decision.ts';
-import type { ImageStorage, NodeContainer, NodeImage, NodeInventory } from '../api/inventory.ts';
+import type { ImageStorage, NodeContainer, NodeImage, NodeInventory, SandboxImageReferences } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
 import type { ScanResults } from '../api/scan-report.ts';
 import { compareTexts } from './compare-texts.ts';
@@ -65,24 +65,26 @@ export function gatherFacts(input: PlanInput): PlanFacts {
   };
 }
 
+/** What the node looks like immediately before one image is removed. */
+export interface FreshView {
+  readonly image: NodeImage;
+  readonly containers: readonly NodeContainer[];
+  readonly pendingPods: readonly PendingPod[];
+  readonly sandboxImageReferences: SandboxImageReferences;
+}
+
 /**
  * The facts of the safety rules as they are now: other containers, and one image with other names or another pin. Images that have come
  * since the plan are not known here, so a container of one counts as unresolved and keeps its repository.
  */
-export function refreshFacts(
-  facts: PlanFacts,
-  image: NodeImage,
-  containers: readonly NodeContainer[],
-  pendingPods: readonly PendingPod[],
-): PlanFacts {
+export function refreshFacts(facts: PlanFacts, { image, containers, pendingPods, sandboxImageReferences }: FreshView): PlanFacts {
   const known = facts.imagesById.get(image.id);
-  const unchanged = known !== undefined && sameNames(known, image);
-  const index = unchanged ? facts.index : indexImages([...facts.images, image]);
+  const index = known !== undefined && sameNames(known, image) ? facts.index : indexImages([...facts.images, image]);
   return {
     ...facts,
     index,
     use: findImageUse(index, containers, pendingPods),
-    sandboxImages: unchanged ? facts.sandboxImages : resolveSandboxImages(index, facts.input.inventory.sandboxImageReferences),
+    sandboxImages: resolveSandboxImages(index, sandboxImageReferences),
   };
 }
 

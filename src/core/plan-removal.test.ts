@@ -108,6 +108,11 @@ describe('rule 2, pinned', () => {
     expect(codes([], { inventory: untold })).toEqual(['keep pinned', 'keep pinned', 'remove unused']);
   });
 
+  test('keeps every */pause when the runtime names a sandbox image that is not on the node', () => {
+    const told = inventory([pause], { sandboxImageReferences: ['registry.k8s.io/pause:3.9'] });
+    expect(codes([], { inventory: told })).toEqual(['keep pinned']);
+  });
+
   test('keeps an image that is pinned under one of its two listings', () => {
     expect(codes([image(1), image(1, { pinned: true, repoTags: ['x/y:2'] })])).toEqual(['keep pinned']);
   });
@@ -117,6 +122,16 @@ describe('rule 3, excluded', () => {
   test('keeps an excluded image and cites the list and the entry', () => {
     const [decision] = decide([one], { exclusions: exclusionsOf('nginx', 'image-1:*') });
     expect(decision).toMatchObject({ outcome: 'keep', reason: { code: 'excluded', list: 'test', entry: 'image-1:*' } });
+  });
+
+  test('an entry holds by the names of every listing of the image', () => {
+    const listings = [
+      image(1),
+      image(1, { repoTags: ['ghcr.io/acme/app:1'] }),
+      image(1, { repoTags: [], repoDigests: [`quay.io/acme/app@${digest(1)}`] }),
+    ];
+    expect(codes(listings, { exclusions: exclusionsOf('ghcr.io/acme/*') })).toEqual(['keep excluded']);
+    expect(codes(listings, { exclusions: exclusionsOf('quay.io/acme/*') })).toEqual(['keep excluded']);
   });
 
   test('an entry by digest holds against a manual list that names the tag', () => {
@@ -240,6 +255,12 @@ describe('rules 9 and 10, verdicts', () => {
     expect(decide([two], { scan: scanned([[two, vulnerable]]) })).toMatchObject([
       { outcome: 'keep', reason: { code: 'unscanned', why: 'report-for-another-image' } },
     ]);
+  });
+
+  test('a report names the image with or without sha256:', () => {
+    const bare = image(1, { id: one.id.slice(7) });
+    const result: ScanResult = { kind: 'scanned', report: report(one, { findings: [finding()] }) };
+    expect(codes([bare], { scan: scanned([[bare, result]]) })).toEqual(['remove vulnerable']);
   });
 
   test('a vulnerable image goes, with its findings', () => {

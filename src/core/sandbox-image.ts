@@ -3,12 +3,19 @@ import type { NodeImage, SandboxImageReferences } from '../api/inventory.ts';
 import type { ImageIndex } from './image-index.ts';
 import { namesOf } from './names.ts';
 
-/** What the runtime names as its sandbox images; `unknown` where it names none. */
-export type SandboxImages = { readonly kind: 'known'; readonly ids: ReadonlySet<string> } | { readonly kind: 'unknown' };
+/** What the runtime names as its sandbox images. */
+export interface SandboxImages {
+  readonly ids: ReadonlySet<string>;
+  /** False: the runtime names none, or one that is not on the node, so that another image may be it. */
+  readonly areKnown: boolean;
+}
 
 export function resolveSandboxImages(index: ImageIndex, references: SandboxImageReferences): SandboxImages {
-  if (references === null) return { kind: 'unknown' };
-  return { kind: 'known', ids: new Set(references.flatMap((reference) => [...index.resolve(reference)])) };
+  const resolved = (references ?? []).map((reference) => index.resolve(reference));
+  return {
+    ids: new Set(resolved.flatMap((ids) => [...ids])),
+    areKnown: references !== null && resolved.every((ids) => ids.size > 0),
+  };
 }
 
 /**
@@ -18,7 +25,8 @@ export function resolveSandboxImages(index: ImageIndex, references: SandboxImage
  */
 export function pinnedReason(image: NodeImage, sandboxImages: SandboxImages): KeepReason | null {
   if (image.pinned) return { code: 'pinned', by: 'runtime' };
-  if (sandboxImages.kind === 'known') return sandboxImages.ids.has(image.id) ? { code: 'pinned', by: 'sandbox-image' } : null;
+  if (sandboxImages.ids.has(image.id)) return { code: 'pinned', by: 'sandbox-image' };
+  if (sandboxImages.areKnown) return null;
   const maybe = namesOf(image).repositories.some((repository) => repository.endsWith('/pause'));
   return maybe ? { code: 'pinned', by: 'maybe-sandbox-image' } : null;
 }

@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { afterEach, describe, expect, test } from 'vitest';
+import { connectInTest } from './connect-in-test.ts';
 import { connectToRuntime } from './connect-to-runtime.ts';
 import { RuntimeService as OldRuntimeService } from './gen/cri_v1alpha2_pb.js';
 import { CONTAINERD, listen, startTestRuntime, temporarySocketPath, TestRuntimeServer } from './test-runtime-server.ts';
@@ -29,7 +30,7 @@ async function listenRaw(server: net.Server): Promise<string> {
 describe('connectToRuntime', () => {
   test('connects to a runtime and tells its version', async () => {
     await using server = await startTestRuntime(CONTAINERD, {});
-    using runtime = await connectToRuntime({ socketPath: server.socketPath }, signal);
+    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.version(signal)).toEqual({ name: 'containerd', version: '2.2.3' });
   });
 
@@ -102,7 +103,7 @@ describe('connectToRuntime', () => {
       return CONTAINERD;
     };
     await using server = await startTestRuntime(CONTAINERD, { runtime: { version } });
-    using runtime = await connectToRuntime({ socketPath: server.socketPath }, signal);
+    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.version(signal)).toMatchObject({ name: 'containerd' });
   });
 

@@ -1,9 +1,13 @@
 import type { NodeContainer } from '../api/inventory.ts';
-import { isNotFound } from './cri-error.ts';
+import { readOtherContainers } from './containerd-containers.ts';
+import { CriError, isNotFound } from './cri-error.ts';
 import type { Container } from './gen/cri_pb.js';
 import { mapConcurrently, RUNTIME_CONCURRENCY } from './map-concurrently.ts';
 import { mapContainer, podFromLabels, type PodName, volumeImageReferences } from './map-container.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
+
+/** Two are the rule at first, one later. So many mean that containers come faster than the runtime answers. */
+const MAX_LISTS = 50;
 
 /**
  * Lists containers with what the list itself does not tell: the images they mount, and their pods. Neither changes in a container's
@@ -11,69 +15,105 @@ import type { RuntimeConnection } from './runtime-connection.ts';
  */
 export class ContainerLister {
   readonly #connection: RuntimeConnection;
-  #volumes = new Map<string, readonly string[]>();
-  #pods = new Map<string, PodName>();
+  readonly #isContainerd: boolean;
+  #known: Known = { volumes: new Map(), pods: new Map() };
 
-  constructor(connection: RuntimeConnection) {
+  constructor(connection: RuntimeConnection, isContainerd: boolean) {
     this.#connection = connection;
+    this.#isContainerd = isContainerd;
   }
 
-  /** All containers in every state, or a rejection: never a part of them. */
+  /**
+   * All containers in every state, or a rejection: never a part of them. As they are now: to ask about new ones takes time, in which further
+   * ones may come, so the list is read again until it has none that is new. On containerd, those made beside the CRI come last.
+   */
   async list(signal: AbortSignal): Promise<NodeContainer[]> {
-    const containers = await this.#listContainers({}, signal);
-    const volumes = await mapConcurrently(containers, RUNTIME_CONCURRENCY, signal, (container, either) =>
-      this.#readVolumes(container.id, either),
-    );
-    const pods = await this.#readPods(containers, signal);
-    const known = new Map<string, readonly string[]>();
-    const mapped: NodeContainer[] = [];
-    for (const [index, container] of containers.entries()) {
-      const mounted = volumes[index];
-      if (mounted === undefined || mounted === 'gone') continue;
-      known.set(container.id, mounted);
-      mapped.push(mapContainer(container, pods.get(container.podSandboxId) ?? podFromLabels(container.labels), mounted));
+    const known = { volumes: new Map(this.#known.volumes), pods: new Map(this.#known.pods) };
+    let vanished: ReadonlyMap<string, unknown> = new Map();
+    for (let lists = 0; lists < MAX_LISTS; lists++) {
+      const others = this.#isContainerd ? await readOtherContainers(this.#connection, signal) : [];
+      const containers = await this.#listContainers(signal);
+      for (const { id } of containers) {
+        // The runtime lists what it says it does not have.
+        if (vanished.has(id)) throw vanished.get(id);
+      }
+      const fresh = containers.filter(({ id }) => !known.volumes.has(id));
+      if (fresh.length === 0) {
+        this.#known = onlyOf(known, containers);
+        return [...mapContainers(containers, known), ...others];
+      }
+      vanished = await this.#readVolumes(fresh, known.volumes, signal);
+      await this.#readPods(fresh, known.pods, signal);
     }
-    this.#volumes = known;
-    this.#pods = pods;
-    return mapped;
+    throw new CriError({
+      code: 'call-failed',
+      action: 'retry',
+      message: `ListContainers: the container runtime at ${this.#connection.socketPath} had new containers in each of ${MAX_LISTS} lists`,
+      hint: 'Try again when fewer containers are being made, or see the log of the container runtime.',
+    });
   }
 
-  async #listContainers(filter: { readonly id?: string }, signal: AbortSignal): Promise<Container[]> {
+  async #listContainers(signal: AbortSignal): Promise<Container[]> {
     const { runtime } = this.#connection;
-    const answer = await this.#connection.call('ListContainers', signal, (options) => runtime.listContainers({ filter }, options));
+    const answer = await this.#connection.call('ListContainers', signal, (options) => runtime.listContainers({}, options));
     return answer.containers;
   }
 
-  async #readVolumes(containerId: string, signal: AbortSignal): Promise<readonly string[] | 'gone'> {
-    const known = this.#volumes.get(containerId);
-    if (known !== undefined) return known;
+  /** Adds the images that the containers mount. Gives those that the runtime does not have any more, with its error. */
+  async #readVolumes(
+    containers: readonly Container[],
+    volumes: Map<string, readonly string[]>,
+    signal: AbortSignal,
+  ): Promise<Map<string, unknown>> {
     const { runtime } = this.#connection;
-    try {
-      const answer = await this.#connection.call('ContainerStatus', signal, (options) => runtime.containerStatus({ containerId }, options));
-      return volumeImageReferences(answer.status?.mounts ?? []);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      // Removed between the two calls, unless the list still has it: then the runtime contradicts itself.
-      const still = await this.#listContainers({ id: containerId }, signal);
-      if (still.some((container) => container.id === containerId)) throw error;
-      return 'gone';
-    }
+    const vanished = new Map<string, unknown>();
+    await mapConcurrently(containers, RUNTIME_CONCURRENCY, signal, async ({ id: containerId }, either) => {
+      try {
+        const answer = await this.#connection.call('ContainerStatus', either, (options) =>
+          runtime.containerStatus({ containerId }, options),
+        );
+        volumes.set(containerId, volumeImageReferences(answer.status?.mounts ?? []));
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        vanished.set(containerId, error);
+      }
+    });
+    return vanished;
   }
 
-  /** By sandbox id, for the containers' sandboxes only. A sandbox can be gone before its containers: their labels tell the pod then. */
-  async #readPods(containers: readonly Container[], signal: AbortSignal): Promise<Map<string, PodName>> {
-    const listed = new Map<string, PodName>();
-    if (containers.some((container) => !this.#pods.has(container.podSandboxId))) {
-      const { runtime } = this.#connection;
-      const answer = await this.#connection.call('ListPodSandbox', signal, (options) => runtime.listPodSandbox({}, options));
-      for (const { id, metadata } of answer.items) {
-        if (metadata !== undefined) listed.set(id, { namespace: metadata.namespace, name: metadata.name });
-      }
-    }
-    const pods = new Map<string, PodName>();
+  /** Adds the pods by sandbox id. A sandbox can be gone before its containers: their labels tell the pod then. */
+  async #readPods(containers: readonly Container[], pods: Map<string, PodName>, signal: AbortSignal): Promise<void> {
+    if (containers.every(({ podSandboxId }) => pods.has(podSandboxId))) return;
+    const { runtime } = this.#connection;
+    const answer = await this.#connection.call('ListPodSandbox', signal, (options) => runtime.listPodSandbox({}, options));
+    const listed = new Map(answer.items.map(({ id, metadata }) => [id, metadata]));
     for (const { podSandboxId, labels } of containers) {
-      pods.set(podSandboxId, this.#pods.get(podSandboxId) ?? listed.get(podSandboxId) ?? podFromLabels(labels));
+      if (pods.has(podSandboxId)) continue;
+      const metadata = listed.get(podSandboxId);
+      pods.set(podSandboxId, metadata === undefined ? podFromLabels(labels) : { namespace: metadata.namespace, name: metadata.name });
     }
-    return pods;
   }
+}
+
+/** What does not change in a container's life. */
+interface Known {
+  /** By container id. */
+  readonly volumes: ReadonlyMap<string, readonly string[]>;
+  /** By sandbox id. */
+  readonly pods: ReadonlyMap<string, PodName>;
+}
+
+function mapContainers(containers: readonly Container[], { volumes, pods }: Known): NodeContainer[] {
+  return containers.map((container) =>
+    mapContainer(container, pods.get(container.podSandboxId) ?? podFromLabels(container.labels), volumes.get(container.id) ?? []),
+  );
+}
+
+function onlyOf(known: Known, containers: readonly Container[]): Known {
+  const ids = new Set(containers.map(({ id }) => id));
+  const sandboxIds = new Set(containers.map(({ podSandboxId }) => podSandboxId));
+  return {
+    volumes: new Map([...known.volumes].filter(([id]) => ids.has(id))),
+    pods: new Map([...known.pods].filter(([id]) => sandboxIds.has(id))),
+  };
 }

@@ -2,19 +2,18 @@ import os from 'node:os';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
 import type { NodeRuntime } from '../engine/ports.ts';
-import { connectToRuntime } from './connect-to-runtime.ts';
-import type { CriRuntime } from './cri-runtime.ts';
+import { connectInTest } from './connect-in-test.ts';
+import { Containers } from './gen/containerd_containers_pb.js';
 import { Content } from './gen/containerd_content_pb.js';
 import { Snapshots } from './gen/containerd_snapshots_pb.js';
 import { ContainerState } from './gen/cri_pb.js';
-import { CONTAINERD, CRI_O, startTestRuntime, type TestRuntimeServer } from './test-runtime-server.ts';
+import { CONTAINERD, CRI_O, startTestRuntime, type TestRuntimeServer, type TestRuntimeVersion } from './test-runtime-server.ts';
 
 const signal = AbortSignal.timeout(30_000);
 
 async function withRuntime(server: TestRuntimeServer, use: (runtime: NodeRuntime) => Promise<void>): Promise<void> {
   try {
-    using runtime: CriRuntime = await connectToRuntime({ socketPath: server.socketPath, retryBudgetMs: 0 }, signal);
-    await use(runtime);
+    await use(await connectInTest({ socketPath: server.socketPath, retryBudgetMs: 0 }, signal));
   } finally {
     await server[Symbol.asyncDispose]();
   }
@@ -46,10 +45,11 @@ describe('images', () => {
   });
 
   test('of cri-dockerd, which fills in <none>', async () => {
-    const images = [{ id: 'sha256:1', repoTags: ['<none>:<none>'], repoDigests: ['alpine@<none>', 'alpine@sha256:2'] }];
+    const repoDigests = ['alpine@<none>', 'alpine@sha256:2', '<none>@sha256:3', '<none>@<none>'];
+    const images = [{ id: 'sha256:1', repoTags: ['<none>:<none>', 'alpine:<none>', ''], repoDigests }];
     const server = await startTestRuntime(CONTAINERD, { images: { listImages: () => ({ images }) } });
     await withRuntime(server, async (runtime) => {
-      expect(await runtime.listImages(signal)).toMatchObject([{ repoTags: [], repoDigests: ['alpine@sha256:2'] }]);
+      expect(await runtime.listImages(signal)).toMatchObject([{ repoTags: [], repoDigests: ['alpine@sha256:2', '<none>@sha256:3'] }]);
     });
   });
 });
@@ -64,7 +64,7 @@ describe('listContainers', () => {
     podSandboxId: 's1',
     metadata: { name: 'app' },
     image: { image: 'docker.io/library/app:1', userSpecifiedImage: 'app:1' },
-    imageRef: 'sha256:1',
+    imageRef: 'app@sha256:2',
     imageId: 'sha256:1',
     state: ContainerState.CONTAINER_EXITED,
     labels: { 'io.kubernetes.pod.namespace': 'by-label', 'io.kubernetes.pod.name': 'pod' },
@@ -87,7 +87,7 @@ describe('listContainers', () => {
         state: 'exited',
         podNamespace: 'shop',
         podName: 'cart',
-        imageReferences: ['docker.io/library/app:1', 'app:1', 'sha256:1'],
+        imageReferences: ['docker.io/library/app:1', 'app:1', 'app@sha256:2', 'sha256:1'],
         volumeImageReferences: ['sha256:7', 'models/a:1'],
       };
       expect(await runtime.listContainers(signal)).toEqual([
@@ -97,12 +97,34 @@ describe('listContainers', () => {
     });
   });
 
+  test.each([
+    ['the image that was asked for', { image: { image: 'app:1' } }, 'app:1'],
+    ['what the user specified', { image: { userSpecifiedImage: 'app:1' } }, 'app:1'],
+    ['the reference', { imageRef: 'app@sha256:2' }, 'app@sha256:2'],
+    ['the id', { imageId: 'sha256:1' }, 'sha256:1'],
+  ])('takes %s even where the runtime tells nothing else', async (_case, told, reference) => {
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({ containers: [{ id: 'c1', ...told }] }),
+        containerStatus: () => ({}),
+        listPodSandbox: () => ({}),
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.listContainers(signal)).toMatchObject([{ imageReferences: [reference] }]);
+    });
+  });
+
   test('asks about a container once in its life', async () => {
     const asked: string[] = [];
     let ids = ['c1', 'c2'];
+    let lists = 0;
     const server = await startTestRuntime(CONTAINERD, {
       runtime: {
-        listContainers: () => ({ containers: ids.map((id) => ({ ...listed, id })) }),
+        listContainers: () => {
+          lists += 1;
+          return { containers: ids.map((id) => ({ ...listed, id })) };
+        },
         containerStatus: ({ containerId }) => {
           asked.push(containerId);
           return { status: { mounts } };
@@ -114,24 +136,82 @@ describe('listContainers', () => {
       },
     });
     await withRuntime(server, async (runtime) => {
-      for (const next of [['c1', 'c2'], ['c2', 'c3'], ['c3'], ['c1', 'c3']]) {
+      const listsTaken: number[] = [];
+      for (const next of [['c1', 'c2'], ['c2', 'c3'], ['c3'], ['c3'], ['c1', 'c3']]) {
         ids = next;
+        lists = 0;
         expect(await runtime.listContainers(signal)).toHaveLength(next.length);
+        listsTaken.push(lists);
       }
+      expect(listsTaken).toEqual([2, 2, 1, 1, 2]);
       expect(asked.toSorted()).toEqual(['c1', 'c1', 'c2', 'c3', 'sandboxes']);
     });
   });
 
   test('leaves out a container that is gone, and only that', async () => {
+    let isGone = false;
     const server = await startTestRuntime(CONTAINERD, {
       runtime: {
-        listContainers: ({ filter }) => ({ containers: filter?.id === 'c1' ? [] : [listed, { ...listed, id: 'c2' }] }),
-        containerStatus: ({ containerId }) => (containerId === 'c1' ? notFound() : { status: { mounts: [] } }),
+        listContainers: () => ({ containers: isGone ? [{ ...listed, id: 'c2' }] : [listed, { ...listed, id: 'c2' }] }),
+        containerStatus: ({ containerId }) => {
+          if (containerId === 'c2') return { status: { mounts: [] } };
+          isGone = true;
+          return notFound();
+        },
         listPodSandbox: () => sandboxes,
       },
     });
     await withRuntime(server, async (runtime) => {
       expect((await runtime.listContainers(signal)).map(({ id }) => id)).toEqual(['c2']);
+    });
+  });
+
+  test.each(['ContainerStatus', 'ListPodSandbox'])('is as fresh as the last list: has what is made during %s', async (during) => {
+    // Each question about a container is time in which the next one is made.
+    const made = ['c1'];
+    const make = (call: string): void => {
+      if (call === during && made.length < 3) made.push(`c${made.length + 1}`);
+    };
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({
+          containers: made.map((id) => ({
+            ...listed,
+            id,
+            podSandboxId: `s-${id}`,
+            state: made.length === 3 ? ContainerState.CONTAINER_EXITED : ContainerState.CONTAINER_RUNNING,
+          })),
+        }),
+        containerStatus: ({ containerId }) => {
+          make('ContainerStatus');
+          return { status: { mounts: containerId === 'c3' ? mounts : [] } };
+        },
+        listPodSandbox: () => {
+          make('ListPodSandbox');
+          return sandboxes;
+        },
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.listContainers(signal)).toMatchObject([
+        { id: 'c1', state: 'exited' },
+        { id: 'c2', state: 'exited' },
+        { id: 'c3', state: 'exited', volumeImageReferences: ['sha256:7', 'models/a:1'] },
+      ]);
+    });
+  });
+
+  test('rejects when there is always another new container', async () => {
+    let made = 0;
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        listContainers: () => ({ containers: [{ ...listed, id: `c${++made}` }] }),
+        containerStatus: () => ({}),
+        listPodSandbox: () => sandboxes,
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      await expect(runtime.listContainers(signal)).rejects.toMatchObject({ code: 'call-failed', action: 'retry' });
     });
   });
 
@@ -150,7 +230,107 @@ describe('listContainers', () => {
       },
     });
     await withRuntime(server, async (runtime) => {
-      await expect(runtime.listContainers(signal)).rejects.toMatchObject({ code: expected });
+      await expect(runtime.listContainers(signal)).rejects.toMatchObject({
+        code: expected,
+        message: expect.stringContaining('ContainerStatus') as string,
+      });
+    });
+  });
+});
+
+describe('listContainers: made beside the CRI', () => {
+  interface Request {
+    readonly filters: readonly string[];
+    readonly namespace: string | null;
+  }
+
+  /** A runtime with one container of the CRI, and a log of all calls. */
+  const startWithOthers = (version: TestRuntimeVersion, calls: string[], list: (request: Request) => { id: string; image: string }[]) =>
+    startTestRuntime(version, {
+      runtime: {
+        listContainers: () => {
+          calls.push('ListContainers');
+          return { containers: [{ id: 'c1', imageId: 'sha256:1' }] };
+        },
+        containerStatus: () => {
+          calls.push('ContainerStatus');
+          return {};
+        },
+        listPodSandbox: () => {
+          calls.push('ListPodSandbox');
+          return {};
+        },
+      },
+      others: (router) => {
+        router.service(Containers, {
+          list: ({ filters }, { requestHeader }) => {
+            calls.push('others');
+            return { containers: list({ filters, namespace: requestHeader.get('containerd-namespace') }) };
+          },
+        });
+      },
+    });
+
+  test('are added, with the image they were made from', async () => {
+    const requests: Request[] = [];
+    const server = await startWithOthers(CONTAINERD, [], (request) => {
+      requests.push(request);
+      return [
+        { id: 'by-hand', image: 'docker.io/library/tool:1' },
+        { id: 'from-rootfs', image: '' },
+      ];
+    });
+    await withRuntime(server, async (runtime) => {
+      const other = { state: 'unknown', podNamespace: '', podName: '', volumeImageReferences: [] };
+      expect(await runtime.listContainers(signal)).toEqual([
+        expect.objectContaining({ id: 'c1', imageReferences: ['sha256:1'] }),
+        { ...other, id: 'by-hand', name: 'by-hand', imageReferences: ['docker.io/library/tool:1'] },
+        { ...other, id: 'from-rootfs', name: 'from-rootfs', imageReferences: [] },
+      ]);
+      expect(requests.at(-1)).toEqual({
+        filters: ['labels."io.cri-containerd.kind"!=container,labels."io.cri-containerd.kind"!=sandbox'],
+        namespace: 'k8s.io',
+      });
+    });
+  });
+
+  test('are read after all that takes time, and the list of the CRI last', async () => {
+    const calls: string[] = [];
+    await withRuntime(await startWithOthers(CONTAINERD, calls, () => []), async (runtime) => {
+      await runtime.listContainers(signal);
+      expect(calls.slice(-3)).toEqual(['ListPodSandbox', 'others', 'ListContainers']);
+      calls.length = 0;
+      await runtime.listContainers(signal);
+      expect(calls).toEqual(['others', 'ListContainers']);
+    });
+  });
+
+  test('are not asked for where the runtime is not containerd', async () => {
+    const calls: string[] = [];
+    await withRuntime(await startWithOthers(CRI_O, calls, () => [{ id: 'x', image: 'x' }]), async (runtime) => {
+      expect(await runtime.listContainers(signal)).toMatchObject([{ id: 'c1' }]);
+      expect(calls).not.toContain('others');
+    });
+  });
+
+  test.each([Code.Internal, Code.NotFound, Code.PermissionDenied, Code.Unavailable])(
+    'reject when they cannot be listed (%i), rather than give the part of the CRI',
+    async (code) => {
+      const server = await startWithOthers(CONTAINERD, [], () => {
+        throw new ConnectError('no', code);
+      });
+      await withRuntime(server, async (runtime) => {
+        await expect(runtime.listContainers(signal)).rejects.toMatchObject({ name: 'CriError' });
+      });
+    },
+  );
+
+  test('are none where containerd does not offer the service', async () => {
+    const server = await startWithOthers(CONTAINERD, [], () => {
+      throw new ConnectError('unknown service', Code.Unimplemented);
+    });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.listContainers(signal)).toMatchObject([{ id: 'c1' }]);
     });
   });
 });
@@ -171,6 +351,24 @@ describe('sandboxImageReferences', () => {
       expect(await runtime.sandboxImageReferences(signal)).toEqual([pause, 'old/pause:3.1']);
     });
   });
+
+  test.each([Code.Internal, Code.PermissionDenied])(
+    'rejects when a sandbox cannot be read (%i), rather than leave it out',
+    async (code) => {
+      const server = await startTestRuntime(CONTAINERD, {
+        runtime: {
+          ...withSandbox(`{"sandboxImage":"${pause}"}`, {}),
+          podSandboxStatus: ({ podSandboxId }) => {
+            if (podSandboxId === 's1') throw new ConnectError('no', code);
+            return { info: { info: `{"image":"${pause}"}` } };
+          },
+        },
+      });
+      await withRuntime(server, async (runtime) => {
+        await expect(runtime.sandboxImageReferences(signal)).rejects.toMatchObject({ code: 'call-failed' });
+      });
+    },
+  );
 
   test('containerd 2 names it in its sandboxes only', async () => {
     const runtime = withSandbox('{"containerd":{"runtimes":{}}}', { info: `{"image":"${pause}"}` });

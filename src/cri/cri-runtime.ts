@@ -9,16 +9,14 @@ import { readSandboxImages } from './sandbox-images.ts';
 
 /** A node's container runtime behind its CRI socket. Every method throws a CriError, or the signal's reason when it aborts. */
 export class CriRuntime {
-  readonly socketPath: string;
   readonly #connection: RuntimeConnection;
   readonly #containers: ContainerLister;
   readonly #isContainerd: boolean;
 
   constructor(connection: RuntimeConnection, probed: RuntimeVersion) {
-    this.socketPath = connection.socketPath;
     this.#connection = connection;
-    this.#containers = new ContainerLister(connection);
     this.#isContainerd = probed.name === 'containerd';
+    this.#containers = new ContainerLister(connection, this.#isContainerd);
   }
 
   async version(signal: AbortSignal): Promise<RuntimeVersion> {
@@ -68,9 +66,5 @@ export class CriRuntime {
   /** Ends the connection. A call afterwards would open it again. */
   close(): void {
     this.#connection.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
   }
 }

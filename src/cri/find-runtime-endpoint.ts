@@ -19,10 +19,10 @@ export interface FindRuntimeEndpointOptions {
   readonly defaultSockets?: readonly string[];
 }
 
-export const CRICTL_CONFIG_PATH = '/etc/crictl.yaml';
+const CRICTL_CONFIG_PATH = '/etc/crictl.yaml';
 
 /** As crictl has them. */
-export const DEFAULT_SOCKETS: readonly string[] = ['/run/containerd/containerd.sock', '/run/crio/crio.sock', '/var/run/cri-dockerd.sock'];
+const DEFAULT_SOCKETS: readonly string[] = ['/run/containerd/containerd.sock', '/run/crio/crio.sock', '/var/run/cri-dockerd.sock'];
 
 /** The runtime's socket, found as crictl finds it: option, environment, crictl's configuration, the first default that exists. */
 export async function findRuntimeEndpoint(options: FindRuntimeEndpointOptions): Promise<RuntimeEndpoint> {

@@ -11,7 +11,7 @@ export function mapImage(image: Image): NodeImage {
   };
 }
 
-/** cri-dockerd fills a missing tag or digest in as `<none>`. */
+/** cri-dockerd fills a missing tag or digest in as `<none>`; where the repository alone is missing, the digest still says something. */
 function isNamed(reference: string): boolean {
-  return reference !== '' && !reference.includes('<none>');
+  return reference !== '' && !/[:@]<none>$/.test(reference);
 }

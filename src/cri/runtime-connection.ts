@@ -1,5 +1,6 @@
 import { type CallOptions, type Client, createClient } from '@connectrpc/connect';
 import { toCriError, isTransient } from './call-error.ts';
+import { Containers } from './gen/containerd_containers_pb.js';
 import { Content } from './gen/containerd_content_pb.js';
 import { Snapshots } from './gen/containerd_snapshots_pb.js';
 import { ImageService, RuntimeService } from './gen/cri_pb.js';
@@ -32,6 +33,7 @@ export class RuntimeConnection {
   readonly runtime: Client<typeof RuntimeService>;
   readonly oldRuntime: Client<typeof OldRuntimeService>;
   readonly images: Client<typeof ImageService>;
+  readonly containers: Client<typeof Containers>;
   readonly content: Client<typeof Content>;
   readonly snapshots: Client<typeof Snapshots>;
   readonly #transport: RuntimeTransport;
@@ -49,6 +51,7 @@ export class RuntimeConnection {
     this.runtime = createClient(RuntimeService, transport);
     this.oldRuntime = createClient(OldRuntimeService, transport);
     this.images = createClient(ImageService, transport);
+    this.containers = createClient(Containers, transport);
     this.content = createClient(Content, transport);
     this.snapshots = createClient(Snapshots, transport);
   }

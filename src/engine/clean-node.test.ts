@@ -74,7 +74,36 @@ describe('planNode', () => {
   });
 });
 
+test('under disk pressure, what the sizes on disk choose not to remove is scanned', async () => {
+  const runtime = new FakeRuntime(images.map((each) => ({ ...each, sizeBytes: 1 })));
+  for (const { id } of images) runtime.storage.set(id, [{ key: id, bytes: 100 }]);
+  // By the sizes that the runtime reports all four would have to go, by those on disk one does.
+  const settings = planInput([], { diskThresholds: { usedBytes: 400, highBytes: 390, lowBytes: 350 } });
+  const made = await plan(runtime, { settings });
+  expect(made.decisions.map(({ reason }) => reason.code).sort()).toEqual(['compliant', 'compliant', 'disk-pressure', 'vulnerable']);
+});
+
 describe('carryOutPlan', () => {
+  test('counts what images share as freed only when the last of them went', async () => {
+    const runtime = new FakeRuntime(images);
+    for (const { id } of images)
+      runtime.storage.set(id, [
+        { key: 'base', bytes: 1000 },
+        { key: id, bytes: 1 },
+      ]);
+    runtime.stubborn.add(used.id);
+    const carriedOut = await carryOutPlan({
+      plan: await plan(runtime, { scan: null }),
+      runtime,
+      listPendingPods: () => Promise.resolve([]),
+      concurrency: 1,
+      perImageTimeoutMs: 1000,
+      onEvent: () => undefined,
+      signal: new AbortController().signal,
+    });
+    expect(carriedOut.removals.map(({ reclaimedBytes }) => reclaimedBytes)).toEqual([0, 1, 1, 1]);
+  });
+
   test('removes what the plan says and measures the filesystem before and after', async () => {
     const runtime = runtimeInUse();
     const carriedOut = await carryOutPlan({

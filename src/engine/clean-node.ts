@@ -1,8 +1,9 @@
 import type { FilesystemUsage, ImageStorage, NodeImage } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
 import type { ScanResults } from '../api/scan-report.ts';
-import type { PlanInput } from '../core/plan-facts.ts';
+import type { PlanFacts, PlanInput } from '../core/plan-facts.ts';
 import { imagesToScan, planRemoval, removals, type RemovalPlan } from '../core/plan-removal.ts';
+import { createReclaimLedger } from '../core/reclaim.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime, Scanner } from './ports.ts';
 import type { Removal } from './removal.ts';
@@ -41,14 +42,16 @@ export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
       now,
     });
 
-  const unscanned = plan(new Map(), new Map());
+  const ids = inventory.images.map(({ id }) => id);
+  // The disk rule needs the sizes to choose by; all else only for the estimate of what goes, if anything does.
+  const early: ImageStorage = options.settings.diskThresholds === null ? new Map() : await runtime.imageStorage(ids, signal);
+  const unscanned = plan(new Map(), early);
   const chosen = new Set((options.chooseToScan?.(unscanned.facts.images) ?? unscanned.facts.images).map(({ id }) => id));
   const images = imagesToScan(unscanned).filter(({ id }) => chosen.has(id));
   const results: ScanResults =
     scan === null ? new Map() : await scanImages({ scanner: scan.scanner, runtime, images, limits: scan.limits, onEvent, signal });
-  const scanned = plan(results, new Map());
-  if (removals(scanned.decisions).length === 0 && options.settings.diskThresholds === null) return scanned;
-  const ids = scanned.decisions.map(({ image }) => image.id);
+  const scanned = plan(results, early);
+  if (early.size > 0 || removals(scanned.decisions).length === 0) return scanned;
   return plan(results, await runtime.imageStorage(ids, signal));
 }
 
@@ -59,8 +62,13 @@ export interface CarryOutPlanOptions extends Pick<
   readonly plan: RemovalPlan;
 }
 
+/** A removal, and the bytes that it freed by estimate, given which images really went: 0 unless it was carried out. */
+export interface CarriedOutRemoval extends Removal {
+  readonly reclaimedBytes: number;
+}
+
 export interface CarriedOutPlan {
-  readonly removals: readonly Removal[];
+  readonly removals: readonly CarriedOutRemoval[];
   /** The image filesystem before and after; null where it cannot be read from here. Others write to it too. */
   readonly filesystem: { readonly before: FilesystemUsage; readonly after: FilesystemUsage } | null;
 }
@@ -69,11 +77,24 @@ export interface CarriedOutPlan {
 export async function carryOutPlan(options: CarryOutPlanOptions): Promise<CarriedOutPlan> {
   const { plan, runtime, signal } = options;
   const before = await runtime.imageFilesystem(signal);
-  const removed = await removeImages({ ...options, decisions: removals(plan.decisions), facts: plan.facts });
+  const done = await removeImages({ ...options, decisions: removals(plan.decisions), facts: plan.facts });
   // Read whether or not the run was stopped meanwhile: what was freed is freed.
   const after = before === null ? null : await runtime.imageFilesystem(AbortSignal.timeout(FILESYSTEM_TIMEOUT_MS)).catch(() => null);
-  return { removals: removed, filesystem: before === null || after === null ? null : { before, after } };
+  return {
+    removals: withReclaimedBytes(done, plan.facts),
+    filesystem: before === null || after === null ? null : { before, after },
+  };
 }
 
 /** A read of one figure; the removals are done, so the run need not wait long for it. */
 const FILESYSTEM_TIMEOUT_MS = 10_000;
+
+/** What images share is freed by the last of them that went, and not at all if one of them stayed after all. */
+function withReclaimedBytes(done: readonly Removal[], { images, input }: PlanFacts): CarriedOutRemoval[] {
+  const ledger = createReclaimLedger(images, input.storage);
+  for (const { decision, outcome } of done) if (outcome.kind === 'absent') ledger.remove(decision.image);
+  return done.map((removal) => ({
+    ...removal,
+    reclaimedBytes: removal.outcome.kind === 'removed' ? ledger.remove(removal.decision.image) : 0,
+  }));
+}

@@ -33,6 +33,8 @@ export interface ScanTarget {
 
 /** A vulnerability scanner. Trivy is one; a second implements the same. */
 export interface Scanner {
+  /** Why it can scan no image of this runtime at all; null: it can. Then it is not asked anything else. */
+  readonly unsupportedBecause: string | null;
   /** Rejects with a `ScannerFault` when the scanner cannot work at all: no binary, no database, server down. */
   probe(signal: AbortSignal): Promise<ScannerInfo>;
   /**

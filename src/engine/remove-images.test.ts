@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
-import { container, exclusionsOf, image, inventory, planInput } from '../../test/fakes/images.ts';
+import { untilAborted } from '../../test/fakes/fake-scanner.ts';
+import { container, digest, exclusionsOf, image, inventory, planInput } from '../../test/fakes/images.ts';
 import type { NodeImage } from '../api/inventory.ts';
 import type { PlanInput } from '../core/plan-facts.ts';
 import { planRemoval, removals } from '../core/plan-removal.ts';
@@ -82,6 +83,35 @@ describe('removeImages', () => {
     expect(outcomes(await removeAll(runtime, plan))).toEqual(['kept']);
   });
 
+  test('reads the pods before the containers, which come last', async () => {
+    const runtime = new FakeRuntime([one]);
+    const listPendingPods = () => {
+      runtime.calls.push('listPendingPods');
+      return Promise.resolve([]);
+    };
+    await removeAll(runtime, { listPendingPods });
+    const [asked] = runtime.calls.flatMap((call, at) => (call.startsWith('removeImage') ? [at] : []));
+    expect(runtime.calls.slice((asked ?? 0) - 2, asked)).toEqual(['listPendingPods', 'listContainers']);
+  });
+
+  test('keeps what became the sandbox image after the plan', async () => {
+    const pause = image(5, { repoTags: ['registry.k8s.io/pause:3.9'] });
+    const runtime = new FakeRuntime([one, pause]);
+    const plan = planned(runtime);
+    runtime.sandboxImages = ['registry.k8s.io/pause:3.9'];
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['removed', 'kept']);
+  });
+
+  test('keeps an image that got the name of the sandbox image, or a digest that a container names, after the plan', async () => {
+    const runtime = new FakeRuntime([one, two]);
+    runtime.sandboxImages = ['registry.k8s.io/sandbox:1'];
+    const plan = planned(runtime);
+    runtime.images.set(one.id, { ...one, repoTags: ['registry.k8s.io/sandbox:1'] });
+    runtime.images.set(two.id, { ...two, repoDigests: [`ghcr.io/acme/app@${digest(7)}`] });
+    runtime.containers = [container(1, [`ghcr.io/acme/app@${digest(7)}`])];
+    expect(outcomes(await removeAll(runtime, plan))).toEqual(['kept', 'kept']);
+  });
+
   test('removes nothing when the containers cannot be read', async () => {
     const runtime = new FakeRuntime(images);
     runtime.before = (call) => (call === 'listContainers' ? Promise.reject(new Error('connection reset')) : Promise.resolve());
@@ -125,6 +155,39 @@ describe('removeImages', () => {
         : Promise.resolve();
     expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'failed', 'removed', 'removed']);
     expect(runtime.calls.filter((call) => call === `removeImage ${two.id}`)).toHaveLength(3);
+  });
+
+  test('an image that is gone after the connection broke during its removal was removed', async () => {
+    const runtime = new FakeRuntime(images);
+    let broken = false;
+    runtime.removeImage = async (id, signal) => {
+      await FakeRuntime.prototype.removeImage.call(runtime, id, signal);
+      if (id !== two.id || broken) return;
+      broken = true;
+      throw new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'connection reset' });
+    };
+    expect(outcomes(await removeAll(runtime))).toEqual(['removed', 'removed', 'removed', 'removed']);
+  });
+
+  test('an image that is gone although its removal ran out of time was removed', async () => {
+    const runtime = new FakeRuntime(images);
+    runtime.removeImage = async (id, signal) => {
+      await FakeRuntime.prototype.removeImage.call(runtime, id, signal);
+      if (id === two.id) await untilAborted(signal);
+    };
+    expect(outcomes(await removeAll(runtime, { perImageTimeoutMs: 50 }))).toEqual(['removed', 'removed', 'removed', 'removed']);
+  });
+
+  test('when the runtime stays away, no other removal is begun', async () => {
+    const runtime = new FakeRuntime(images);
+    const plan = planned(runtime);
+    runtime.before = () => Promise.reject(new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'no such socket' }));
+    expect(outcomes(await removeAll(runtime, { ...plan, concurrency: 1 }))).toEqual([
+      'failed',
+      'not-attempted',
+      'not-attempted',
+      'not-attempted',
+    ]);
   });
 
   test('a removal that the runtime accepts but does not carry out is a failure', async () => {

@@ -1,8 +1,10 @@
 import PQueue from 'p-queue';
 import type { RemoveDecision } from '../api/decision.ts';
+import type { SandboxImageReferences } from '../api/inventory.ts';
 import { guardRemoval } from '../core/guard-removal.ts';
 import type { PendingPod } from '../core/image-use.ts';
 import type { PlanFacts } from '../core/plan-facts.ts';
+import { formatDuration } from '../platform/duration.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime } from './ports.ts';
@@ -24,16 +26,19 @@ export interface RemoveImagesOptions {
 
 /**
  * Removes images, each after the safety rules have been asked again with the containers and the image's names as they are then: containerd
- * removes an image in use without complaint. Whatever cannot be read keeps its image. One result per decision, in the decisions' order.
+ * removes an image in use without complaint. Whatever cannot be read keeps its image. When the runtime stays away, no other removal is
+ * begun. One result per decision, in the decisions' order.
  */
 export async function removeImages(options: RemoveImagesOptions): Promise<Removal[]> {
   const { decisions, onEvent, signal } = options;
   onEvent({ kind: 'removal-started', images: decisions.length });
+  const run: Run = { ...options, sandboxImages: rememberSandboxImages(options.runtime), isRuntimeLost: false };
   const queue = new PQueue({ concurrency: options.concurrency });
   let done = 0;
   const removals = decisions.map((decision) =>
     queue.add(async (): Promise<Removal> => {
-      const outcome: RemovalOutcome = signal.aborted ? { kind: 'not-attempted' } : await removeOne(options, decision);
+      const stopped = signal.aborted || run.isRuntimeLost;
+      const outcome: RemovalOutcome = stopped ? { kind: 'not-attempted' } : await removeOne(run, decision);
       const removal = { decision, outcome };
       done += 1;
       onEvent({ kind: 'image-removed', removal, done, total: decisions.length });
@@ -43,16 +48,27 @@ export async function removeImages(options: RemoveImagesOptions): Promise<Remova
   return Promise.all(removals);
 }
 
+interface Run extends RemoveImagesOptions {
+  readonly sandboxImages: RememberedSandboxImages;
+  /** The runtime was away for longer than any repetition waits. */
+  isRuntimeLost: boolean;
+}
+
 /** Removes one image; when the runtime goes away meanwhile, begins again with the guards: what held before its restart may not hold after. */
-async function removeOne(options: RemoveImagesOptions, decision: RemoveDecision): Promise<RemovalOutcome> {
+async function removeOne(run: Run, decision: RemoveDecision): Promise<RemovalOutcome> {
   // Not the run's signal: a removal that has begun is finished.
-  const deadline = AbortSignal.timeout(options.perImageTimeoutMs);
+  const signal = AbortSignal.timeout(run.perImageTimeoutMs);
+  const progress = { isAsked: false };
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await guardAndRemove(options, decision, deadline);
+      return await guardAndRemove(run, decision, { signal, progress });
     } catch (error) {
-      const passing = error instanceof RoomError && error.action === 'retry';
-      if (!passing || attempt === MOST_ATTEMPTS || deadline.aborted) return { kind: 'failed', message: errorMessage(error) };
+      const passing = error instanceof RoomError && error.action === 'retry' && !signal.aborted;
+      run.sandboxImages.forget();
+      if (passing && attempt < MOST_ATTEMPTS) continue;
+      run.isRuntimeLost ||= passing;
+      const message = signal.aborted ? `not done within ${formatDuration(run.perImageTimeoutMs)}` : errorMessage(error);
+      return progress.isAsked ? await outcomeOfAsked(run, decision, message) : { kind: 'failed', message };
     }
   }
 }
@@ -60,21 +76,56 @@ async function removeOne(options: RemoveImagesOptions, decision: RemoveDecision)
 /** Each waits for a runtime that is away, so three outlast two restarts during one removal. */
 const MOST_ATTEMPTS = 3;
 
-async function guardAndRemove(
-  { runtime, facts, listPendingPods }: RemoveImagesOptions,
-  { image: { id } }: RemoveDecision,
-  signal: AbortSignal,
-): Promise<RemovalOutcome> {
+interface Attempt {
+  readonly signal: AbortSignal;
+  /** Over all attempts: whether the runtime was asked to remove the image. */
+  readonly progress: { isAsked: boolean };
+}
+
+async function guardAndRemove(run: Run, { image: { id } }: RemoveDecision, { signal, progress }: Attempt): Promise<RemovalOutcome> {
+  const { runtime, facts } = run;
   const image = await runtime.imageStatus(id, signal);
-  if (image === null) return { kind: 'absent' };
-  const pendingPods = await listPendingPods(signal);
+  if (image === null) return progress.isAsked ? { kind: 'removed' } : { kind: 'absent' };
+  const sandboxImageReferences = await run.sandboxImages.read(signal);
+  const pendingPods = await run.listPendingPods(signal);
   // The containers come last: nothing is awaited between this answer and the removal.
   const containers = await runtime.listContainers(signal);
-  const reason = guardRemoval(facts, { image, containers, pendingPods });
+  const reason = guardRemoval(facts, { image, containers, pendingPods, sandboxImageReferences });
   if (reason !== null) return { kind: 'kept', reason };
+  progress.isAsked = true;
   await runtime.removeImage(id, signal);
   if ((await runtime.imageStatus(id, signal)) !== null) {
     return { kind: 'failed', message: 'the runtime accepted the removal but still has the image' };
   }
   return { kind: 'removed' };
+}
+
+/** The runtime was asked and did not answer in time or in order: only a look tells whether the image is gone. */
+async function outcomeOfAsked({ runtime }: Run, { image: { id } }: RemoveDecision, message: string): Promise<RemovalOutcome> {
+  try {
+    const image = await runtime.imageStatus(id, AbortSignal.timeout(LAST_LOOK_TIMEOUT_MS));
+    return image === null ? { kind: 'removed' } : { kind: 'failed', message };
+  } catch (error) {
+    return { kind: 'failed', message: `${message}; whether the image is gone cannot be read: ${errorMessage(error)}` };
+  }
+}
+
+const LAST_LOOK_TIMEOUT_MS = 10_000;
+
+interface RememberedSandboxImages {
+  read(signal: AbortSignal): Promise<SandboxImageReferences>;
+  /** After the runtime was away: it may have come back with another configuration. */
+  forget(): void;
+}
+
+/** Read once at the first removal, since the answer takes a call per sandbox, and again when something went wrong. */
+function rememberSandboxImages(runtime: NodeRuntime): RememberedSandboxImages {
+  let known: { readonly references: SandboxImageReferences } | null = null;
+  return {
+    read: async (signal) => {
+      known ??= { references: await runtime.sandboxImageReferences(signal) };
+      return known.references;
+    },
+    forget: () => (known = null),
+  };
 }

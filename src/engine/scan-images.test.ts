@@ -38,6 +38,16 @@ describe('scanImages', () => {
     expect((await scanAll(scanner, { images: [] })).size).toBe(0);
   });
 
+  test('asks nothing of a scanner that cannot read this runtime', async () => {
+    const scanner = new FakeScanner(() => Promise.reject(new Error('not to be asked')));
+    scanner.probe = () => Promise.reject(new Error('not to be probed'));
+    scanner.unsupportedBecause = 'cannot read the image store of cri-o';
+    const results = await scanAll(scanner);
+    expect([...results.values()]).toEqual(
+      images.map(() => ({ kind: 'unscanned', reason: 'unsupported-runtime', message: 'cannot read the image store of cri-o' })),
+    );
+  });
+
   test('a fault of the scanner ends the others and is thrown: there are no partial results', async () => {
     const fault = new Error('no database');
     let others = 0;
@@ -82,7 +92,8 @@ describe('scanImages', () => {
   });
 
   describe('an image that does not parse', () => {
-    const broken: ScanAttempt = { kind: 'unparsable', error: 'invalid tar header' };
+    const scannedName = one.repoTags[0] ?? '';
+    const broken: ScanAttempt = { kind: 'unparsable', error: 'invalid tar header', scannedName };
 
     test('is unscannable when its content is complete and a second attempt fails alike', async () => {
       const scanner = new FakeScanner(() => Promise.resolve(broken));
@@ -100,9 +111,21 @@ describe('scanImages', () => {
       }
     });
 
+    test('is unscanned when the name that was scanned means another image by then', async () => {
+      for (const movedBefore of [1, 2]) {
+        const runtime = new FakeRuntime(images);
+        const scanner = new FakeScanner((_target, _signal, attempt) => {
+          if (attempt === movedBefore) runtime.images.set(one.id, { ...one, repoTags: [] });
+          return Promise.resolve(broken);
+        });
+        const results = await scanAll(scanner, { images: [one], runtime });
+        expect(results.get(one.id)).toMatchObject({ kind: 'unscanned', reason: 'report-for-another-image' });
+      }
+    });
+
     test('is unscanned when the second attempt fails differently, and scanned when it succeeds', async () => {
       const differently = new FakeScanner((_target, _signal, attempt) =>
-        Promise.resolve({ kind: 'unparsable', error: `error ${String(attempt)}` }),
+        Promise.resolve({ kind: 'unparsable', error: `error ${String(attempt)}`, scannedName }),
       );
       expect((await scanAll(differently, { images: [one] })).get(one.id)).toMatchObject({ kind: 'unscanned', reason: 'scan-failed' });
       const recovers = new FakeScanner(({ imageId }, _signal, attempt) => Promise.resolve(attempt === 1 ? broken : clean(imageId)));

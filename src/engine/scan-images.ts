@@ -30,6 +30,10 @@ export async function scanImages(options: ScanImagesOptions): Promise<ScanResult
   const { scanner, images, limits, onEvent } = options;
   const results = new Map<string, ScanResult>();
   if (images.length === 0) return results;
+  const { unsupportedBecause } = scanner;
+  if (unsupportedBecause !== null) {
+    return new Map(images.map(({ id }) => [id, { kind: 'unscanned', reason: 'unsupported-runtime', message: unsupportedBecause }]));
+  }
 
   onEvent({ kind: 'scan-started', scanner: await scanner.probe(options.signal), images: images.length, concurrency: limits.concurrency });
   const fault = new AbortController();
@@ -75,10 +79,12 @@ async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: Sc
     signal.throwIfAborted();
     const first = await attempt();
     if (first.kind !== 'unparsable') return first;
+    if (!(await isStillNamed(runtime, image.id, first.scannedName, signal))) return movedName(first.scannedName);
     if ((await runtime.isContentComplete(image.id, signal)) !== true)
       return notProvenUnscannable(first.error, 'its content is not known to be complete');
     const second = await attempt();
     if (second.kind !== 'unparsable') return second;
+    if (!(await isStillNamed(runtime, image.id, second.scannedName, signal))) return movedName(second.scannedName);
     if (second.error !== first.error) return notProvenUnscannable(second.error, 'two attempts failed differently');
     return { kind: 'unscannable', error: first.error };
   } catch (error) {
@@ -87,6 +93,19 @@ async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: Sc
     if (perImage.aborted) return timedOut('timeout', `the scan took longer than ${formatDuration(limits.perImageTimeoutMs)}`);
     throw error;
   }
+}
+
+/**
+ * A report says which image it is of, a failure does not: it counts only if the name that was scanned is the image's own afterwards too. A
+ * tag may have moved to a broken image since the list was read.
+ */
+async function isStillNamed(runtime: NodeRuntime, imageId: string, name: string, signal: AbortSignal): Promise<boolean> {
+  const now = await runtime.imageStatus(imageId, signal);
+  return now !== null && [...now.repoTags, ...now.repoDigests].includes(name);
+}
+
+function movedName(name: string): ScanResult {
+  return { kind: 'unscanned', reason: 'report-for-another-image', message: `${name} may mean another image by now` };
 }
 
 function notProvenUnscannable(error: string, because: string): ScanResult {

@@ -97,6 +97,31 @@ describe('runProcess', () => {
     expect(await becomesGone('child')).toBe(true);
   });
 
+  describe('with a descendant in a session of its own that holds the pipes', () => {
+    /** Writes its number, and is out of reach of the program's process group. */
+    const sleeper =
+      'setsid sh -c "echo \\$\\$ >sleeper.new; mv sleeper.new sleeper; exec sleep 60" & while [ ! -e sleeper ]; do sleep 0.01; done';
+
+    afterEach(async () => {
+      // It runs still, so that it was not waited for.
+      expect(await isGone('sleeper')).toBe(false);
+      process.kill(Number(await readFile(join(directory, 'sleeper'), 'utf8')), 'SIGKILL');
+      expect(await becomesGone('sleeper')).toBe(true);
+    });
+
+    it('gives what the program wrote when that has ended', async () => {
+      const end = await run(`${sleeper}; echo out; echo err >&2; exit 3`);
+      expect(end).toMatchObject({ kind: 'exited', code: 3, stderr: 'err\n' });
+      expect(end.kind === 'exited' && end.stdout.toString()).toBe('out\n');
+    });
+
+    it('rejects on abort', async () => {
+      const reason = new Error('time is up');
+      const signal = abortWhenWritten('sleeper', reason);
+      await expect(run(`${sleeper}; while :; do sleep 0.05; done`, { signal })).rejects.toBe(reason);
+    });
+  });
+
   it('starts nothing when it is aborted already', async () => {
     const reason = new Error('over');
     await expect(run('echo started >started', { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);

@@ -8,7 +8,7 @@ export interface ProcessCommand {
   readonly args: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** How long the process may take to end after SIGTERM before SIGKILL, in ms. */
+  /** How long the process may take to end after SIGTERM before SIGKILL, and its outputs to close after its end, in ms. */
   readonly graceMs: number;
   /** What standard output may come to, in bytes; a process that writes more is ended. */
   readonly maxOutputBytes: number;
@@ -25,6 +25,7 @@ const KEPT_ERROR_BYTES = 64 * 1024;
 /**
  * Runs a program without a shell, in a process group of its own, and resolves when it and all that it started have ended. On abort the
  * group is ended (SIGTERM, then SIGKILL) and the call rejects with the signal's reason. Throws a `ScannerFault` if it cannot be started.
+ * What the program started in a session of its own is out of reach: it is not waited for longer than the grace.
  */
 export async function runProcess(command: ProcessCommand, signal: AbortSignal): Promise<ProcessEnd> {
   signal.throwIfAborted();
@@ -40,6 +41,7 @@ export async function runProcess(command: ProcessCommand, signal: AbortSignal): 
     const stdout = new KeptOutput(command.maxOutputBytes);
     const stderr = new KeptOutput(KEPT_ERROR_BYTES);
     let killTimer: NodeJS.Timeout | undefined;
+    let closeTimer: NodeJS.Timeout | undefined;
     const end = (): void => {
       signalGroup(pid, 'SIGTERM');
       killTimer ??= setTimeout(() => {
@@ -56,10 +58,15 @@ export async function runProcess(command: ProcessCommand, signal: AbortSignal): 
     // What the program itself started may outlive it and would keep the pipes open, and `close` from coming.
     child.on('exit', () => {
       signalGroup(pid, 'SIGKILL');
+      closeTimer = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, command.graceMs);
     });
     child.on('close', (code, killedBy) => {
       signal.removeEventListener('abort', end);
       clearTimeout(killTimer);
+      clearTimeout(closeTimer);
       if (signal.aborted) reject(signal.reason as Error);
       else if (stdout.isExceeded) resolve({ kind: 'output-too-large' });
       else if (killedBy !== null) resolve({ kind: 'killed', signal: killedBy, stderr: stderr.bytes().toString() });

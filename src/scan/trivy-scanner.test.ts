@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -166,22 +166,45 @@ describe('scan: names', () => {
     expect(await scanner.scan({ ...target(), imageId: imageId.slice(7) }, never)).toMatchObject({ kind: 'scanned' });
   });
 
-  it.each([{}, { repoTags: ['<none>:<none>'], repoDigests: ['<none>@<none>'] }, { repoTags: [''] }])(
-    'does not start Trivy for an image without a name: %j',
-    async (names) => {
-      const result = await (await fakeTrivy()).scan(target(names), never);
-      expect(result).toMatchObject({ kind: 'unscanned', reason: 'no-scannable-name' });
-      await expect(calls()).rejects.toMatchObject({ code: 'ENOENT' });
-    },
-  );
+  it.each([
+    {},
+    { repoTags: ['<none>:<none>'], repoDigests: ['<none>@<none>'] },
+    { repoTags: ['a:<none>'], repoDigests: [`<none>@${otherId}`] },
+    { repoTags: [''] },
+  ])('does not start Trivy for an image without a name: %j', async (names) => {
+    const result = await (await fakeTrivy()).scan(target(names), never);
+    expect(result).toMatchObject({ kind: 'unscanned', reason: 'no-scannable-name' });
+    await expect(calls()).rejects.toMatchObject({ code: 'ENOENT' });
+  });
 
-  it('cannot scan where the runtime is not containerd', async () => {
+  it('never asks for a name that lacks a part', async () => {
+    const scanner = await fakeTrivy({ image: notFound });
+    await scanner.scan(target({ repoTags: ['a:1'], repoDigests: [`<none>@${otherId}`, `a@${otherId}`] }), never);
+    expect((await calls()).filter((call) => call.startsWith('image'))).toEqual(['image a:1', `image a@${otherId}`]);
+  });
+
+  it('cannot scan where the runtime is not containerd, says so beforehand, and starts nothing', async () => {
     const scanner = await fakeTrivy({}, { images: { kind: 'other', runtimeName: 'cri-o' } });
-    expect(await scanner.scan(target(), never)).toMatchObject({ kind: 'unscanned', reason: 'unsupported-runtime' });
+    const message = 'Trivy cannot read the image store of cri-o';
+    expect(scanner.unsupportedBecause).toBe(message);
+    expect(await scanner.scan(target(), never)).toEqual({ kind: 'unscanned', reason: 'unsupported-runtime', message });
+    await expect(calls()).rejects.toMatchObject({ code: 'ENOENT' });
+    expect((await fakeTrivy()).unsupportedBecause).toBeNull();
   });
 });
 
 describe('scan: failures', () => {
+  it('tells by which name it came to an image that cannot be parsed', async () => {
+    const layer = `run error: image scan error: scan error: scan failed: failed analysis: analyze error: pipeline error: failed to analyze layer (${imageId})`;
+    const corrupt = fatal(`${layer}: walk error: failed to extract the archive: unexpected EOF`);
+    const scanner = await fakeTrivy({ image: `case $name in a:1) ${notFound};; *) ${corrupt};; esac` });
+    expect(await scanner.scan(target({ repoTags: ['a:1', 'a:2', 'a:3'] }), never)).toEqual({
+      kind: 'unparsable',
+      error: expect.stringContaining('unexpected EOF') as string,
+      scannedName: 'a:2',
+    });
+  });
+
   it.each([
     ['is killed', 'kill -KILL $$', 'killed'],
     ['is ended', 'kill -TERM $$', 'killed'],
@@ -234,6 +257,15 @@ describe('scan: failures', () => {
   it('removes what Trivy left in its folder', async () => {
     const scanner = await fakeTrivy({ image: `mkdir -p "$TMPDIR/a/b"; echo x >"$TMPDIR/a/b/c"; kill -KILL $$` });
     expect(await scanner.scan(target(), never)).toMatchObject({ reason: 'killed' });
+  });
+
+  it('removes at first what one that was killed left in the folder for temporary files', async () => {
+    await mkdir(join(tmpDir, 'image-cleaner-scan-1-1-abcdef', 'image'), { recursive: true });
+    const scanner = await fakeTrivy({ version: `ls '${tmpDir}' >'${join(directory, 'seen')}'; echo '{"Version":"0.74.0"}'` });
+    await scanner.probe(never);
+    expect((await readFile(join(directory, 'seen'), 'utf8')).trim()).toMatch(
+      new RegExp(`^image-cleaner-scan-${process.pid}-\\d+-[A-Za-z0-9]{6}$`),
+    );
   });
 
   it('finds no settings in the working folder', async () => {

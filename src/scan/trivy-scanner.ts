@@ -8,6 +8,7 @@ import { probeTrivy, selfTestTrivy } from './probe-trivy.ts';
 import { readOomKills } from './read-oom-kills.ts';
 import { runTrivy } from './run-trivy.ts';
 import { ScannerFault, scannerFault } from './scanner-fault.ts';
+import { sweepWorkDirectories } from './sweep-work-directories.ts';
 import { scanEnvironment, scanImageArguments } from './trivy-command.ts';
 import { DEFAULT_MAX_REPORT_BYTES, type TrivyOptions } from './trivy-options.ts';
 
@@ -19,6 +20,8 @@ export interface ImageToScan {
 }
 
 export interface TrivyScanner {
+  /** Why no image of this runtime can be scanned; null: they can. Then there is no use in a probe, which may download a database. */
+  readonly unsupportedBecause: string | null;
   /** Rejects with a `ScannerFault` when Trivy cannot work at all. */
   probe(signal: AbortSignal): Promise<ScannerInfo>;
   /** Tries to scan one image, once. Rejects with a `ScannerFault`, or with the signal's reason on abort. */
@@ -33,7 +36,10 @@ export function createTrivyScanner(given: TrivyOptions): TrivyScanner {
   let info: ScannerInfo | null = null;
   const javaIndex = new JavaIndex(options);
 
-  const probe = async (signal: AbortSignal): Promise<ScannerInfo> => (info = await probeTrivy(options, signal));
+  const probe = async (signal: AbortSignal): Promise<ScannerInfo> => {
+    if (info === null) await sweepWorkDirectories(options.tmpDir);
+    return (info = await probeTrivy(options, signal));
+  };
 
   /** One run of Trivy under one name, with what follows from a failure that alone does not tell. */
   const scanName = async (name: string, signal: AbortSignal, scanner: ScannerInfo): Promise<NameAttempt> => {
@@ -45,19 +51,22 @@ export function createTrivyScanner(given: TrivyOptions): TrivyScanner {
     }
     if (attempt.kind === 'no-java-index') return unscanned('scan-failed', attempt.message);
     if (attempt.kind === 'fault') throw scannerFault(attempt.code, `Trivy cannot scan: ${attempt.message}`);
+    if (attempt.kind === 'unparsable') return { ...attempt, scannedName: name };
     if (attempt.kind !== 'crashed') return attempt;
     // Some images make Trivy panic. If it still works otherwise, only this image goes without a verdict; else this throws.
     await selfTestTrivy(options, signal);
     return unscanned('scan-failed', attempt.message);
   };
 
+  const { images } = options;
+  const unsupportedBecause = images.kind === 'containerd' ? null : `Trivy cannot read the image store of ${images.runtimeName}`;
+
   return {
+    unsupportedBecause,
     probe,
     async scan(image, signal) {
       signal.throwIfAborted();
-      if (options.images.kind !== 'containerd') {
-        return unscanned('unsupported-runtime', `Trivy cannot read the image store of ${options.images.runtimeName}`);
-      }
+      if (unsupportedBecause !== null) return unscanned('unsupported-runtime', unsupportedBecause);
       const names = namesOf(image);
       if (names.length === 0) return unscanned('no-scannable-name', 'the image has neither a tag nor a repository digest');
       const scanner = info ?? (await probe(signal));
@@ -84,7 +93,7 @@ function unscanned(reason: UnscannedReason, message: string): Unscanned {
 
 /**
  * The names that Trivy finds an image by, each once: a tag, the repository digests, which cannot move to another image, then the other tags.
- * Never the image id (the config's digest), which Trivy takes for a manifest's.
+ * Never the image id (the config's digest), which Trivy takes for a manifest's, nor a name in which the runtime lacks a part.
  */
 function namesOf({ repoTags, repoDigests }: ImageToScan): string[] {
   const names = [...repoTags.slice(0, 1), ...repoDigests, ...repoTags.slice(1)];

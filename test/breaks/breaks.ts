@@ -61,8 +61,8 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'rule 2: the sandbox image stays',
     file: 'src/core/sandbox-image.ts',
-    find: "return sandboxImages.ids.has(image.id) ? { code: 'pinned', by: 'sandbox-image' } : null;",
-    replace: 'return null;',
+    find: "if (sandboxImages.ids.has(image.id)) return { code: 'pinned', by: 'sandbox-image' };",
+    replace: '',
     tests: 'src/core/plan-removal',
   },
   {
@@ -141,5 +141,19 @@ export const BREAKS: readonly Break[] = [
     find: "callOnce('RemoveImage'",
     replace: "call('RemoveImage'",
     tests: 'src/cri',
+  },
+  {
+    rule: 'rule 2, again before each removal, with the sandbox image as it is then',
+    file: 'src/core/plan-facts.ts',
+    find: 'sandboxImages: resolveSandboxImages(index, sandboxImageReferences),',
+    replace: 'sandboxImages: facts.sandboxImages,',
+    tests: 'src/engine/remove-images',
+  },
+  {
+    rule: 'a failure under a name that has moved proves nothing about the image',
+    file: 'src/engine/scan-images.ts',
+    find: 'return now !== null && [...now.repoTags, ...now.repoDigests].includes(name);',
+    replace: 'return now !== null || name === imageId;',
+    tests: 'src/engine/scan-images',
   },
 ];

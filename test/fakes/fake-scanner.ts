@@ -3,6 +3,7 @@ import type { Scanner, ScanTarget } from '../../src/engine/ports.ts';
 
 /** A scanner whose answers the test gives, by image id; a function answers each attempt anew. */
 export class FakeScanner implements Scanner {
+  unsupportedBecause: string | null = null;
   readonly attempts: string[] = [];
   /** The most scans that were under way at once. */
   mostAtOnce = 0;

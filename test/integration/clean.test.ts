@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +24,7 @@ import { lacksRealPart } from '../../lab/real-parts.ts';
 import { alpineFiles } from '../../lab/sample-packages.ts';
 import { CONTAINERD_VERSIONS, ensureTrivy } from '../../lab/tools.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
-import { parseClean, reasonsByTag, runCli, startCli, type CliResult } from './run-cli.ts';
+import { CLI, parseClean, reasonsByTag, runCli, startCli, type CliResult } from './run-cli.ts';
 
 /** `clean` as users run it, on a real containerd with real Trivy; what went is read from the runtime's own list. */
 
@@ -92,6 +94,37 @@ for (const version of CONTAINERD_VERSIONS) {
       const result = await clean('--image', 'registry.k8s.io/pause:3.10', '--image', '*', '--yes');
       expect(result.code).toBe(0);
       expect(await tagsOf(containerd)).toEqual(['registry.k8s.io/pause:3.10']);
+    });
+
+    test('the exclusions of a file hold, beside those of the command line', async () => {
+      const file = join(cacheDir, 'exclusions.json');
+      await writeFile(file, JSON.stringify({ excluded: ['ghcr.io/acme/*', 'docker.io/library/pair:1'] }));
+      const names = ['ghcr.io/acme/app:1', 'docker.io/library/pair:1', 'docker.io/library/pair:2', 'docker.io/library/flag:1'];
+      await importImages(
+        containerd,
+        names.map((name) => image(name)),
+      );
+      const result = await clean('--image', '*', '--exclude-file', file, '--exclude', 'flag', '--exclude', 'nothing-here', '--yes');
+      expect(result.code).toBe(0);
+      expect(await tagsOf(containerd)).toEqual(['docker.io/library/flag:1', 'docker.io/library/pair:1', 'ghcr.io/acme/app:1']);
+      const { decisions, warnings } = parseClean(result);
+      const app = decisions.find(({ repoTags }) => repoTags[0] === 'ghcr.io/acme/app:1');
+      expect(app?.reason).toMatchObject({ list: file, entry: 'ghcr.io/acme/*' });
+      expect(warnings).toEqual(['--exclude nothing-here: no image on this node']);
+    });
+
+    test.each([
+      ['standard output', '>/dev/full', 1],
+      ['standard error', '2>/dev/full', 0],
+    ])('a full disk under %s does not end the removals', async (_stream, redirection, code) => {
+      await importImages(
+        containerd,
+        Array.from({ length: 10 }, (_value, at) => image(`docker.io/library/many:${String(at)}`)),
+      );
+      const args = [process.execPath, CLI, 'clean', '--runtime-endpoint', containerd.endpoint, '--scanner', 'none', '--yes'];
+      const child = spawn('/bin/sh', ['-c', `exec "$@" ${redirection}`, 'sh', ...args], { stdio: 'ignore' });
+      expect(await once(child, 'exit')).toEqual([code, null]);
+      expect(await listImageIds(containerd)).toEqual([]);
     });
 
     // containerd 1.6 knows neither pinned images nor image volumes.
@@ -223,6 +256,7 @@ for (const version of CONTAINERD_VERSIONS) {
           'docker.io/library/web:1.0',
           'ghcr.io/acme/billing:1',
         ]);
+        expect(await reasons('--severity', 'HIGH', '--ignore-status', 'fixed')).toEqual([]);
         const ignorefile = join(cacheDir, 'ignore.yaml');
         await writeFile(ignorefile, 'vulnerabilities:\n  - id: CVE-2026-20001\n    statement: not reachable\n    expired_at: 2999-01-01\n');
         expect(await reasons('--severity', 'HIGH', '--ignorefile', ignorefile)).toEqual([]);

@@ -87,7 +87,8 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
   });
 
   describe('bad input removes nothing, names the input and what is allowed', () => {
-    const clean = (...args: string[]): Promise<CliResult> => run('clean', '--yes', '--scanner', 'none', ...args);
+    const clean = (...args: string[]): Promise<CliResult> =>
+      run('clean', '--yes', ...(args.includes('--ignorefile') ? [] : ['--scanner', 'none']), ...args);
     const file = async (name: string, text: string): Promise<string> => {
       const path = join(folder, name);
       await writeFile(path, text);
@@ -96,6 +97,13 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
 
     const cases: readonly (readonly [name: string, args: () => Promise<string[]>, message: RegExp])[] = [
       ['a malformed exclusion', () => Promise.resolve(['--exclude', 'UPPER/case:']), /UPPER\/case:/],
+      [
+        'a policy with a manual list',
+        () => Promise.resolve(['--image', '*', '--severity', 'HIGH']),
+        /--severity and --image exclude each other/,
+      ],
+      ['a policy without a scanner', () => Promise.resolve(['--keep-unscannable']), /--keep-unscannable and --scanner none exclude/],
+      ['the beginning of an id as an exclusion', () => Promise.resolve(['--exclude', '1dfc32189877']), /1dfc32189877.+all 64 digits/],
       ['a malformed range', () => Promise.resolve(['--exclude', 'nginx:<<1']), /nginx:<<1/],
       ['a malformed list entry', () => Promise.resolve(['--image', 'not a name']), /not a name/],
       ['an unknown severity', () => Promise.resolve(['--severity', 'SEVERE']), /SEVERE.+CRITICAL, HIGH, MEDIUM, LOW/s],
@@ -138,6 +146,12 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
 });
 
 describe('without a container runtime', () => {
+  test('bad input is found before the runtime is looked for', async () => {
+    const { code, stderr } = await runCli(['clean', '--exclude', 'Foo/Bar', '--yes', '--runtime-endpoint', 'unix:///nonexistent.sock']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('Foo/Bar');
+  });
+
   test('a socket that is not there, and one that is no runtime, are named', async () => {
     const absent = await runCli(['list', '--runtime-endpoint', 'unix:///nonexistent/containerd.sock']);
     expect(absent).toMatchObject({ code: 1, stdout: '' });

@@ -14,6 +14,7 @@ import {
 } from '../../lab/containers.ts';
 import { addRepoDigest, buildImage, buildLayer, deleteLayerContent, type Image, importImages, listImages } from '../../lab/images.ts';
 import { busyboxLayer, pauseImage, RUN_UNTIL_STOPPED } from '../../lab/sample-images.ts';
+import type { NodeContainer } from '../../src/api/inventory.ts';
 import { connectToRuntime } from '../../src/cri/connect-to-runtime.ts';
 import type { CriRuntime } from '../../src/cri/cri-runtime.ts';
 import type { NodeRuntime } from '../../src/engine/ports.ts';
@@ -124,6 +125,31 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
     expect(await runtime.listContainers(signal)).toMatchObject([{ volumeImageReferences: ['ghcr.io/acme/model:1'] }]);
   });
 
+  test('lists containers made beside the CRI in the namespace of its images, once each', async () => {
+    const { containerId } = await runningContainer(containerd, { image: web.id });
+    const [webName = ''] = web.refs;
+    const control = ['--cgroup', `/${containerd.place.name}/by-hand`];
+    await containerd.ctr(['run', '--detach', ...control, webName, 'by-hand', ...RUN_UNTIL_STOPPED]);
+    await containerd.ctr(['containers', 'create', 'ghcr.io/acme/api:2', 'never-run']);
+    await containerd.ctr(['containers', 'create', '--label', 'io.cri-containerd.kind=other', 'ghcr.io/acme/api:2', 'labelled']);
+    try {
+      const containers = await runtime.listContainers(signal);
+      const other = { state: 'unknown', podNamespace: '', podName: '', volumeImageReferences: [] };
+      expect(containers.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(
+        [
+          expect.objectContaining({ id: containerId, state: 'running' }) as NodeContainer,
+          { ...other, id: 'by-hand', name: 'by-hand', imageReferences: [webName] },
+          { ...other, id: 'labelled', name: 'labelled', imageReferences: ['ghcr.io/acme/api:2'] },
+          { ...other, id: 'never-run', name: 'never-run', imageReferences: ['ghcr.io/acme/api:2'] },
+        ].toSorted((a, b) => ((a as NodeContainer).id < (b as NodeContainer).id ? -1 : 1)),
+      );
+    } finally {
+      await containerd.ctr(['tasks', 'delete', '--force', 'by-hand']);
+      await containerd.ctr(['containers', 'delete', 'by-hand', 'never-run', 'labelled']);
+    }
+    expect((await runtime.listContainers(signal)).map(({ id }) => id)).toEqual([containerId]);
+  });
+
   test('tells what images occupy, and share', async () => {
     const storage = await runtime.imageStorage([web.id, api.id, `sha256:${'0'.repeat(64)}`], signal);
     expect([...storage.keys()]).toEqual([web.id, api.id]);
@@ -186,14 +212,16 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
   });
 
   test('a runtime that hangs runs into the deadline', async () => {
-    using impatient = await connectToRuntime({ socketPath: containerd.socket, deadlineMs: 500 }, signal);
+    const impatient = await connectToRuntime({ socketPath: containerd.socket, deadlineMs: 500 }, signal);
     containerd.pause();
     try {
       await expect(impatient.listImages(signal)).rejects.toMatchObject({ code: 'deadline-exceeded', action: 'retry' });
+      containerd.resume();
+      expect(await impatient.listImages(signal)).not.toEqual([]);
     } finally {
       containerd.resume();
+      impatient.close();
     }
-    expect(await impatient.listImages(signal)).not.toEqual([]);
   });
 
   test('a runtime that has ended: a removal is not repeated, a first contact says so', async () => {

@@ -63,7 +63,7 @@ const cleanDocumentSchema = z.object({
       estimatedBytes: z.number().nonnegative(),
     }),
   ),
-  summary: z.object({ images: z.number(), keep: z.number(), remove: z.number(), estimatedBytes: z.number() }),
+  summary: z.looseObject({ images: z.number(), keep: z.number(), remove: z.number(), estimatedBytes: z.number() }),
   warnings: z.array(z.string()),
   removals: z.array(z.object({ imageId: z.string(), outcome: z.string() })).optional(),
   filesystem: z.object({ freedBytes: z.number() }).nullable().optional(),

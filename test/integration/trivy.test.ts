@@ -296,7 +296,11 @@ for (const version of ['debian', 'v2'] as const) {
         });
         await importPacked(image);
         const first = await scan(image);
-        expect(first).toMatchObject({ kind: 'unparsable', error: expect.stringContaining('failed to extract the archive') as string });
+        expect(first).toMatchObject({
+          kind: 'unparsable',
+          error: expect.stringContaining('failed to extract the archive') as string,
+          scannedName: image.refs[0],
+        });
         expect(await scan(image)).toEqual(first);
       });
 

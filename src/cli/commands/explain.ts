@@ -6,7 +6,7 @@ import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findImages } from '../find-image.ts';
 import { withNode } from '../bind-runtime.ts';
-import { makePlan } from '../make-plan.ts';
+import { makePlan, readRequest } from '../make-plan.ts';
 import { describeDecision, FIGURES } from '../output/describe-decision.ts';
 import { imageName, printable } from '../output/image-name.ts';
 import { createProgress } from '../output/progress.ts';
@@ -15,8 +15,9 @@ import type { PlanOptions } from '../parsed-options.ts';
 
 /** `image-cleaner explain IMAGE`: which rule of the decision chain holds for an image, and why those before it do not. */
 export async function explain(context: CliContext, name: string, options: PlanOptions): Promise<ExitCode> {
+  const request = await readRequest(options);
   return withNode(context, options, async (node) => {
-    const { plan } = await makePlan(context, { ...options, node, progress: createProgress(context.stderr), only: name });
+    const { plan } = await makePlan(context, { request, node, progress: createProgress(context.stderr), only: name });
     const ids = new Set(findImages(plan.facts.images, name).map(({ id }) => id));
     const explanations = plan.decisions.filter(({ image }) => ids.has(image.id)).map((decision) => explainDecision(decision, plan));
     const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed }));

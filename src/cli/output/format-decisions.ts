@@ -1,8 +1,10 @@
 import { styleText } from 'node:util';
 import type { Decision } from '../../api/decision.ts';
 import { formatReason } from '../../core/format-reason.ts';
+import type { CarriedOutRemoval } from '../../engine/clean-node.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import { FIGURES } from './describe-decision.ts';
+import { formatOutcome, OUTCOME_WORDS } from './format-outcome.ts';
 import { formatTable } from './format-table.ts';
 import { imageName, printable, shortId } from './image-name.ts';
 
@@ -11,14 +13,35 @@ export function formatDecisions(decisions: readonly Decision[], color: boolean):
   const rows = decisions
     .toSorted(goesFirst)
     .map((decision) => [
-      paint(decision.outcome, color),
-      imageName(decision.image),
-      shortId(decision.image.id),
-      formatBytes(decision.image.sizeBytes),
+      paint(decision.outcome, decision.outcome === 'remove', color),
+      ...describeImage(decision),
       decision.outcome === 'remove' ? formatBytes(decision.estimatedBytes) : '-',
       printable(formatReason(decision, FIGURES)),
     ]);
   return formatTable(['DECISION', 'IMAGE', 'ID', 'SIZE', 'FREES', 'REASON'], rows);
+}
+
+/** The same after the run: what came of each decision, and what it freed. */
+export function formatOutcomes(decisions: readonly Decision[], removals: readonly CarriedOutRemoval[], color: boolean): string {
+  const removalsById = new Map(removals.map((removal) => [removal.decision.image.id, removal]));
+  const rows = decisions.toSorted(goesFirst).map((decision) => {
+    const removal = removalsById.get(decision.image.id);
+    const reason = formatReason(decision, FIGURES);
+    if (removal === undefined) return [paint('kept', false, color), ...describeImage(decision), '-', printable(reason)];
+    const { outcome, reclaimedBytes } = removal;
+    const gone = outcome.kind === 'removed';
+    return [
+      paint(OUTCOME_WORDS[outcome.kind], gone, color),
+      ...describeImage(decision),
+      gone ? formatBytes(reclaimedBytes) : '-',
+      printable(gone ? reason : `${reason}; ${formatOutcome(outcome)}`),
+    ];
+  });
+  return formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows);
+}
+
+function describeImage({ image }: Decision): string[] {
+  return [imageName(image), shortId(image.id), formatBytes(image.sizeBytes)];
 }
 
 function goesFirst(a: Decision, b: Decision): number {
@@ -26,7 +49,6 @@ function goesFirst(a: Decision, b: Decision): number {
   return imageName(a.image).localeCompare(imageName(b.image), 'en');
 }
 
-function paint(outcome: Decision['outcome'], color: boolean): string {
-  if (!color) return outcome;
-  return styleText(outcome === 'remove' ? 'red' : 'green', outcome, { validateStream: false });
+function paint(word: string, goes: boolean, color: boolean): string {
+  return color ? styleText(goes ? 'red' : 'green', word, { validateStream: false }) : word;
 }

@@ -1,8 +1,6 @@
 import type { EngineEvent, OnEvent } from '../../engine/events.ts';
-import type { RemovalOutcome } from '../../engine/removal.ts';
-import { formatReason } from '../../core/format-reason.ts';
 import type { OutputStream } from '../context.ts';
-import { FIGURES } from './describe-decision.ts';
+import { formatOutcome } from './format-outcome.ts';
 import { imageName, printable } from './image-name.ts';
 
 /** Progress of a run on standard error: on a terminal one line that is written over, elsewhere plain lines. */
@@ -62,20 +60,5 @@ function report(event: EngineEvent, { say, pass }: Lines): void {
       say(
         `  ${String(event.done)}/${String(event.total)} ${formatOutcome(event.removal.outcome)}: ${imageName(event.removal.decision.image)}`,
       );
-  }
-}
-
-export function formatOutcome(outcome: RemovalOutcome): string {
-  switch (outcome.kind) {
-    case 'removed':
-      return 'removed';
-    case 'absent':
-      return 'already gone';
-    case 'kept':
-      return `kept after all, ${formatReason({ reason: outcome.reason }, FIGURES)}`;
-    case 'failed':
-      return `failed, ${outcome.message}`;
-    case 'not-attempted':
-      return 'not attempted';
   }
 }

@@ -6,7 +6,6 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file containerd_content.proto.
@@ -28,16 +27,6 @@ export declare type Info = Message<"containerd.services.content.v1.Info"> & {
    * @generated from field: int64 size = 2;
    */
   size: bigint;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp created_at = 3;
-   */
-  createdAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp updated_at = 4;
-   */
-  updatedAt?: Timestamp | undefined;
 
   /**
    * @generated from field: map<string, string> labels = 5;

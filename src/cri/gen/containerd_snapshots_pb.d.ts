@@ -4,129 +4,13 @@
 // @generated from file containerd_snapshots.proto (package containerd.services.snapshots.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file containerd_snapshots.proto.
  */
 export declare const file_containerd_snapshots: GenFile;
-
-/**
- * @generated from message containerd.services.snapshots.v1.Info
- */
-export declare type Info = Message<"containerd.services.snapshots.v1.Info"> & {
-  /**
-   * @generated from field: string name = 1;
-   */
-  name: string;
-
-  /**
-   * @generated from field: string parent = 2;
-   */
-  parent: string;
-
-  /**
-   * @generated from field: containerd.services.snapshots.v1.Kind kind = 3;
-   */
-  kind: Kind;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp created_at = 4;
-   */
-  createdAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: google.protobuf.Timestamp updated_at = 5;
-   */
-  updatedAt?: Timestamp | undefined;
-
-  /**
-   * @generated from field: map<string, string> labels = 6;
-   */
-  labels: { [key: string]: string };
-};
-
-/**
- * Describes the message containerd.services.snapshots.v1.Info.
- * Use `create(InfoSchema)` to create a new message.
- */
-export declare const InfoSchema: GenMessage<Info>;
-
-/**
- * @generated from message containerd.services.snapshots.v1.StatSnapshotRequest
- */
-export declare type StatSnapshotRequest = Message<"containerd.services.snapshots.v1.StatSnapshotRequest"> & {
-  /**
-   * @generated from field: string snapshotter = 1;
-   */
-  snapshotter: string;
-
-  /**
-   * @generated from field: string key = 2;
-   */
-  key: string;
-};
-
-/**
- * Describes the message containerd.services.snapshots.v1.StatSnapshotRequest.
- * Use `create(StatSnapshotRequestSchema)` to create a new message.
- */
-export declare const StatSnapshotRequestSchema: GenMessage<StatSnapshotRequest>;
-
-/**
- * @generated from message containerd.services.snapshots.v1.StatSnapshotResponse
- */
-export declare type StatSnapshotResponse = Message<"containerd.services.snapshots.v1.StatSnapshotResponse"> & {
-  /**
-   * @generated from field: containerd.services.snapshots.v1.Info info = 1;
-   */
-  info?: Info | undefined;
-};
-
-/**
- * Describes the message containerd.services.snapshots.v1.StatSnapshotResponse.
- * Use `create(StatSnapshotResponseSchema)` to create a new message.
- */
-export declare const StatSnapshotResponseSchema: GenMessage<StatSnapshotResponse>;
-
-/**
- * @generated from message containerd.services.snapshots.v1.ListSnapshotsRequest
- */
-export declare type ListSnapshotsRequest = Message<"containerd.services.snapshots.v1.ListSnapshotsRequest"> & {
-  /**
-   * @generated from field: string snapshotter = 1;
-   */
-  snapshotter: string;
-
-  /**
-   * @generated from field: repeated string filters = 2;
-   */
-  filters: string[];
-};
-
-/**
- * Describes the message containerd.services.snapshots.v1.ListSnapshotsRequest.
- * Use `create(ListSnapshotsRequestSchema)` to create a new message.
- */
-export declare const ListSnapshotsRequestSchema: GenMessage<ListSnapshotsRequest>;
-
-/**
- * @generated from message containerd.services.snapshots.v1.ListSnapshotsResponse
- */
-export declare type ListSnapshotsResponse = Message<"containerd.services.snapshots.v1.ListSnapshotsResponse"> & {
-  /**
-   * @generated from field: repeated containerd.services.snapshots.v1.Info info = 1;
-   */
-  info: Info[];
-};
-
-/**
- * Describes the message containerd.services.snapshots.v1.ListSnapshotsResponse.
- * Use `create(ListSnapshotsResponseSchema)` to create a new message.
- */
-export declare const ListSnapshotsResponseSchema: GenMessage<ListSnapshotsResponse>;
 
 /**
  * @generated from message containerd.services.snapshots.v1.UsageRequest
@@ -159,11 +43,6 @@ export declare type UsageResponse = Message<"containerd.services.snapshots.v1.Us
    * @generated from field: int64 size = 1;
    */
   size: bigint;
-
-  /**
-   * @generated from field: int64 inodes = 2;
-   */
-  inodes: bigint;
 };
 
 /**
@@ -173,55 +52,9 @@ export declare type UsageResponse = Message<"containerd.services.snapshots.v1.Us
 export declare const UsageResponseSchema: GenMessage<UsageResponse>;
 
 /**
- * @generated from enum containerd.services.snapshots.v1.Kind
- */
-export enum Kind {
-  /**
-   * @generated from enum value: UNKNOWN = 0;
-   */
-  UNKNOWN = 0,
-
-  /**
-   * @generated from enum value: VIEW = 1;
-   */
-  VIEW = 1,
-
-  /**
-   * @generated from enum value: ACTIVE = 2;
-   */
-  ACTIVE = 2,
-
-  /**
-   * @generated from enum value: COMMITTED = 3;
-   */
-  COMMITTED = 3,
-}
-
-/**
- * Describes the enum containerd.services.snapshots.v1.Kind.
- */
-export declare const KindSchema: GenEnum<Kind>;
-
-/**
  * @generated from service containerd.services.snapshots.v1.Snapshots
  */
 export declare const Snapshots: GenService<{
-  /**
-   * @generated from rpc containerd.services.snapshots.v1.Snapshots.Stat
-   */
-  stat: {
-    methodKind: "unary";
-    input: typeof StatSnapshotRequestSchema;
-    output: typeof StatSnapshotResponseSchema;
-  },
-  /**
-   * @generated from rpc containerd.services.snapshots.v1.Snapshots.List
-   */
-  list: {
-    methodKind: "server_streaming";
-    input: typeof ListSnapshotsRequestSchema;
-    output: typeof ListSnapshotsResponseSchema;
-  },
   /**
    * @generated from rpc containerd.services.snapshots.v1.Snapshots.Usage
    */

@@ -4,75 +4,27 @@
 // @generated from file containerd_snapshots.proto (package containerd.services.snapshots.v1, syntax proto3)
 /* eslint-disable */
 
-import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 
 /**
  * Describes the file containerd_snapshots.proto.
  */
 export const file_containerd_snapshots = /*@__PURE__*/
-  fileDesc("Chpjb250YWluZXJkX3NuYXBzaG90cy5wcm90bxIgY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEirQIKBEluZm8SDAoEbmFtZRgBIAEoCRIOCgZwYXJlbnQYAiABKAkSNAoEa2luZBgDIAEoDjImLmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLktpbmQSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASQgoGbGFiZWxzGAYgAygLMjIuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuSW5mby5MYWJlbHNFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjcKE1N0YXRTbmFwc2hvdFJlcXVlc3QSEwoLc25hcHNob3R0ZXIYASABKAkSCwoDa2V5GAIgASgJIkwKFFN0YXRTbmFwc2hvdFJlc3BvbnNlEjQKBGluZm8YASABKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvIjwKFExpc3RTbmFwc2hvdHNSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEg8KB2ZpbHRlcnMYAiADKAkiTQoVTGlzdFNuYXBzaG90c1Jlc3BvbnNlEjQKBGluZm8YASADKAsyJi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5JbmZvIjAKDFVzYWdlUmVxdWVzdBITCgtzbmFwc2hvdHRlchgBIAEoCRILCgNrZXkYAiABKAkiLQoNVXNhZ2VSZXNwb25zZRIMCgRzaXplGAEgASgDEg4KBmlub2RlcxgCIAEoAyo4CgRLaW5kEgsKB1VOS05PV04QABIICgRWSUVXEAESCgoGQUNUSVZFEAISDQoJQ09NTUlUVEVEEAMy5wIKCVNuYXBzaG90cxJ1CgRTdGF0EjUuY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuU3RhdFNuYXBzaG90UmVxdWVzdBo2LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLlN0YXRTbmFwc2hvdFJlc3BvbnNlEnkKBExpc3QSNi5jb250YWluZXJkLnNlcnZpY2VzLnNuYXBzaG90cy52MS5MaXN0U25hcHNob3RzUmVxdWVzdBo3LmNvbnRhaW5lcmQuc2VydmljZXMuc25hcHNob3RzLnYxLkxpc3RTbmFwc2hvdHNSZXNwb25zZTABEmgKBVVzYWdlEi4uY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuVXNhZ2VSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuVXNhZ2VSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
-
-/**
- * Describes the message containerd.services.snapshots.v1.Info.
- * Use `create(InfoSchema)` to create a new message.
- */
-export const InfoSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 0);
-
-/**
- * Describes the message containerd.services.snapshots.v1.StatSnapshotRequest.
- * Use `create(StatSnapshotRequestSchema)` to create a new message.
- */
-export const StatSnapshotRequestSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 1);
-
-/**
- * Describes the message containerd.services.snapshots.v1.StatSnapshotResponse.
- * Use `create(StatSnapshotResponseSchema)` to create a new message.
- */
-export const StatSnapshotResponseSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 2);
-
-/**
- * Describes the message containerd.services.snapshots.v1.ListSnapshotsRequest.
- * Use `create(ListSnapshotsRequestSchema)` to create a new message.
- */
-export const ListSnapshotsRequestSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 3);
-
-/**
- * Describes the message containerd.services.snapshots.v1.ListSnapshotsResponse.
- * Use `create(ListSnapshotsResponseSchema)` to create a new message.
- */
-export const ListSnapshotsResponseSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 4);
+  fileDesc("Chpjb250YWluZXJkX3NuYXBzaG90cy5wcm90bxIgY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEiMAoMVXNhZ2VSZXF1ZXN0EhMKC3NuYXBzaG90dGVyGAEgASgJEgsKA2tleRgCIAEoCSIdCg1Vc2FnZVJlc3BvbnNlEgwKBHNpemUYASABKAMydQoJU25hcHNob3RzEmgKBVVzYWdlEi4uY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuVXNhZ2VSZXF1ZXN0Gi8uY29udGFpbmVyZC5zZXJ2aWNlcy5zbmFwc2hvdHMudjEuVXNhZ2VSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * Describes the message containerd.services.snapshots.v1.UsageRequest.
  * Use `create(UsageRequestSchema)` to create a new message.
  */
 export const UsageRequestSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 5);
+  messageDesc(file_containerd_snapshots, 0);
 
 /**
  * Describes the message containerd.services.snapshots.v1.UsageResponse.
  * Use `create(UsageResponseSchema)` to create a new message.
  */
 export const UsageResponseSchema = /*@__PURE__*/
-  messageDesc(file_containerd_snapshots, 6);
-
-/**
- * Describes the enum containerd.services.snapshots.v1.Kind.
- */
-export const KindSchema = /*@__PURE__*/
-  enumDesc(file_containerd_snapshots, 0);
-
-/**
- * @generated from enum containerd.services.snapshots.v1.Kind
- */
-export const Kind = /*@__PURE__*/
-  tsEnum(KindSchema);
+  messageDesc(file_containerd_snapshots, 1);
 
 /**
  * @generated from service containerd.services.snapshots.v1.Snapshots
