@@ -1,6 +1,6 @@
 import type { NodeContainer, NodeImage } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
-import { compileExclusions, type Exclusions } from '../core/exclusions.ts';
+import { compileExclusions, type Exclusions } from '../core/exclusions/exclusions.ts';
 import { compileImageList, type ImageList } from '../core/image-list.ts';
 import type { RemovalPlan } from '../core/plan-removal.ts';
 import { expiredIgnores } from '../core/verdict.ts';

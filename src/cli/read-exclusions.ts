@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { exclusionListSchema, type ExclusionList } from '../api/exclusion-list.ts';
-import { compileExclusions, type Exclusions } from '../core/exclusions.ts';
+import { compileExclusions, type Exclusions } from '../core/exclusions/exclusions.ts';
 import { errorMessage } from '../platform/errors.ts';
 import { badUsage } from './cli-error.ts';
 import { describeIssues } from './describe-issues.ts';

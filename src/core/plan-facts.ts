@@ -4,7 +4,7 @@ import type { ScanPolicy } from '../api/scan-policy.ts';
 import type { ScanResults } from '../api/scan-report.ts';
 import { compareTexts } from './compare-texts.ts';
 import type { DiskThresholds } from './disk-pressure.ts';
-import type { Exclusions } from './exclusions.ts';
+import type { Exclusions } from './exclusions/exclusions.ts';
 import type { ImageHistories } from './image-age.ts';
 import { indexImages, type ImageIndex } from './image-index.ts';
 import type { ImageList } from './image-list.ts';

@@ -1,6 +1,6 @@
 import type { NodeContainer, NodeImage, NodeInventory } from '../../src/api/inventory.ts';
 import type { Finding, ScanReport } from '../../src/api/scan-report.ts';
-import { compileExclusions, type Exclusions } from '../../src/core/exclusions.ts';
+import { compileExclusions, type Exclusions } from '../../src/core/exclusions/exclusions.ts';
 import { compileImageList, type ImageList } from '../../src/core/image-list.ts';
 import type { PlanInput } from '../../src/core/plan-facts.ts';
 

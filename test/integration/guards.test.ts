@@ -5,7 +5,7 @@ import { buildImage, importImages, listImageIds, type Image } from '../../lab/im
 import { lacksRealPart } from '../../lab/real-parts.ts';
 import { busyboxLayer, RUN_UNTIL_STOPPED } from '../../lab/sample-images.ts';
 import { CONTAINERD_VERSIONS } from '../../lab/tools.ts';
-import { compileExclusions } from '../../src/core/exclusions.ts';
+import { compileExclusions } from '../../src/core/exclusions/exclusions.ts';
 import { removals, type RemovalPlan } from '../../src/core/plan-removal.ts';
 import { connectToRuntime } from '../../src/cri/connect-to-runtime.ts';
 import { carryOutPlan, planNode } from '../../src/engine/clean-node.ts';

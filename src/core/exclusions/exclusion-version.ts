@@ -1,6 +1,6 @@
 import semver from 'semver';
-import { effectiveTag } from './names.ts';
-import { quote, type ImageReference } from './reference.ts';
+import { effectiveTag } from '../names.ts';
+import { quote, type ImageReference } from '../reference.ts';
 
 /** Whether a version is in the range. */
 export type VersionRange = (version: semver.SemVer) => boolean;

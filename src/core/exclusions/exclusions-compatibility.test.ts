@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileExclusions } from './exclusions.ts';
-import type { NamedImage } from './names.ts';
+import type { NamedImage } from '../names.ts';
 
 const ID = 'c0de'.repeat(16);
 const HEX = 'beef'.repeat(16);

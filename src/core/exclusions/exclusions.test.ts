@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileExclusions, type Exclusions } from './exclusions.ts';
-import type { NamedImage } from './names.ts';
+import type { NamedImage } from '../names.ts';
 
 const ID = 'c0de'.repeat(16);
 const HEX = 'beef'.repeat(16);

@@ -1,5 +1,5 @@
 import { hasWildcard, withoutWildcards } from './exclusion-glob.ts';
-import { DOCKER_HUB, findNameFault, quote, splitRegistry, type ReferenceErrorCode } from './reference.ts';
+import { DOCKER_HUB, findNameFault, quote, splitRegistry, type ReferenceErrorCode } from '../reference.ts';
 
 /** Which repositories an exclusion means, in normal form (`docker.io/library/nginx`). */
 export type RepositoryPattern =

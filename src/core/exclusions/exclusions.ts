@@ -1,7 +1,7 @@
-import type { ExclusionList } from '../api/exclusion-list.ts';
+import type { ExclusionList } from '../../api/exclusion-list.ts';
 import { ExclusionIndex } from './exclusion-index.ts';
 import { parseExclusion } from './exclusion-pattern.ts';
-import { namesOf, type NamedImage } from './names.ts';
+import { namesOf, type NamedImage } from '../names.ts';
 
 export interface ExclusionMatch {
   /** The name of the list. */

@@ -1,7 +1,7 @@
 import { compileGlob, hasWildcard, withoutWildcards, type Glob } from './exclusion-glob.ts';
 import { isInRange, isVersionRange, parseVersionRange, type VersionRange } from './exclusion-version.ts';
-import { effectiveTag } from './names.ts';
-import { findTagFault, type ImageReference } from './reference.ts';
+import { effectiveTag } from '../names.ts';
+import { findTagFault, type ImageReference } from '../reference.ts';
 
 /** Which images of a repository an exclusion means. */
 export type VersionPattern =

@@ -2,8 +2,8 @@ import { compileComponents, hasWildcard, type Glob } from './exclusion-glob.ts';
 import type { ExclusionPattern } from './exclusion-pattern.ts';
 import type { RepositoryPattern } from './exclusion-repository.ts';
 import { matchesVersion, type VersionPattern } from './exclusion-tag.ts';
-import { effectiveTag, type ImageNames } from './names.ts';
-import { imageIdKey, repositoryName, type ImageReference } from './reference.ts';
+import { effectiveTag, type ImageNames } from '../names.ts';
+import { imageIdKey, repositoryName, type ImageReference } from '../reference.ts';
 
 /** A pattern that takes more than a look-up. `order` is its place among all the entries. */
 interface Rule {

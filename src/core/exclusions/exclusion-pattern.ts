@@ -1,6 +1,6 @@
 import { parseRepositoryPattern, type RepositoryPattern } from './exclusion-repository.ts';
 import { parseTagPattern, type VersionPattern } from './exclusion-tag.ts';
-import { DIGEST_FORMS, findDigestFault, isMalformedDigest, parseDigest, quote } from './reference.ts';
+import { DIGEST_FORMS, findDigestFault, isMalformedDigest, parseDigest, quote } from '../reference.ts';
 
 /** One entry of an exclusion list. */
 export type ExclusionPattern =
