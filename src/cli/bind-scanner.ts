@@ -24,7 +24,7 @@ export function bindScanner(context: CliContext, options: ScannerOptions, node: 
     memoryLimitBytes: Math.floor(scanMemory(context, options) / scanConcurrency(context, options)),
     env: context.env,
     // A Trivy that cannot even tell its version in the time of a whole scan hangs.
-    probeTimeoutMs: Math.min(options.timeoutPerImage, PROBE_TIMEOUT_MS),
+    probeTimeoutMs: Math.min(Math.max(options.timeoutPerImage, LEAST_PROBE_TIMEOUT_MS), PROBE_TIMEOUT_MS),
   });
 }
 
@@ -41,6 +41,7 @@ const SCAN_MEMORY_BYTES = 512 * 1024 * 1024;
 
 /** Trivy answers in a tenth of a second; loading a large database from a slow disk takes longer. */
 const PROBE_TIMEOUT_MS = 60_000;
+const LEAST_PROBE_TIMEOUT_MS = 2_000;
 
 function scanConcurrency(context: CliContext, options: ScannerOptions): number {
   const fitting = planScanConcurrency({

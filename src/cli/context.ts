@@ -5,7 +5,7 @@ export type OutputStream = Writable & { readonly isTTY?: boolean; readonly colum
 /** What a command is given of the process that it runs in. Only `main.ts` makes one from the real process. */
 export interface CliContext {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(isRaw: boolean): unknown };
   /** Data. */
   readonly stdout: OutputStream;
   /** Talk: progress, warnings, questions, errors. */

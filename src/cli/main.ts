@@ -4,6 +4,12 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import { runProgram } from './program.ts';
 
+const OLDEST_NODE = 24;
+if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
+  process.stderr.write(`error: image-cleaner needs Node ${String(OLDEST_NODE)} or later; this is ${process.versions.node}\n`);
+  process.exit(EXIT.failed);
+}
+
 const interrupt = new AbortController();
 // SIGHUP: the terminal is gone, and nobody will see what comes; the scanners must end all the same.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

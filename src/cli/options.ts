@@ -31,7 +31,7 @@ export function addScannerOptions(command: Command): Command {
 export function addPolicyOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--severity <list>', 'severities that make an image go')
+      new Option('--severity <list>', `severities that make an image go, of ${SEVERITIES.join(', ')}`)
         .argParser(list(SEVERITIES, 'upper'))
         .default(DEFAULT_SCAN_POLICY.severities, DEFAULT_SCAN_POLICY.severities.join(',')),
     )
@@ -110,6 +110,20 @@ export function describeOption(option: Option): string {
   const byDefault = defaultValueDescription ?? (typeof defaultValue === 'string' ? defaultValue : undefined);
   const extra = [...choices, ...(byDefault === undefined ? [] : [`default: ${byDefault}`])];
   return extra.length === 0 ? option.description : `${option.description} (${extra.join('; ')})`;
+}
+
+/**
+ * Throws when the value of an option is empty, as from an unset variable of a shell, or another option that was taken for it: `--exclude
+ * --dry-run` would be no dry run.
+ */
+export function refuseLostValues(command: Command): void {
+  for (const option of command.options) {
+    if (!option.required || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
+    const values = [command.getOptionValue(option.attributeName()) as unknown].flat();
+    const lost = values.find((value) => typeof value === 'string' && (value === '' || value.startsWith('--')));
+    if (typeof lost === 'string')
+      throw badUsage(`${option.flags} has ${lost === '' ? 'an empty value' : `no value, but ${lost} after it`}.`);
+  }
 }
 
 /** Options that say which findings make an image go: without a scan they would be ignored, and more would go than their user means. */

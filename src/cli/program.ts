@@ -15,9 +15,11 @@ import {
   addSelectionOptions,
   describeOption,
   refuseContradictions,
+  refuseLostValues,
 } from './options.ts';
 import { printable } from './output/image-name.ts';
 import type { CleanOptions, PlanOptions, PolicyOptions, RuntimeOptions, ScannerOptions } from './parsed-options.ts';
+import { CriError } from '../cri/cri-error.ts';
 import { ScannerFault } from '../scan/scanner-fault.ts';
 
 /** Runs one command line; returns the exit code and never throws. */
@@ -46,9 +48,12 @@ function createProgram(context: CliContext, version: string, exit: (code: ExitCo
     .version(version)
     .exitOverride()
     .configureHelp({ optionDescription: describeOption })
-    .hook('preAction', (_program, action) => refuseContradictions(action))
+    .hook('preAction', (_program, action) => {
+      refuseLostValues(action);
+      refuseContradictions(action);
+    })
     .configureOutput({ writeOut: (text) => context.stdout.write(text), writeErr: (text) => context.stderr.write(text) })
-    .showHelpAfterError('(image-cleaner --help shows what is allowed)')
+    .showHelpAfterError('(--help after the command shows what it takes)')
     .addHelpText('after', EXIT_CODES_HELP);
 
   const command = (name: string, description: string): Command => addRuntimeOptions(program.command(name).description(description));
@@ -103,6 +108,7 @@ function reportError(context: CliContext, error: unknown): ExitCode {
   const outcome = error instanceof ScannerFault ? '\nNothing was removed.' : '';
   context.stderr.write(`error: ${printableLines(errorMessage(error) + hint)}${outcome}\n`);
   if (error instanceof ScannerFault) return EXIT.refused;
+  if (error instanceof CriError && (error.code === 'invalid-endpoint' || error.code === 'invalid-config')) return EXIT.badUsage;
   if (!(error instanceof CliError)) return EXIT.failed;
   return error.code === 'refused' ? EXIT.refused : error.code === 'bad-usage' ? EXIT.badUsage : EXIT.failed;
 }

@@ -23,10 +23,13 @@ async function readExclusionFile(path: string): Promise<ExclusionList> {
   });
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw badUsage(`--exclude-file ${path} is not JSON: ${errorMessage(error)}`, EXPECTED);
   }
+  // JSON takes the last of two equal keys: the first list would be lost without a word.
+  if ([...text.matchAll(/(?<!\\)"excluded"\s*:/g)].length > 1)
+    throw badUsage(`--exclude-file ${path}: the key "excluded" is there twice`, EXPECTED);
   const list = exclusionListSchema.safeParse(json);
   if (!list.success) throw badUsage(`--exclude-file ${path}: ${describeIssues(list.error)}`, EXPECTED);
   return { name: path, entries: list.data.excluded };

@@ -1,11 +1,9 @@
-import { onTestFinished } from 'vitest';
 import { connectToRuntime } from './connect-to-runtime.ts';
 import type { CriRuntime } from './cri-runtime.ts';
 import type { RuntimeConnectionOptions } from './runtime-connection.ts';
 
-/** Connects for as long as the test runs. */
-export async function connectInTest(options: RuntimeConnectionOptions, signal: AbortSignal): Promise<CriRuntime> {
+/** For tests: a runtime whose connection ends with the block that holds it (`using`). */
+export async function connectInTest(options: RuntimeConnectionOptions, signal: AbortSignal): Promise<CriRuntime & Disposable> {
   const runtime = await connectToRuntime(options, signal);
-  onTestFinished(() => runtime.close());
-  return runtime;
+  return Object.assign(runtime, { [Symbol.dispose]: () => runtime.close() });
 }

@@ -30,7 +30,7 @@ async function listenRaw(server: net.Server): Promise<string> {
 describe('connectToRuntime', () => {
   test('connects to a runtime and tells its version', async () => {
     await using server = await startTestRuntime(CONTAINERD, {});
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.version(signal)).toEqual({ name: 'containerd', version: '2.2.3' });
   });
 
@@ -103,7 +103,7 @@ describe('connectToRuntime', () => {
       return CONTAINERD;
     };
     await using server = await startTestRuntime(CONTAINERD, { runtime: { version } });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.version(signal)).toMatchObject({ name: 'containerd' });
   });
 

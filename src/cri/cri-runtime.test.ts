@@ -13,7 +13,8 @@ const signal = AbortSignal.timeout(30_000);
 
 async function withRuntime(server: TestRuntimeServer, use: (runtime: NodeRuntime) => Promise<void>): Promise<void> {
   try {
-    await use(await connectInTest({ socketPath: server.socketPath, retryBudgetMs: 0 }, signal));
+    using runtime = await connectInTest({ socketPath: server.socketPath, retryBudgetMs: 0 }, signal);
+    await use(runtime);
   } finally {
     await server[Symbol.asyncDispose]();
   }
@@ -216,12 +217,16 @@ describe('listContainers', () => {
   });
 
   test.each([
-    ['a container that the list still has', Code.NotFound, 'not-found'],
-    ['another error', Code.Internal, 'call-failed'],
-  ])('rejects on %s rather than give a part', async (_case, code, expected) => {
+    ['a container that the list still has', Code.NotFound, 'not-found', 2],
+    ['another error, at once', Code.Internal, 'call-failed', 1],
+  ])('rejects on %s rather than give a part', async (_case, code, expected, expectedLists) => {
+    let lists = 0;
     const server = await startTestRuntime(CONTAINERD, {
       runtime: {
-        listContainers: () => ({ containers: [listed, { ...listed, id: 'c2' }] }),
+        listContainers: () => {
+          lists += 1;
+          return { containers: [listed, { ...listed, id: 'c2' }] };
+        },
         containerStatus: ({ containerId }) => {
           if (containerId === 'c2') throw new ConnectError('no', code);
           return { status: { mounts: [] } };
@@ -234,6 +239,7 @@ describe('listContainers', () => {
         code: expected,
         message: expect.stringContaining('ContainerStatus') as string,
       });
+      expect(lists).toBe(expectedLists);
     });
   });
 });

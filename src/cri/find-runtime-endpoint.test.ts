@@ -34,15 +34,13 @@ describe('findRuntimeEndpoint', () => {
     await writeFile(crictlConfigPath, 'runtime-endpoint: unix:///configured.sock\ntimeout: 2\n');
     const defaultSockets = [at('absent.sock'), at('file.sock'), at('first.sock'), at('second.sock')];
     const given = { endpoint: '/given.sock', environmentEndpoint: 'unix:///environment.sock', crictlConfigPath, defaultSockets };
-    expect(await findRuntimeEndpoint(given)).toEqual({ socketPath: '/given.sock', source: 'option' });
-    expect(await findRuntimeEndpoint({ ...given, endpoint: '' })).toEqual({ socketPath: '/environment.sock', source: 'environment' });
+    expect(await findRuntimeEndpoint(given)).toEqual({ socketPath: '/given.sock' });
+    expect(await findRuntimeEndpoint({ ...given, endpoint: '' })).toEqual({ socketPath: '/environment.sock' });
     expect(await findRuntimeEndpoint({ crictlConfigPath, defaultSockets })).toEqual({
       socketPath: '/configured.sock',
-      source: 'crictl-config',
     });
     expect(await findRuntimeEndpoint({ crictlConfigPath: at('absent.yaml'), defaultSockets })).toEqual({
       socketPath: at('first.sock'),
-      source: 'default',
     });
   });
 
@@ -50,7 +48,9 @@ describe('findRuntimeEndpoint', () => {
     'a configuration without an endpoint leaves the defaults: %j',
     async (text) => {
       await writeFile(crictlConfigPath, text);
-      expect(await findRuntimeEndpoint({ crictlConfigPath, defaultSockets: [at('second.sock')] })).toMatchObject({ source: 'default' });
+      expect(await findRuntimeEndpoint({ crictlConfigPath, defaultSockets: [at('second.sock')] })).toEqual({
+        socketPath: at('second.sock'),
+      });
     },
   );
 

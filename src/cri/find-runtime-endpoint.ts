@@ -5,8 +5,6 @@ import { parseEndpoint } from './parse-endpoint.ts';
 
 export interface RuntimeEndpoint {
   readonly socketPath: string;
-  /** Who named it. */
-  readonly source: 'option' | 'environment' | 'crictl-config' | 'default';
 }
 
 export interface FindRuntimeEndpointOptions {
@@ -27,14 +25,14 @@ const DEFAULT_SOCKETS: readonly string[] = ['/run/containerd/containerd.sock', '
 /** The runtime's socket, found as crictl finds it: option, environment, crictl's configuration, the first default that exists. */
 export async function findRuntimeEndpoint(options: FindRuntimeEndpointOptions): Promise<RuntimeEndpoint> {
   const { endpoint, environmentEndpoint, crictlConfigPath = CRICTL_CONFIG_PATH, defaultSockets = DEFAULT_SOCKETS } = options;
-  if (isGiven(endpoint)) return { socketPath: parseEndpoint(endpoint, 'as given'), source: 'option' };
+  if (isGiven(endpoint)) return { socketPath: parseEndpoint(endpoint, 'as given') };
   if (isGiven(environmentEndpoint)) {
-    return { socketPath: parseEndpoint(environmentEndpoint, 'CONTAINER_RUNTIME_ENDPOINT'), source: 'environment' };
+    return { socketPath: parseEndpoint(environmentEndpoint, 'CONTAINER_RUNTIME_ENDPOINT') };
   }
   const configured = await readCrictlEndpoint(crictlConfigPath);
-  if (configured !== undefined) return { socketPath: parseEndpoint(configured, crictlConfigPath), source: 'crictl-config' };
+  if (configured !== undefined) return { socketPath: parseEndpoint(configured, crictlConfigPath) };
   for (const socketPath of defaultSockets) {
-    if (await isSocket(socketPath)) return { socketPath, source: 'default' };
+    if (await isSocket(socketPath)) return { socketPath };
   }
   throw new CriError({
     code: 'no-endpoint',

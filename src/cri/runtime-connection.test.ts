@@ -23,7 +23,7 @@ function skippingTime(): RetryTiming & { slept: number } {
 describe('calls', () => {
   test('survive a restart of the runtime between them', async () => {
     await using server = await startTestRuntime(CONTAINERD, { images: { listImages: () => ({ images: [{ id: 'sha256:1' }] }) } });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.listImages(signal)).toHaveLength(1);
     await server.stop();
     const listing = runtime.listImages(signal);
@@ -43,7 +43,7 @@ describe('calls', () => {
     await using server = await startTestRuntime(CONTAINERD, {
       images: { imageStatus: () => answerSecond('status'), removeImage: () => answerSecond('remove') },
     });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
 
     const status = runtime.imageStatus('sha256:1', signal);
     await started.promise;
@@ -66,7 +66,7 @@ describe('calls', () => {
   test('give up when the runtime stays away, once the budget is used', async () => {
     const timing = skippingTime();
     await using server = await startTestRuntime(CONTAINERD, {});
-    const runtime = await connectInTest({ socketPath: server.socketPath, timing, retryBudgetMs: 10_000 }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath, timing, retryBudgetMs: 10_000 }, signal);
     await server.stop();
     const failure = runtime.listImages(signal);
     await expect(failure).rejects.toMatchObject({ code: 'unavailable', action: 'retry' });
@@ -78,13 +78,13 @@ describe('calls', () => {
 
   test('have a deadline', async () => {
     await using server = await startTestRuntime(CONTAINERD, { images: { listImages: () => new Promise<never>(() => undefined) } });
-    const runtime = await connectInTest({ socketPath: server.socketPath, deadlineMs: 300 }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath, deadlineMs: 300 }, signal);
     await expect(runtime.listImages(signal)).rejects.toMatchObject({ code: 'deadline-exceeded' });
   });
 
   test('end with the reason of the abort', async () => {
     await using server = await startTestRuntime(CONTAINERD, { images: { listImages: () => new Promise<never>(() => undefined) } });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     const reason = new Error('stop');
     await expect(runtime.listImages(AbortSignal.abort(reason))).rejects.toBe(reason);
     const aborting = new AbortController();
@@ -102,7 +102,7 @@ describe('calls', () => {
       throw new ConnectError('disk on fire', Code.Internal);
     };
     await using server = await startTestRuntime(CONTAINERD, { images: { listImages } });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     const failure = runtime.listImages(signal);
     await expect(failure).rejects.toMatchObject({ code: 'call-failed', action: 'give-up' });
     await expect(failure).rejects.toThrow(/ListImages.*disk on fire/);
@@ -115,7 +115,7 @@ describe('calls', () => {
       repoTags: [`registry.example.com/team/${'x'.repeat(300)}:${String(index)}`],
     }));
     await using server = await startTestRuntime(CONTAINERD, { images: { listImages: () => ({ images }) } });
-    const runtime = await connectInTest({ socketPath: server.socketPath }, signal);
+    using runtime = await connectInTest({ socketPath: server.socketPath }, signal);
     expect(await runtime.listImages(signal)).toHaveLength(20_000);
   });
 });

@@ -94,10 +94,13 @@ async function guardAndRemove(run: Run, { image: { id } }: RemoveDecision, { sig
   if (reason !== null) return { kind: 'kept', reason };
   progress.isAsked = true;
   await runtime.removeImage(id, signal);
-  if ((await runtime.imageStatus(id, signal)) !== null) {
-    return { kind: 'failed', message: 'the runtime accepted the removal but still has the image' };
-  }
-  return { kind: 'removed' };
+  const left = await runtime.imageStatus(id, signal);
+  if (left === null) return { kind: 'removed' };
+  const names = [...left.repoTags, ...left.repoDigests].join(', ');
+  return {
+    kind: 'failed',
+    message: `the runtime accepted the removal but still has the image, as ${names === '' ? 'one without a name' : names}`,
+  };
 }
 
 /** The runtime was asked and did not answer in time or in order: only a look tells whether the image is gone. */

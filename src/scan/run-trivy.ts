@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { errorMessage } from '../platform/errors.ts';
 import { runProcess, type ProcessEnd } from './run-process.ts';
 import { scannerFault } from './scanner-fault.ts';
 import { DEFAULT_GRACE_MS, type TrivyOptions } from './trivy-options.ts';
@@ -14,7 +16,7 @@ export interface TrivyRun {
 
 export async function runTrivy(options: TrivyOptions, run: TrivyRun, signal: AbortSignal): Promise<ProcessEnd> {
   return await withWorkDirectory(options.tmpDir, async (workDir) => {
-    await run.prepare?.(workDir);
+    await prepare(run, workDir);
     const command = {
       file: options.binary,
       args: run.args(workDir),
@@ -25,6 +27,15 @@ export async function runTrivy(options: TrivyOptions, run: TrivyRun, signal: Abo
     };
     return await runProcess(command, signal);
   });
+}
+
+/** A folder can be made on a full disk, and nothing written into it. */
+async function prepare(run: TrivyRun, workDir: string): Promise<void> {
+  try {
+    await run.prepare?.(workDir);
+  } catch (cause) {
+    throw scannerFault('no-work-directory', `Nothing can be written to ${dirname(workDir)}: ${errorMessage(cause)}.`, cause);
+  }
 }
 
 /** As `runTrivy`, with a time of its own: running out of it is a `ScannerFault` with `timeout`. `what`: for the message. */

@@ -76,6 +76,7 @@ function containerdEnvironment(images: ImageSource): Record<string, string> {
   if (images.kind !== 'containerd') return {};
   return {
     CONTAINERD_ADDRESS: images.address.replace(/^unix:\/\//, ''),
-    CONTAINERD_NAMESPACE: images.namespace ?? 'k8s.io',
+    // Where the CRI keeps its images.
+    CONTAINERD_NAMESPACE: 'k8s.io',
   };
 }

@@ -1,8 +1,6 @@
-/** Where Trivy finds the images. It cannot read the store of any runtime but containerd. */
+/** Where Trivy finds the images: `address` is the path of the socket, also as `unix://…`. It cannot read the store of any runtime but containerd. */
 export type ImageSource =
-  /** `address`: the path of the socket, also as `unix://…`. `namespace`: `k8s.io` if not given. */
-  | { readonly kind: 'containerd'; readonly address: string; readonly namespace?: string }
-  | { readonly kind: 'other'; readonly runtimeName: string };
+  { readonly kind: 'containerd'; readonly address: string } | { readonly kind: 'other'; readonly runtimeName: string };
 
 export type DatabaseSource =
   /** The database in the cache folder, as it is; nothing is downloaded. */

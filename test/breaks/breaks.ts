@@ -110,8 +110,8 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'a removal counts only when the runtime no longer has the image',
     file: 'src/engine/remove-images.ts',
-    find: 'if ((await runtime.imageStatus(id, signal)) !== null) {',
-    replace: 'if (id === null) {',
+    find: 'if (left === null) return',
+    replace: 'return',
     tests: 'src/engine',
   },
   {
@@ -131,8 +131,8 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'a list of containers is whole or rejected',
     file: 'src/cri/container-lister.ts',
-    find: 'if (!isNotFound(error)) throw error;',
-    replace: "if (!isNotFound(error)) return 'gone';",
+    find: 'const fresh = containers.filter(({ id }) => !known.volumes.has(id));',
+    replace: 'const fresh = lists > 0 ? [] : containers;',
     tests: 'src/cri/cri-runtime',
   },
   {
@@ -155,5 +155,12 @@ export const BREAKS: readonly Break[] = [
     find: 'return now !== null && [...now.repoTags, ...now.repoDigests].includes(name);',
     replace: 'return now !== null || name === imageId;',
     tests: 'src/engine/scan-images',
+  },
+  {
+    rule: 'rule 1: containers made beside CRI count',
+    file: 'src/cri/container-lister.ts',
+    find: 'return [...mapContainers(containers, known), ...others];',
+    replace: 'return mapContainers(containers, known);',
+    tests: 'src/cri/cri-runtime',
   },
 ];

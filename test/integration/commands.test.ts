@@ -61,7 +61,7 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
     expect(vulnerable.stdout).toMatch(/10\. REMOVE: vulnerable: CVE-2026-10001 \(CRITICAL\)/);
     expect(vulnerable.stdout).toContain('CVE-2026-10001 CRITICAL openssl 3.0.0-r0, fixed in 3.0.1-r0');
     // Only the one image is scanned.
-    expect(vulnerable.stderr).toContain('Scanning 1 images');
+    expect(vulnerable.stderr).toContain('Scanning 1 image ');
     const inUse = await run('explain', 'shop:2.1', '--scanner', 'none');
     expect(inUse.stdout).toMatch(/ 1\. KEEP: in use by container web\/shop-0\/shop \(running\)/);
   });
@@ -104,6 +104,17 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
       ],
       ['a policy without a scanner', () => Promise.resolve(['--keep-unscannable']), /--keep-unscannable and --scanner none exclude/],
       ['the beginning of an id as an exclusion', () => Promise.resolve(['--exclude', '1dfc32189877']), /1dfc32189877.+all 64 digits/],
+      [
+        'an option that is taken for a value',
+        () => Promise.resolve(['--exclude', '--dry-run']),
+        /--exclude <pattern> has no value, but --dry-run/,
+      ],
+      ['an empty value, as of an unset variable', () => Promise.resolve(['--image', '']), /--image <entry> has an empty value/],
+      [
+        'an exclusion file with its key twice',
+        async () => ['--exclude-file', await file('twice.json', '{"excluded": ["nginx"], "excluded": ["redis"]}')],
+        /twice\.json.+twice/,
+      ],
       ['a malformed range', () => Promise.resolve(['--exclude', 'nginx:<<1']), /nginx:<<1/],
       ['a malformed list entry', () => Promise.resolve(['--image', 'not a name']), /not a name/],
       ['an unknown severity', () => Promise.resolve(['--severity', 'SEVERE']), /SEVERE.+CRITICAL, HIGH, MEDIUM, LOW/s],
@@ -166,6 +177,14 @@ describe('without a container runtime', () => {
     } finally {
       server.close();
       await rm(folder, { recursive: true });
+    }
+  });
+
+  test('an endpoint that cannot be one is bad usage', async () => {
+    for (const endpoint of ['tcp://127.0.0.1:1', 'run/containerd.sock', '']) {
+      const { code, stderr } = await runCli(['list', '--runtime-endpoint', endpoint]);
+      expect(code, endpoint).toBe(2);
+      expect(stderr).toMatch(/endpoint/);
     }
   });
 

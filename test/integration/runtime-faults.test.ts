@@ -20,7 +20,7 @@ describe('a runtime that accepts a removal and does not carry it out', () => {
         listImages: () => ({ images: [image] }),
         imageStatus: () => ({ image }),
         removeImage: () => ({}),
-        imageFsInfo: () => ({ imageFilesystems: [{ fsId: { mountpoint: '/nonexistent' } }] }),
+        imageFsInfo: () => ({ imageFilesystems: [{ fsId: { mountpoint: '/proc/nonexistent' } }] }),
       },
     });
   });

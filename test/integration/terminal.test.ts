@@ -12,7 +12,18 @@ interface TerminalResult {
   readonly screen: string;
 }
 
-function onTerminal(args: readonly string[], answer: string, env: Readonly<Record<string, string>> = {}): Promise<TerminalResult> {
+interface Keys {
+  /** Typed at the question. */
+  readonly answer?: string;
+  /** Typed at the start, before anything is asked. */
+  readonly early?: string;
+}
+
+function onTerminal(
+  args: readonly string[],
+  { answer = '', early = '' }: Keys,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TerminalResult> {
   // The words are ours and hold nothing that a shell would read otherwise; `script` takes no argument list.
   const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['--quiet', '--return', '--echo', 'never', '--command', command, '/dev/null'], {
@@ -21,6 +32,7 @@ function onTerminal(args: readonly string[], answer: string, env: Readonly<Recor
   });
   let screen = '';
   let answered = false;
+  child.stdin.write(early);
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     screen += text;
     if (answered || !screen.includes('[y/N]')) return;
@@ -46,8 +58,8 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', ()
   afterAll(() => containerd.stop());
 
   test('asks, and removes after a yes', async () => {
-    const { code, screen } = await onTerminal(clean(), 'y\r');
-    expect(screen).toContain('Remove 1 images');
+    const { code, screen } = await onTerminal(clean(), { answer: 'y\r' });
+    expect(screen).toContain('Remove 1 image (');
     expect(screen).toContain('docker.io/library/unused:1');
     expect(code).toBe(0);
     expect(await listImageIds(containerd)).toEqual([]);
@@ -58,21 +70,31 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', ()
     ['an empty line', '\r'],
     ['the end of input', '\u0004'],
   ])('removes nothing after %s, and exits with 3', async (_answer, keys) => {
-    const { code, screen } = await onTerminal(clean(), keys);
+    const { code, screen } = await onTerminal(clean(), { answer: keys });
+    expect(screen).toContain('nothing was removed');
+    expect(code).toBe(3);
+    expect(await listImageIds(containerd)).toEqual([image.id]);
+  });
+
+  test.each([
+    ['a line', 'y\r', '\r'],
+    ['a key without its line', 'y', '\r'],
+  ])('%s that was typed before the question is no answer to it', async (_what, early, answer) => {
+    const { code, screen } = await onTerminal(clean(), { early, answer });
     expect(screen).toContain('nothing was removed');
     expect(code).toBe(3);
     expect(await listImageIds(containerd)).toEqual([image.id]);
   });
 
   test('removes nothing after Ctrl-C at the question, and exits with 130', async () => {
-    const { code } = await onTerminal(clean(), '\u0003');
+    const { code } = await onTerminal(clean(), { answer: '\u0003' });
     expect(code).toBe(130);
     expect(await listImageIds(containerd)).toEqual([image.id]);
   });
 
   test('colours the decisions, but not with NO_COLOR', async () => {
-    expect((await onTerminal([...clean(), '--dry-run'], '')).screen).toContain('\u001b[31mremove');
-    expect((await onTerminal([...clean(), '--dry-run'], '', { NO_COLOR: '1' })).screen).not.toContain('\u001b[31m');
+    expect((await onTerminal([...clean(), '--dry-run'], {})).screen).toContain('\u001b[31mremove');
+    expect((await onTerminal([...clean(), '--dry-run'], {}, { NO_COLOR: '1' })).screen).not.toContain('\u001b[31m');
   });
 
   test('without a terminal and without --yes refuses, exits with 3 and removes nothing', async () => {
@@ -87,6 +109,6 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', ()
     expect(code).toBe(0);
     expect(stdout).toMatch(/^DECISION +IMAGE/);
     expect(stdout + stderr).not.toContain('\u001b');
-    expect(stderr).toContain('1 images');
+    expect(stderr).toContain('1 image');
   });
 });

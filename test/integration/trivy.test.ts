@@ -327,6 +327,18 @@ for (const version of ['debian', 'v2'] as const) {
         expect(await scan(alpine('no-panic'))).toMatchObject({ kind: 'scanned' });
       });
 
+      test('a temporary filesystem that is full from the start is a fault', async () => {
+        const full = join(directory, 'full');
+        await mkdir(full);
+        execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', full]);
+        try {
+          await writeFile(join(full, 'filler'), Buffer.alloc(128 * 1024)).catch(() => undefined);
+          await expect(createScanner({ tmpDir: full }).probe(signal)).rejects.toMatchObject({ code: 'no-work-directory' });
+        } finally {
+          execFileSync('umount', [full]);
+        }
+      });
+
       test('no room for temporary files', async () => {
         await importImages(containerd, [alpine('large')]);
         const small = join(directory, 'small');

@@ -8,6 +8,7 @@ import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { makePlan, readRequest, type PlannedNode } from '../make-plan.ts';
+import { countOf } from '../output/count-of.ts';
 import { confirm } from '../output/confirm.ts';
 import { describePlan, describeRun, formatRun } from '../output/describe-run.ts';
 import { formatDecisions, formatOutcomes } from '../output/format-decisions.ts';
@@ -32,7 +33,7 @@ export async function clean(context: CliContext, options: CleanOptions): Promise
       hint: 'Look at the plan with --dry-run, then confirm with --yes.',
     });
   }
-  const progress = createProgress(context.stderr);
+  const progress = createProgress(context);
   return withNode(context, options, async (node) => {
     const planned = await makePlan(context, { request, node, progress });
     if (options.dryRun || removals(planned.plan.decisions).length === 0) return showPlan(context, options, { planned, progress });
@@ -53,14 +54,14 @@ function showPlan(context: CliContext, options: CleanOptions, { planned, progres
     formatDecisions(decisions, usesColor(context, context.stdout)),
   );
   progress.say(
-    `${String(removals(decisions).length)} of ${String(decisions.length)} images would go, about ${formatBytes(estimatedBytes)}.`,
+    `${String(removals(decisions).length)} of ${countOf(decisions.length, 'image')} would go, about ${formatBytes(estimatedBytes)}.`,
   );
   return codeAfterScans(planned.plan, progress);
 }
 
 async function isConfirmed(context: CliContext, { decisions, estimatedBytes }: RemovalPlan): Promise<boolean> {
   context.stderr.write(formatDecisions(decisions, usesColor(context, context.stderr)));
-  return confirm(context, `Remove ${String(removals(decisions).length)} images (about ${formatBytes(estimatedBytes)})?`);
+  return confirm(context, `Remove ${countOf(removals(decisions).length, 'image')} (about ${formatBytes(estimatedBytes)})?`);
 }
 
 async function carryOut(
@@ -89,7 +90,7 @@ async function carryOut(
 
 function codeAfterScans({ decisions }: RemovalPlan, progress: Progress): ExitCode {
   const failed = failedScans(decisions).length;
-  if (failed > 0) progress.say(`The scan of ${String(failed)} images failed: they have no verdict and stay.`);
+  if (failed > 0) progress.say(`The scan of ${countOf(failed, 'image')} failed: without a verdict an image stays.`);
   return failed > 0 ? EXIT.failed : EXIT.done;
 }
 

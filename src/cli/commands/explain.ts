@@ -17,7 +17,7 @@ import type { PlanOptions } from '../parsed-options.ts';
 export async function explain(context: CliContext, name: string, options: PlanOptions): Promise<ExitCode> {
   const request = await readRequest(options);
   return withNode(context, options, async (node) => {
-    const { plan } = await makePlan(context, { request, node, progress: createProgress(context.stderr), only: name });
+    const { plan } = await makePlan(context, { request, node, progress: createProgress(context), only: name });
     const ids = new Set(findImages(plan.facts.images, name).map(({ id }) => id));
     const explanations = plan.decisions.filter(({ image }) => ids.has(image.id)).map((decision) => explainDecision(decision, plan));
     const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed }));

@@ -31,7 +31,7 @@ export async function scan(
       runtime: node.runtime,
       images: chosen,
       limits: scanLimits(context, options),
-      onEvent: createProgress(context.stderr).onEvent,
+      onEvent: createProgress(context).onEvent,
       signal: context.signal,
     });
     const scanned = chosen.map((image) => describeScan(image, results.get(image.id), { policy, now: context.now() }));

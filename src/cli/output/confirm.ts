@@ -1,8 +1,10 @@
 import { createInterface } from 'node:readline/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CliContext } from '../context.ts';
 
 /** Asks on the terminal; only `y` or `yes` is a yes. The end of input and an interrupt are a no. */
 export async function confirm({ stdin, stderr, signal }: CliContext, question: string): Promise<boolean> {
+  await dropTypedAhead(stdin);
   // Without line editing of its own, so that Ctrl-C is the interrupt that it is everywhere else.
   const readline = createInterface({ input: stdin, output: stderr, terminal: false });
   const ended = new AbortController();
@@ -16,4 +18,19 @@ export async function confirm({ stdin, stderr, signal }: CliContext, question: s
   } finally {
     readline.close();
   }
+}
+
+/** What the terminal holds back, it gives at once when it stops to collect lines. */
+const TYPED_AHEAD_MS = 50;
+
+/** Keys that were pressed before the question, during a scan of an hour perhaps, are no answer to it. */
+async function dropTypedAhead(stdin: CliContext['stdin']): Promise<void> {
+  if (stdin.setRawMode === undefined) return;
+  const drop = (): void => undefined;
+  stdin.setRawMode(true);
+  stdin.on('data', drop);
+  await delay(TYPED_AHEAD_MS);
+  stdin.off('data', drop);
+  stdin.pause();
+  stdin.setRawMode(false);
 }

@@ -4,6 +4,7 @@ import type { RemovalOutcome } from '../../engine/removal.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import type { PlannedNode } from '../make-plan.ts';
 import { describeDecision } from './describe-decision.ts';
+import { countOf } from './count-of.ts';
 import { OUTCOME_WORDS } from './format-outcome.ts';
 import type { OutputDocument } from './write-document.ts';
 
@@ -45,7 +46,7 @@ export function formatRun({ decisions }: RemovalPlan, { removals, filesystem }: 
   const rest = others.map((kind) => `, ${String(count(removals, kind))} ${OUTCOME_WORDS[kind]}`).join('');
   const freed = filesystem === null ? 0 : filesystem.before.usedBytes - filesystem.after.usedBytes;
   const measured = filesystem === null ? '' : `; the filesystem has ${formatBytes(Math.max(freed, 0))} more free`;
-  const removed = `Removed ${String(count(removals, 'removed'))} of ${String(decisions.length)} images${rest}`;
+  const removed = `Removed ${String(count(removals, 'removed'))} of ${countOf(decisions.length, 'image')}${rest}`;
   return `${removed}: about ${formatBytes(reclaimedBytes(removals))} freed${measured}.`;
 }
 

@@ -8,7 +8,17 @@ export function shortId(imageId: string): string {
 /** The name that a person knows the image by: its tags, else its digests, else its short id. */
 export function imageName({ id, repoTags, repoDigests }: Pick<NodeImage, 'id' | 'repoTags' | 'repoDigests'>): string {
   const names = repoTags.length > 0 ? repoTags : repoDigests;
-  return names.length > 0 ? names.map(printable).join(', ') : `<none> (${shortId(id)})`;
+  if (names.length === 0) return `<none> (${shortId(id)})`;
+  const rest = names.length > MOST_NAMES ? [`+${String(names.length - MOST_NAMES)} more`] : [];
+  return [...names.slice(0, MOST_NAMES).map((name) => shortened(printable(name))), ...rest].join(', ');
+}
+
+/** Some images have a tag for every build; the documents of `-o json` and `-o yaml` have them all. */
+const MOST_NAMES = 2;
+const LONGEST_NAME = 100;
+
+function shortened(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }
 
 /** Names come from registries and manifests: control characters in them must not reach the terminal. */

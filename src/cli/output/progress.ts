@@ -1,5 +1,8 @@
 import type { EngineEvent, OnEvent } from '../../engine/events.ts';
-import type { OutputStream } from '../context.ts';
+import { formatReason } from '../../core/format-reason.ts';
+import type { CliContext } from '../context.ts';
+import { countOf } from './count-of.ts';
+import { FIGURES } from './describe-decision.ts';
 import { formatOutcome } from './format-outcome.ts';
 import { imageName, printable } from './image-name.ts';
 
@@ -12,8 +15,8 @@ export interface Progress {
   clear(): void;
 }
 
-export function createProgress(stream: OutputStream): Progress {
-  const live = stream.isTTY === true;
+export function createProgress({ stderr: stream, env }: Pick<CliContext, 'stderr' | 'env'>): Progress {
+  const live = stream.isTTY === true && env['TERM'] !== 'dumb';
   const clear = (): void => {
     if (live) stream.write('\r\u001b[K');
   };
@@ -39,13 +42,13 @@ function report(event: EngineEvent, { say, pass }: Lines): void {
   switch (event.kind) {
     case 'inventory-taken': {
       const { images, containers, runtime } = event.inventory;
-      say(`${runtime.name} ${runtime.version}: ${String(images.length)} images, ${String(containers.length)} containers`);
+      say(`${runtime.name} ${runtime.version}: ${countOf(images.length, 'image')}, ${countOf(containers.length, 'container')}`);
       return;
     }
     case 'scan-started': {
       const { name, version, databaseUpdatedAt } = event.scanner;
       const database = databaseUpdatedAt === null ? '' : `, database of ${databaseUpdatedAt}`;
-      say(`Scanning ${String(event.images)} images with ${name} ${version}${database}, ${String(event.concurrency)} at once`);
+      say(`Scanning ${countOf(event.images, 'image')} with ${name} ${version}${database}, ${String(event.concurrency)} at once`);
       return;
     }
     case 'image-scanned':
@@ -54,11 +57,13 @@ function report(event: EngineEvent, { say, pass }: Lines): void {
       if (event.done === event.total) say(`  scanned ${String(event.done)}/${String(event.total)}`);
       return;
     case 'removal-started':
-      say(`Removing ${String(event.images)} images`);
+      say(`Removing ${countOf(event.images, 'image')}`);
       return;
-    case 'image-removed':
-      say(
-        `  ${String(event.done)}/${String(event.total)} ${formatOutcome(event.removal.outcome)}: ${imageName(event.removal.decision.image)}`,
-      );
+    case 'image-removed': {
+      // With the reason, so that a log tells why an image went even if the report after the run is never written.
+      const { decision, outcome } = event.removal;
+      const why = formatReason(decision, FIGURES);
+      say(`  ${String(event.done)}/${String(event.total)} ${formatOutcome(outcome)}: ${imageName(decision.image)} (${why})`);
+    }
   }
 }
