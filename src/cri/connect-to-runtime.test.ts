@@ -5,10 +5,10 @@ import net from 'node:net';
 import path from 'node:path';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { afterEach, describe, expect, test } from 'vitest';
-import { connectInTest } from './connect-in-test.ts';
+import { connectInTest } from '../../test/fakes/connect-in-test.ts';
 import { connectToRuntime } from './connect-to-runtime.ts';
 import { RuntimeService as OldRuntimeService } from './gen/cri_v1alpha2_pb.js';
-import { CONTAINERD, listen, startTestRuntime, temporarySocketPath, TestRuntimeServer } from './test-runtime-server.ts';
+import { CONTAINERD, listen, startTestRuntime, temporarySocketPath, TestRuntimeServer } from '../../test/fakes/test-runtime-server.ts';
 
 const signal = AbortSignal.timeout(30_000);
 const cleanups: (() => void)[] = [];

@@ -2,12 +2,18 @@ import os from 'node:os';
 import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
 import type { NodeRuntime } from '../engine/ports.ts';
-import { connectInTest } from './connect-in-test.ts';
+import { connectInTest } from '../../test/fakes/connect-in-test.ts';
 import { Containers } from './gen/containerd_containers_pb.js';
 import { Content } from './gen/containerd_content_pb.js';
 import { Snapshots } from './gen/containerd_snapshots_pb.js';
 import { ContainerState } from './gen/cri_pb.js';
-import { CONTAINERD, CRI_O, startTestRuntime, type TestRuntimeServer, type TestRuntimeVersion } from './test-runtime-server.ts';
+import {
+  CONTAINERD,
+  CRI_O,
+  startTestRuntime,
+  type TestRuntimeServer,
+  type TestRuntimeVersion,
+} from '../../test/fakes/test-runtime-server.ts';
 
 const signal = AbortSignal.timeout(30_000);
 

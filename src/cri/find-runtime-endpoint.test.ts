@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findRuntimeEndpoint } from './find-runtime-endpoint.ts';
 import { parseEndpoint } from './parse-endpoint.ts';
-import { listen } from './test-runtime-server.ts';
+import { listen } from '../../test/fakes/test-runtime-server.ts';
 
 let folder = '';
 let crictlConfigPath = '';

@@ -1,8 +1,8 @@
 import { ConnectError, Code } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
-import { connectInTest } from './connect-in-test.ts';
+import { connectInTest } from '../../test/fakes/connect-in-test.ts';
 import type { RetryTiming } from './retry.ts';
-import { CONTAINERD, startTestRuntime } from './test-runtime-server.ts';
+import { CONTAINERD, startTestRuntime } from '../../test/fakes/test-runtime-server.ts';
 
 const signal = AbortSignal.timeout(30_000);
 

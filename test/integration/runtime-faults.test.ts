@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CRI_O, startTestRuntime, type TestRuntimeServer } from '../../src/cri/test-runtime-server.ts';
+import { CRI_O, startTestRuntime, type TestRuntimeServer } from '../fakes/test-runtime-server.ts';
 import { parseClean, runCli } from './run-cli.ts';
 
 /** Runtimes that behave as no containerd does on request: a stand-in over real gRPC, driven by the real command line. */

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { ImageService, RuntimeService } from './gen/cri_pb.js';
+import { ImageService, RuntimeService } from '../../src/cri/gen/cri_pb.js';
 
 /** A gRPC server on a unix socket of its own, for tests: stands for a container runtime, and can be stopped and started again. */
 export class TestRuntimeServer {
