@@ -190,6 +190,15 @@ describe('removeImages', () => {
     ]);
   });
 
+  test('when the runtime falls silent, no other removal is begun', async () => {
+    const runtime = new FakeRuntime(images);
+    const plan = planned(runtime);
+    runtime.listContainers = untilAborted;
+    const done = await removeAll(runtime, { ...plan, concurrency: 1, perImageTimeoutMs: 50 });
+    expect(outcomes(done)).toEqual(['failed', 'not-attempted', 'not-attempted', 'not-attempted']);
+    expect(done[0]?.outcome).toEqual({ kind: 'failed', message: 'not done within 50ms' });
+  });
+
   test('a removal that the runtime accepts but does not carry out is a failure', async () => {
     const runtime = new FakeRuntime(images);
     runtime.stubborn.add(two.id);

@@ -50,7 +50,7 @@ export async function removeImages(options: RemoveImagesOptions): Promise<Remova
 
 interface Run extends RemoveImagesOptions {
   readonly sandboxImages: RememberedSandboxImages;
-  /** The runtime was away for longer than any repetition waits. */
+  /** The runtime is away, or silent, for longer than any repetition waits. */
   isRuntimeLost: boolean;
 }
 
@@ -66,7 +66,8 @@ async function removeOne(run: Run, decision: RemoveDecision): Promise<RemovalOut
       const passing = error instanceof RoomError && error.action === 'retry' && !signal.aborted;
       run.sandboxImages.forget();
       if (passing && attempt < MOST_ATTEMPTS) continue;
-      run.isRuntimeLost ||= passing;
+      // Away for all attempts, or silent to a mere question; a removal itself may take long on a busy disk.
+      run.isRuntimeLost ||= passing || (signal.aborted && !progress.isAsked);
       const message = signal.aborted ? `not done within ${formatDuration(run.perImageTimeoutMs)}` : errorMessage(error);
       return progress.isAsked ? await outcomeOfAsked(run, decision, message) : { kind: 'failed', message };
     }
@@ -104,11 +105,12 @@ async function guardAndRemove(run: Run, { image: { id } }: RemoveDecision, { sig
 }
 
 /** The runtime was asked and did not answer in time or in order: only a look tells whether the image is gone. */
-async function outcomeOfAsked({ runtime }: Run, { image: { id } }: RemoveDecision, message: string): Promise<RemovalOutcome> {
+async function outcomeOfAsked(run: Run, { image: { id } }: RemoveDecision, message: string): Promise<RemovalOutcome> {
   try {
-    const image = await runtime.imageStatus(id, AbortSignal.timeout(LAST_LOOK_TIMEOUT_MS));
+    const image = await run.runtime.imageStatus(id, AbortSignal.timeout(LAST_LOOK_TIMEOUT_MS));
     return image === null ? { kind: 'removed' } : { kind: 'failed', message };
   } catch (error) {
+    run.isRuntimeLost = true;
     return { kind: 'failed', message: `${message}; whether the image is gone cannot be read: ${errorMessage(error)}` };
   }
 }

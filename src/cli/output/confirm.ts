@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as afterReading, setTimeout as delay } from 'node:timers/promises';
 import type { CliContext } from '../context.ts';
 
 /** Asks on the terminal; only `y` or `yes` is a yes. The end of input and an interrupt are a no. */
@@ -30,6 +30,8 @@ async function dropTypedAhead(stdin: CliContext['stdin']): Promise<void> {
   stdin.setRawMode(true);
   stdin.on('data', drop);
   await delay(TYPED_AHEAD_MS);
+  // On a busy machine the time may be over before anything was read: an immediate comes after the reading.
+  await afterReading();
   stdin.off('data', drop);
   stdin.pause();
   stdin.setRawMode(false);
