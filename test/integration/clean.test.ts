@@ -166,6 +166,17 @@ for (const version of CONTAINERD_VERSIONS) {
       expect(await tagsOf(containerd)).toEqual(['docker.io/library/other:1']);
     });
 
+    test('an image that a container made beside CRI uses stays', async () => {
+      await importImages(containerd, [image('docker.io/library/by-hand:1'), image('docker.io/library/other:1')]);
+      await containerd.ctr(['containers', 'create', 'docker.io/library/by-hand:1', 'by-hand']);
+      try {
+        expect((await clean('--image', '*', '--yes')).code).toBe(0);
+        expect(await tagsOf(containerd)).toEqual(['docker.io/library/by-hand:1']);
+      } finally {
+        await containerd.ctr(['containers', 'rm', 'by-hand']);
+      }
+    });
+
     test('an image without any name goes by its id', async () => {
       const nameless = image('docker.io/library/moved:1', 'old');
       await importImages(containerd, [nameless, image('docker.io/library/stays:1')]);

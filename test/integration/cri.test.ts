@@ -119,10 +119,13 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
     expect((await runtime.listContainers(signal)).map(({ id }) => id)).toEqual([created.containerId]);
   });
 
-  test.runIf(version === 'v2')('lists the images that containers mount as volumes', async () => {
-    await runningContainer(containerd, { image: web.id, imageVolumes: { '/model': 'ghcr.io/acme/model:1' } });
-    expect(await runtime.listContainers(signal)).toMatchObject([{ volumeImageReferences: ['ghcr.io/acme/model:1'] }]);
-  });
+  // containerd 1.6 knows no image volumes.
+  if (version === 'v2') {
+    test('lists the images that containers mount as volumes', async () => {
+      await runningContainer(containerd, { image: web.id, imageVolumes: { '/model': 'ghcr.io/acme/model:1' } });
+      expect(await runtime.listContainers(signal)).toMatchObject([{ volumeImageReferences: ['ghcr.io/acme/model:1'] }]);
+    });
+  }
 
   test('lists containers made beside the CRI in the namespace of its images, once each', async () => {
     const { containerId } = await runningContainer(containerd, { image: web.id });
