@@ -39,6 +39,7 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
     model = buildImage({ refs: ['ghcr.io/acme/model:1'], layers: [own('model', MIB)] });
     connected = await connectToRuntime({ socketPath: containerd.socket }, signal);
     runtime = connected;
+    await importImages(containerd, [web, api, model]);
   });
 
   afterEach(async () => {
@@ -67,7 +68,6 @@ describe.each(['debian', 'v2'] as const)('containerd (%s)', (version) => {
   });
 
   test('lists images with all their names', async () => {
-    await importImages(containerd, [web, api, model]);
     const digest = await addRepoDigest(containerd, web, 'docker.io/library/web');
     const images = await runtime.listImages(signal);
     expect(images.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(await listImages(containerd));
