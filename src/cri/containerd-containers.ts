@@ -15,14 +15,16 @@ export async function readOtherContainers(connection: RuntimeConnection, signal:
     const answer = await connection.call('containerd containers List', signal, (options) =>
       connection.containers.list({ filters: [NOT_OF_CRI] }, { ...options, ...CONTAINERD_NAMESPACE }),
     );
-    return answer.containers.map(({ id, image }) => ({
+    // One that was made of a bare root filesystem uses no image.
+    const ofImages = answer.containers.filter(({ image }) => image !== '');
+    return ofImages.map(({ id, image }) => ({
       id,
       name: id,
       // Told by another service; every state counts as use.
       state: 'unknown',
       podNamespace: '',
       podName: '',
-      imageReferences: image === '' ? [] : [image],
+      imageReferences: [image],
       volumeImageReferences: [],
     }));
   } catch (error) {

@@ -190,6 +190,24 @@ describe('removeImages', () => {
     ]);
   });
 
+  test('a runtime that is back at the last look is not lost', async () => {
+    const runtime = new FakeRuntime([one, two]);
+    const plan = planned(runtime);
+    let looks = 0;
+    runtime.removeImage = async (id, signal) => {
+      await FakeRuntime.prototype.removeImage.call(runtime, id, signal);
+      if (id === one.id) throw new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'connection reset' });
+    };
+    runtime.before = (call) => {
+      // The look after the guards, the two repeated ones fail; the last one does not.
+      const isAway = call === `imageStatus ${one.id}` && !runtime.images.has(one.id) && ++looks <= 2;
+      return isAway
+        ? Promise.reject(new RuntimeAway({ code: 'unavailable', action: 'retry', message: 'no such socket' }))
+        : Promise.resolve();
+    };
+    expect(outcomes(await removeAll(runtime, { ...plan, concurrency: 1 }))).toEqual(['removed', 'removed']);
+  });
+
   test('when the runtime falls silent, no other removal is begun', async () => {
     const runtime = new FakeRuntime(images);
     const plan = planned(runtime);

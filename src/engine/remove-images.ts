@@ -66,8 +66,8 @@ async function removeOne(run: Run, decision: RemoveDecision): Promise<RemovalOut
       const passing = error instanceof RoomError && error.action === 'retry' && !signal.aborted;
       run.sandboxImages.forget();
       if (passing && attempt < MOST_ATTEMPTS) continue;
-      // Away for all attempts, or silent to a mere question; a removal itself may take long on a busy disk.
-      run.isRuntimeLost ||= passing || (signal.aborted && !progress.isAsked);
+      // Away for all attempts, or silent to a mere question. Of an image that it was asked to remove, the last look tells.
+      run.isRuntimeLost ||= (passing || signal.aborted) && !progress.isAsked;
       const message = signal.aborted ? `not done within ${formatDuration(run.perImageTimeoutMs)}` : errorMessage(error);
       return progress.isAsked ? await outcomeOfAsked(run, decision, message) : { kind: 'failed', message };
     }

@@ -85,7 +85,7 @@ async function carryOut(
   );
   progress.say(formatRun(plan, carriedOut));
   const afterScans = codeAfterScans(plan, progress);
-  return codeAfterRemovals(carriedOut.removals) ?? afterScans;
+  return codeAfterRemovals(carriedOut.removals, context.signal) ?? afterScans;
 }
 
 function codeAfterScans({ decisions }: RemovalPlan, progress: Progress): ExitCode {
@@ -94,7 +94,7 @@ function codeAfterScans({ decisions }: RemovalPlan, progress: Progress): ExitCod
   return failed > 0 ? EXIT.failed : EXIT.done;
 }
 
-function codeAfterRemovals(done: readonly Removal[]): ExitCode | null {
+function codeAfterRemovals(done: readonly Removal[], interrupt: AbortSignal): ExitCode | null {
   if (done.some(({ outcome }) => outcome.kind === 'failed')) return EXIT.failed;
-  return done.some(({ outcome }) => outcome.kind === 'not-attempted') ? EXIT.interrupted : null;
+  return done.some(({ outcome }) => outcome.kind === 'not-attempted') ? (interrupt.aborted ? EXIT.interrupted : EXIT.failed) : null;
 }

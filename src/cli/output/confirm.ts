@@ -5,6 +5,7 @@ import type { CliContext } from '../context.ts';
 /** Asks on the terminal; only `y` or `yes` is a yes. The end of input and an interrupt are a no. */
 export async function confirm({ stdin, stderr, signal }: CliContext, question: string): Promise<boolean> {
   await dropTypedAhead(stdin);
+  if (stdin.readableEnded || stdin.destroyed) return false;
   // Without line editing of its own, so that Ctrl-C is the interrupt that it is everywhere else.
   const readline = createInterface({ input: stdin, output: stderr, terminal: false });
   const ended = new AbortController();
