@@ -5,16 +5,18 @@ const rooms = {
   core: ['api'],
   cri: ['api', 'platform'],
   scan: ['api', 'platform'],
+  store: ['api', 'platform'],
   engine: ['api', 'core', 'platform'],
-  cli: ['api', 'core', 'platform', 'cri', 'scan', 'engine'],
+  cli: ['api', 'core', 'platform', 'cri', 'scan', 'store', 'engine'],
 };
 // Packages a room may import; a room that is not named may import none but Node's own modules.
 const packages = {
   api: ['zod'],
-  core: ['semver'],
+  core: ['croner', 'semver'],
   platform: ['zod'],
   cri: ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-node', 'yaml', 'zod'],
-  scan: ['zod'],
+  scan: ['@bufbuild/protobuf', 'zod'],
+  store: ['kysely', 'zod'],
   engine: ['p-queue'],
   cli: ['commander', 'yaml', 'zod'],
 };
@@ -45,7 +47,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: 'src/cri/gen/.*\\.d\\.ts$' },
+    exclude: { path: 'src/(cri|scan)/gen/.*\\.d\\.ts$' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
   },
 };

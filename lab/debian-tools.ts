@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { cachedDirectory } from './cache-directory.ts';
+import { ensurePackages } from './debian-packages.ts';
 import { LabError } from './lab-error.ts';
-import { runCommand } from './run-command.ts';
 
 /** The distribution's container runtime, as paths of binaries. */
 export interface DistributionTools {
@@ -25,14 +24,7 @@ const FOLDERS = ['usr/bin', 'usr/sbin', 'bin', 'sbin'];
  */
 export async function ensureDistributionTools(onProgress: OnProgress): Promise<DistributionTools> {
   if (onPath('apt-get') === null || onPath('dpkg-deb') === null) return toolsOnPath();
-  const release = await debianRelease();
-  const directory = await cachedDirectory(release, async (making) => {
-    onProgress(`Fetching ${PACKAGES.join(', ')} from ${release}'s packages (about 30 MB, not installed) ...`);
-    await downloadPackages(making);
-    const archives = (await readdir(making)).filter((name) => name.endsWith('.deb'));
-    for (const archive of archives) await runCommand('dpkg-deb', ['-x', join(making, archive), making]);
-    for (const archive of archives) await rm(join(making, archive));
-  });
+  const directory = await ensurePackages('', PACKAGES, onProgress);
   const binary = (name: string): string => {
     const found = FOLDERS.map((folder) => join(directory, folder, name)).find((path) => existsSync(path));
     if (found !== undefined) return found;
@@ -41,34 +33,22 @@ export async function ensureDistributionTools(onProgress: OnProgress): Promise<D
   return { containerd: binary('containerd'), ctr: binary('ctr'), runc: binary('runc'), busybox: binary('busybox') };
 }
 
+/** libfaketime, to be preloaded into a process that is to see another clock than the machine's. */
+export async function ensureFakeClock(onProgress: OnProgress): Promise<string> {
+  if (onPath('apt-get') === null || onPath('dpkg-deb') === null) {
+    throw new LabError({ code: 'tool-missing', message: 'libfaketime is to be had from apt only.' });
+  }
+  const directory = await ensurePackages('-clock', ['libfaketime'], onProgress);
+  const library = (await readdir(directory, { recursive: true })).find((path) => path.endsWith('/libfaketimeMT.so.1'));
+  if (library !== undefined) return join(directory, library);
+  throw new LabError({ code: 'tool-missing', message: `libfaketimeMT.so.1 is not among what libfaketime contains (${directory}).` });
+}
+
 /** The first executable of that name on PATH; null when there is none. */
 export function onPath(name: string, path: string = process.env['PATH'] ?? ''): string | null {
   // sbin: runc lives there, and a plain user's PATH, kept by sudo, may lack it.
   const folders = [...path.split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find((file) => existsSync(file)) ?? null;
-}
-
-async function downloadPackages(directory: string): Promise<void> {
-  const download = ['download', '--quiet', ...PACKAGES];
-  try {
-    await runCommand('apt-get', download, { cwd: directory });
-  } catch {
-    // The package lists may be missing (as in a fresh container) or name versions that are gone.
-    try {
-      await runCommand('apt-get', ['update', '--quiet']);
-      await runCommand('apt-get', download, { cwd: directory });
-    } catch (cause) {
-      const message = `The packages ${PACKAGES.join(', ')} can't be downloaded.`;
-      throw new LabError({ code: 'tool-missing', message, hint: 'Is the machine online, and apt set up?', cause });
-    }
-  }
-}
-
-/** `debian-12`: a machine that is upgraded gets the new release's packages. */
-async function debianRelease(): Promise<string> {
-  const osRelease = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  const value = (key: string): string => new RegExp(`^${key}="?([A-Za-z0-9._-]+)"?$`, 'm').exec(osRelease)?.[1] ?? 'unknown';
-  return `${value('ID')}-${value('VERSION_ID')}`;
 }
 
 function toolsOnPath(): DistributionTools {

@@ -35,17 +35,28 @@ async function demo(): Promise<number> {
     if (trivy.kind === 'missing') say(`\nThe scan is off, since there is no Trivy: ${trivy.reason} Without it every unused image goes.`);
     const scanner =
       trivy.kind === 'missing' ? ['--scanner', 'none'] : ['--trivy', trivy.path, '--trivy-cache-dir', cacheDir, '--skip-db-update'];
-    const options = ['--runtime-endpoint', containerd.endpoint, '--exclude', DEMO_EXCLUSION, ...scanner];
-    say(`\n$ image-cleaner clean --yes ${options.join(' ')}\n`);
-    const code = await runAttached(process.execPath, [join(root, 'dist/image-cleaner.mjs'), 'clean', '--yes', ...options]);
+    const history = ['--history', join(cacheDir, 'history.db')];
+    const options = ['--runtime-endpoint', containerd.endpoint, '--exclude', DEMO_EXCLUSION, ...scanner, ...history];
+    const first = await imageCleaner(['clean', '--yes', ...options]);
     const after = await listImageIds(containerd);
     say(`\nThe runtime's own list: ${String(before.length)} images before, ${String(after.length)} after.`);
-    sayNext(values.keep ? { endpoint: containerd.endpoint, scanner } : null);
+    say('\nThe same again: what the first run scanned is remembered, and nothing is scanned twice.');
+    const second = await imageCleaner(['clean', '--yes', ...options]);
+    say('\nEvery decision is on record, also of runs long ago.');
+    const runs = await imageCleaner(['history', ...history]);
+    const image = await imageCleaner(['history', '--image', 'web:1.0', ...history]);
+    sayNext(values.keep ? { endpoint: containerd.endpoint, scanner: [...scanner, ...history] } : null);
     if (values.keep) await untilInterrupted();
-    return code;
+    return Math.max(first, second, runs, image);
   } finally {
     await rm(cacheDir, { recursive: true, force: true });
   }
+}
+
+/** Shows the command and runs it, as a user would. */
+function imageCleaner(args: readonly string[]): Promise<number> {
+  say(`\n$ image-cleaner ${args.join(' ')}\n`);
+  return runAttached(process.execPath, [join(root, 'dist/image-cleaner.mjs'), ...args]);
 }
 
 async function populate(containerd: PrivateContainerd): Promise<void> {
@@ -77,6 +88,7 @@ function sayNext(kept: { readonly endpoint: string; readonly scanner: readonly s
   say('  npm run -s image-cleaner -- list                 what is on this machine, and what uses it');
   say('  npm run -s image-cleaner -- clean --dry-run      what would go from this machine, and why; removes nothing');
   say('  npm run -s image-cleaner -- clean --help         every option, with examples');
+  say('  npm run -s image-cleaner -- doctor               what this machine lacks, if anything, and what to do');
 }
 
 /** Until Ctrl-C; the place's own handler would end the process before the clean-up above has run. */

@@ -38,6 +38,8 @@ export interface ImportOptions {
   readonly format?: ArchiveFormat;
   /** false: for images whose layers are no archives. */
   readonly unpack?: boolean;
+  /** false: for names that are no references, which containerd takes and its CRI does not list. */
+  readonly waitForNames?: boolean;
 }
 
 /** Imports the images in one archive, unpacks them, and waits until the CRI lists each with all its names: it learns of them by events. */
@@ -56,6 +58,7 @@ export async function importImages(containerd: PrivateContainerd, images: readon
   }
   await waitUntil('the CRI lists the imported images', async () => {
     const listed = new Map((await listImages(containerd)).map((image) => [image.id, image]));
+    if (options.waitForNames === false) return images.every(({ id }) => listed.has(id));
     return images.every((image) => image.refs.every((ref) => listed.get(image.id)?.repoTags.includes(ref) === true));
   });
 }

@@ -1,11 +1,11 @@
 import { dirname, join } from 'node:path';
 import type { DistributionTools, OnProgress } from './debian-tools.ts';
-import { ensureDistributionTools, onPath } from './debian-tools.ts';
+import { ensureDistributionTools, ensureFakeClock, onPath } from './debian-tools.ts';
 import { CONTAINERD_V2, TRIVY, ensureGoTool } from './go-tools.ts';
 import { LabError } from './lab-error.ts';
 
 export type { DistributionTools, OnProgress };
-export { ensureDistributionTools };
+export { ensureDistributionTools, ensureFakeClock };
 
 /** `debian`: what the distribution packages (1.6 on Debian 12); `v2`: containerd 2.2, built from source. */
 export const CONTAINERD_VERSIONS = ['debian', 'v2'] as const;

@@ -4,17 +4,22 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
-/** Fails when the committed gRPC code is not what `npm run generate` makes of proto/; the working tree is left as it was. */
+/** Fails when the committed code is not what `npm run generate` makes of proto/; the working tree is left as it was. */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const folder = join(root, 'src/cri/gen');
-const read = (): Map<string, string> => new Map(readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+const folders = ['src/cri/gen', 'src/scan/gen'];
+const read = (): Map<string, string> =>
+  new Map(
+    folders.flatMap((folder) =>
+      readdirSync(join(root, folder)).map((file) => [join(folder, file), readFileSync(join(root, folder, file), 'utf8')] as const),
+    ),
+  );
 
 const committed = read();
 execFileSync(join(root, 'scripts/generate'), { stdio: ['ignore', 'ignore', 'inherit'] });
 const generated = read();
-for (const [file, text] of committed) writeFileSync(join(folder, file), text);
+for (const [file, text] of committed) writeFileSync(join(root, file), text);
 const different = [...new Set([...committed.keys(), ...generated.keys()])].filter((file) => committed.get(file) !== generated.get(file));
 if (different.length > 0) {
-  console.error(`src/cri/gen is not what proto/ says: ${different.join(', ')}. Run npm run generate.`);
+  console.error(`Not what proto/ says: ${different.join(', ')}. Run npm run generate.`);
   process.exitCode = 1;
 }

@@ -47,6 +47,29 @@ export interface ScannerInfo {
   readonly version: string;
   /** When the vulnerability database was made, ISO 8601; null where the scanner does not tell. */
   readonly databaseUpdatedAt: string | null;
+  /** Tells this database from any other, one of the same time included: its files, or the server that judges by it. null: it cannot be told. */
+  readonly databaseMark: string | null;
+}
+
+/**
+ * What a scanner read out of an image, kept so that it can judge the image by another vulnerability database without reading it again. Of use
+ * only to the scanner that made it, in that version.
+ */
+export interface ImageAnalysis {
+  /** As in the report. */
+  readonly imageId: string;
+  readonly scannerName: string;
+  readonly scannerVersion: string;
+  /** The pieces that it was made of, one for each layer or so; images that share a layer share its piece. */
+  readonly parts: readonly AnalysisPart[];
+  /** How the pieces make the image, in the scanner's own form. */
+  readonly recipe: Uint8Array;
+}
+
+export interface AnalysisPart {
+  /** Equal keys, equal content, for one version of a scanner. */
+  readonly key: string;
+  readonly data: Uint8Array;
 }
 
 /** Why there is no verdict on an image although the scanner itself works. */
@@ -72,7 +95,8 @@ export type UnscannedReason = (typeof UNSCANNED_REASONS)[number];
  * when `scannedName`, one of the target's names, still means that image: unlike a report, a failure does not say which image it is about.
  */
 export type ScanAttempt =
-  | { readonly kind: 'scanned'; readonly report: ScanReport }
+  /** `analysis`: null where the scanner gives none to keep. */
+  | { readonly kind: 'scanned'; readonly report: ScanReport; readonly analysis: ImageAnalysis | null }
   | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
   | { readonly kind: 'unparsable'; readonly error: string; readonly scannedName: string };
 

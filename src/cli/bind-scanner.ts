@@ -2,30 +2,54 @@ import { join } from 'node:path';
 import type { Scanner } from '../engine/ports.ts';
 import type { ScanLimits } from '../engine/scan-images.ts';
 import { planScanConcurrency } from '../scan/plan-scan-concurrency.ts';
+import type { DatabaseSource, TrivyServerSource } from '../scan/trivy-options.ts';
 import { createTrivyScanner } from '../scan/trivy-scanner.ts';
+import type { BoundMemory } from './bind-history.ts';
 import type { BoundNode } from './bind-runtime.ts';
 import type { CliContext } from './context.ts';
 import type { ScannerOptions } from './parsed-options.ts';
 
+export interface ScannerSurroundings {
+  readonly node: BoundNode;
+  /** What earlier scans left. */
+  readonly memory: BoundMemory;
+  /** null: Trivy's own database here judges. */
+  readonly server: TrivyServerSource | null;
+}
+
 /** Trivy on this machine, reading the images of its runtime. */
-export function bindScanner(context: CliContext, options: ScannerOptions, node: BoundNode): Scanner {
-  const { dbRepository } = options;
+export function bindScanner(context: CliContext, options: ScannerOptions, { node, memory, server }: ScannerSurroundings): Scanner {
+  const { records } = memory;
   return createTrivyScanner({
     binary: options.trivy,
     images:
       node.runtimeName === 'containerd'
         ? { kind: 'containerd', address: node.socketPath }
         : { kind: 'other', runtimeName: node.runtimeName },
-    database: options.skipDbUpdate
-      ? { kind: 'as-is' }
-      : { kind: 'download', ...(dbRepository === undefined ? {} : { repositories: [dbRepository] }) },
+    database: server ?? databaseHere(options),
     cacheDir: options.trivyCacheDir ?? defaultCacheDir(context),
     tmpDir: context.machine.temporaryDirectory,
-    memoryLimitBytes: Math.floor(scanMemory(context, options) / scanConcurrency(context, options)),
+    // One more than the scans at once: the server that judges.
+    memoryLimitBytes: Math.floor(scanMemory(context, options) / (scanConcurrency(context, options) + 1)),
     env: context.env,
+    now: context.now,
     // A Trivy that cannot even tell its version in the time of a whole scan hangs.
     probeTimeoutMs: Math.min(Math.max(options.timeoutPerImage, LEAST_PROBE_TIMEOUT_MS), PROBE_TIMEOUT_MS),
+    ...(records === null
+      ? {}
+      : {
+          versionMemory: {
+            read: (identity) => records.readScannerVersion(identity),
+            write: (identity, version) => records.rememberScannerVersion(identity, version),
+          },
+          readPart: (key, scanner) => records.readPart(key, scanner),
+        }),
   });
+}
+
+function databaseHere({ skipDbUpdate, dbRepository }: ScannerOptions): DatabaseSource {
+  if (skipDbUpdate) return { kind: 'as-is' };
+  return { kind: 'download', ...(dbRepository === undefined ? {} : { repositories: [dbRepository] }) };
 }
 
 export function scanLimits(context: CliContext, options: ScannerOptions): ScanLimits {
@@ -37,13 +61,13 @@ export function scanLimits(context: CliContext, options: ScannerOptions): ScanLi
 }
 
 /** What one Trivy process needs with the whole vulnerability database; small images take a quarter of it. */
-const SCAN_MEMORY_BYTES = 512 * 1024 * 1024;
+export const SCAN_MEMORY_BYTES = 512 * 1024 * 1024;
 
 /** Trivy answers in a tenth of a second; loading a large database from a slow disk takes longer. */
 const PROBE_TIMEOUT_MS = 60_000;
 const LEAST_PROBE_TIMEOUT_MS = 2_000;
 
-function scanConcurrency(context: CliContext, options: ScannerOptions): number {
+export function scanConcurrency(context: CliContext, options: ScannerOptions): number {
   const fitting = planScanConcurrency({
     memoryLimitBytes: scanMemory(context, options),
     cpus: context.machine.cpus,
@@ -53,12 +77,12 @@ function scanConcurrency(context: CliContext, options: ScannerOptions): number {
 }
 
 /** A scan runs on a node that has other work: half of what is free, unless told otherwise. */
-function scanMemory({ machine }: CliContext, { scanMemory: given }: ScannerOptions): number {
+export function scanMemory({ machine }: CliContext, { scanMemory: given }: ScannerOptions): number {
   return given ?? machine.memoryBytes / 2;
 }
 
-/** As Trivy itself chooses it. */
-function defaultCacheDir({ env, machine }: CliContext): string {
-  const caches = env['XDG_CACHE_HOME'] ?? join(machine.homeDirectory, '.cache');
-  return env['TRIVY_CACHE_DIR'] ?? join(caches, 'trivy');
+/** As Trivy itself chooses it; a variable that is empty is unset. */
+export function defaultCacheDir({ env, machine }: CliContext): string {
+  const setTo = (name: string): string | null => (env[name] === '' ? null : (env[name] ?? null));
+  return setTo('TRIVY_CACHE_DIR') ?? join(setTo('XDG_CACHE_HOME') ?? join(machine.homeDirectory, '.cache'), 'trivy');
 }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { BootReading } from '../platform/boot-clock.ts';
 
 export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -14,11 +15,22 @@ export interface CliContext {
   readonly now: () => number;
   /** Aborted by the first interrupt: finish what is in hand and stop. */
   readonly signal: AbortSignal;
+  /** Does what the first interrupt does, for a Ctrl-C that comes as a key. */
+  readonly interrupt: () => void;
   /** What this process may use. */
   readonly machine: {
     readonly memoryBytes: number;
     readonly cpus: number;
     readonly temporaryDirectory: string;
     readonly homeDirectory: string;
+    readonly hostName: string;
+    /** Numeric; 0 is root. */
+    readonly userId: number;
+    readonly pid: number;
+    readonly bootClock: () => BootReading;
   };
+  /** Of Image Cleaner. */
+  readonly version: string;
+  /** The command line after the program's name. */
+  readonly commandLine: readonly string[];
 }

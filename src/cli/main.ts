@@ -1,7 +1,11 @@
 #!/usr/bin/env node
-import { homedir, availableParallelism, freemem, tmpdir } from 'node:os';
+import { fstatSync } from 'node:fs';
+import { homedir, availableParallelism, freemem, hostname, tmpdir } from 'node:os';
+import { isatty } from 'node:tty';
 import packageJson from '../../package.json' with { type: 'json' };
+import { readBootClock } from '../platform/boot-clock.ts';
 import { EXIT } from './exit-codes.ts';
+import { FileOutput } from './output/file-output.ts';
 import { runProgram } from './program.ts';
 
 const OLDEST_NODE = 24;
@@ -13,19 +17,28 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST_NODE) {
 const interrupt = new AbortController();
 // SIGHUP: the terminal is gone, and nobody will see what comes; the scanners must end all the same.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(name, () => {
-    if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
-    process.stderr.write('\nStopping after what is in hand; once more to stop at once.\n');
-    interrupt.abort(new Error(`stopped by ${name}`));
-  });
+  process.on(name, () => stop(name));
 }
+function stop(because: NodeJS.Signals): void {
+  if (interrupt.signal.aborted) process.exit(EXIT.interrupted);
+  process.stderr.write('\nStopping after what is in hand; once more to stop at once.\n');
+  interrupt.abort(new Error(`stopped by ${because}`));
+}
+
 // Nothing that happens to the output ends a run in the middle of its removals: a closed pipe (`| head`) is the reader's wish, a full disk
 // under the log what this program is there to cure. Lost data makes the run a failure at its end.
 const lost: { data: NodeJS.ErrnoException | null } = { data: null };
 process.stderr.on('error', () => undefined);
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+const stdout = isFile(process.stdout.fd) ? new FileOutput(process.stdout.fd) : process.stdout;
+stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') lost.data = error;
 });
+
+/** Also a device such as /dev/full; a terminal is none. */
+function isFile(descriptor: number): boolean {
+  const stats = fstatSync(descriptor);
+  return stats.isFile() || (stats.isCharacterDevice() && !isatty(descriptor));
+}
 
 /** The memory that this process may use, by its cgroup where that has a limit. */
 function usableMemory(): number {
@@ -33,19 +46,27 @@ function usableMemory(): number {
   return constrained > 0 && constrained < freemem() ? constrained : freemem();
 }
 
-const code = await runProgram(
-  {
-    env: process.env,
-    stdin: process.stdin,
-    stdout: process.stdout,
-    stderr: process.stderr,
-    now: Date.now,
-    signal: interrupt.signal,
-    machine: { memoryBytes: usableMemory(), cpus: availableParallelism(), temporaryDirectory: tmpdir(), homeDirectory: homedir() },
+const code = await runProgram({
+  env: process.env,
+  stdin: process.stdin,
+  stdout,
+  stderr: process.stderr,
+  now: Date.now,
+  signal: interrupt.signal,
+  interrupt: () => stop('SIGINT'),
+  version: packageJson.version,
+  commandLine: process.argv.slice(2),
+  machine: {
+    memoryBytes: usableMemory(),
+    cpus: availableParallelism(),
+    temporaryDirectory: tmpdir(),
+    homeDirectory: homedir(),
+    hostName: hostname(),
+    userId: process.getuid?.() ?? -1,
+    pid: process.pid,
+    bootClock: readBootClock,
   },
-  process.argv.slice(2),
-  packageJson.version,
-);
+});
 process.exitCode = code;
 process.once('beforeExit', () => {
   if (lost.data === null) return;

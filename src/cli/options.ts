@@ -1,9 +1,18 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
-import { FINDING_STATUSES, SEVERITIES } from '../api/scan-report.ts';
+import { FINDING_STATUSES, PACKAGE_CLASSES, SEVERITIES } from '../api/scan-report.ts';
 import { badUsage } from './cli-error.ts';
-import { parseDuration } from '../platform/duration.ts';
-import { parseQuantity } from '../platform/quantity.ts';
+import {
+  diskLimit,
+  duration,
+  durationOption,
+  durationOrNone,
+  collect,
+  list,
+  positiveInteger,
+  quantity,
+  serverUrl,
+} from './option-values.ts';
 import { OUTPUT_FORMATS } from './output/write-document.ts';
 
 /** Options that more than one command takes, so that they mean the same in each. The parsed shapes are in `parsed-options.ts`. */
@@ -14,7 +23,12 @@ export function addRuntimeOptions(command: Command): Command {
       '--runtime-endpoint <endpoint>',
       'socket of the container runtime (default: CONTAINER_RUNTIME_ENDPOINT, /etc/crictl.yaml, then the sockets of containerd, CRI-O and cri-dockerd)',
     )
-    .addOption(new Option('-o, --output <format>', 'output format').choices(OUTPUT_FORMATS).default('table'));
+    .option('--config <file>', "configuration of Eraser's, an EraserConfig or its ConfigMap; options given here win over it")
+    .addOption(outputOption());
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'output format').choices(OUTPUT_FORMATS).default('table');
 }
 
 export function addScannerOptions(command: Command): Command {
@@ -23,6 +37,9 @@ export function addScannerOptions(command: Command): Command {
     .option('--trivy-cache-dir <dir>', "folder of trivy's vulnerability database (default: TRIVY_CACHE_DIR, else trivy's own)")
     .option('--skip-db-update', 'use the vulnerability database as it is, never download one', false)
     .option('--db-repository <repository>', 'where trivy downloads its vulnerability database from')
+    .option('--trivy-server <url>', 'a Trivy server whose database judges; this machine then needs none', serverUrl)
+    .option('--trivy-token-file <file>', "file with the Trivy server's token (default: TRIVY_TOKEN)")
+    .option('--trivy-ca <file>', "certificates, as PEM, of those who may have signed the Trivy server's")
     .option('--scan-memory <quantity>', 'memory for all scans at once, such as 2Gi (default: half of what this process may use)', quantity)
     .addOption(durationOption('--timeout-per-image <duration>', 'longest time for the scan of one image', '1h'))
     .addOption(durationOption('--timeout-total <duration>', 'longest time for all scans', '23h'));
@@ -34,6 +51,11 @@ export function addPolicyOptions(command: Command): Command {
       new Option('--severity <list>', `severities that make an image go, of ${SEVERITIES.join(', ')}`)
         .argParser(list(SEVERITIES, 'upper'))
         .default(DEFAULT_SCAN_POLICY.severities, DEFAULT_SCAN_POLICY.severities.join(',')),
+    )
+    .addOption(
+      new Option('--pkg-types <list>', `packages whose vulnerabilities count, of ${PACKAGE_CLASSES.join(', ')}`)
+        .argParser(list(PACKAGE_CLASSES, 'lower'))
+        .default(DEFAULT_SCAN_POLICY.packageClasses, DEFAULT_SCAN_POLICY.packageClasses.join(',')),
     )
     .option('--ignore-unfixed', 'leave out vulnerabilities without a fixed version', false)
     .option('--ignore-status <list>', 'leave out vulnerabilities of these statuses', list(FINDING_STATUSES, 'lower'), [])
@@ -55,52 +77,50 @@ export function addSelectionOptions(command: Command): Command {
     .option('--image <entry>', 'remove just this image if nothing uses it: tag, digest or id, or * for all (repeatable)', collect, []);
 }
 
+/** Options of rules 6 to 8. */
+export function addAgeOptions(command: Command): Command {
+  return command
+    .option('--min-age <duration>', 'keep images that were first seen less than this ago, such as 24h', durationOrNone, 0)
+    .option('--max-age <duration>', 'remove images that nothing has used for longer than this, such as 30d', duration)
+    .option('--disk-high <limit>', 'above this much in use, such as 85% or 40Gi, remove images, least recently used first', diskLimit)
+    .option('--disk-low <limit>', 'until no more than this is in use (default: the high limit)', diskLimit);
+}
+
+export function addHistoryOption(command: Command): Command {
+  return command
+    .option('--history <file>', 'where runs, images and scans are remembered (default: IMAGE_CLEANER_HISTORY, else the state folder)')
+    .option('--no-history', 'remember nothing, and know nothing of earlier runs');
+}
+
+/** What only a run that removes needs to know of its record. */
+export function addRecordOptions(command: Command): Command {
+  return addHistoryOption(command)
+    .addOption(durationOption('--history-max-age <duration>', 'forget runs that are older', '400d'))
+    .addOption(
+      new Option('--history-max-size <quantity>', 'forget the oldest runs when the history is larger')
+        .argParser(quantity)
+        .default(quantity('512Mi'), '512Mi'),
+    )
+    .option('--audit-log <file>', 'append a line of JSON for each removal to this file');
+}
+
+export function addScheduleOptions(command: Command): Command {
+  return command
+    .option(
+      '--schedule [when]',
+      'stay, and clean again and again: an interval (24h) or a cron expression ("0 3 * * *"), else the interval of --config; needs --yes',
+    )
+    .option('--time-zone <zone>', "of the cron expression, such as Europe/Berlin (default: the machine's)")
+    .option('--begin-immediately', 'with an interval, begin at once if no earlier run is known of (default)')
+    .option('--no-begin-immediately', 'begin one interval after the start then');
+}
+
 export function addConcurrencyOption(command: Command): Command {
   return command.option(
     '--concurrency <number>',
     'images scanned, and removed, at once (default: scans by memory and processors, 8 removals)',
     positiveInteger,
   );
-}
-
-function collect(value: string, previous: string[]): string[] {
-  return [...previous, value];
-}
-
-/** The default is Eraser's, as a user would write it. */
-function durationOption(flags: string, description: string, byDefault: string): Option {
-  const duration = (text: string): number => parsed(parseDuration, text);
-  return new Option(flags, description).argParser(duration).default(duration(byDefault), byDefault);
-}
-
-function quantity(text: string): number {
-  return parsed(parseQuantity, text);
-}
-
-type Parsed = { readonly ok: true; readonly value: number } | { readonly ok: false; readonly message: string };
-
-function parsed(parse: (text: string) => Parsed, text: string): number {
-  const result = parse(text);
-  if (!result.ok) throw new InvalidArgumentError(result.message);
-  if (result.value <= 0) throw new InvalidArgumentError('It must be more than zero.');
-  return result.value;
-}
-
-function positiveInteger(text: string): number {
-  const number = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (number < 1) throw new InvalidArgumentError('Allowed are whole numbers from 1 to 9999.');
-  return number;
-}
-
-/** A comma-separated list of allowed words, in any case. */
-function list<Word extends string>(allowed: readonly Word[], letters: 'upper' | 'lower'): (text: string) => Word[] {
-  return (text) =>
-    text.split(',').map((part) => {
-      const wanted = letters === 'upper' ? part.trim().toUpperCase() : part.trim().toLowerCase();
-      const word = allowed.find((candidate) => candidate === wanted);
-      if (word === undefined) throw new InvalidArgumentError(`"${part.trim()}" is none of ${allowed.join(', ')}.`);
-      return word;
-    });
 }
 
 /** As commander describes an option, without the defaults that say nothing: not given, and none in the list. */
@@ -124,22 +144,4 @@ export function refuseLostValues(command: Command): void {
     if (typeof lost === 'string')
       throw badUsage(`${option.flags} has ${lost === '' ? 'an empty value' : `no value, but ${lost} after it`}.`);
   }
-}
-
-/** Options that say which findings make an image go: without a scan they would be ignored, and more would go than their user means. */
-const POLICY_OPTIONS = ['severity', 'ignoreUnfixed', 'ignoreStatus', 'ignorefile', 'keepEndOfLife', 'keepUnscannable'] as const;
-
-/** Throws when options are given that exclude each other. */
-export function refuseContradictions(command: Command): void {
-  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
-  const policy = command.options.find(
-    (option) => POLICY_OPTIONS.some((name) => name === option.attributeName()) && isGiven(option.attributeName()),
-  );
-  if (policy === undefined) return;
-  const withoutScan = isGiven('image') ? '--image' : command.opts<{ scanner?: string }>().scanner === 'none' ? '--scanner none' : null;
-  if (withoutScan === null) return;
-  throw badUsage(
-    `${policy.long ?? policy.flags} and ${withoutScan} exclude each other: with ${withoutScan} nothing is scanned.`,
-    'Leave one of them out.',
-  );
 }

@@ -1,10 +1,15 @@
-import type { FindingStatus, Severity } from '../api/scan-report.ts';
+import type { EraserConfig } from '../api/eraser-config.ts';
+import type { FindingStatus, PackageClass, Severity } from '../api/scan-report.ts';
+import type { DiskLimit } from '../core/disk-pressure.ts';
 import type { OutputFormat } from './output/write-document.ts';
 
 /** What `options.ts` parses the command line to; durations in milliseconds, quantities in bytes. */
 
 export interface RuntimeOptions {
   readonly runtimeEndpoint?: string;
+  readonly config?: string;
+  /** What the file of `config` says; for the options that the command line does not give, it is in these already. */
+  readonly eraserConfig?: EraserConfig;
   readonly output: OutputFormat;
 }
 
@@ -13,6 +18,9 @@ export interface ScannerOptions {
   readonly trivyCacheDir?: string;
   readonly skipDbUpdate: boolean;
   readonly dbRepository?: string;
+  readonly trivyServer?: string;
+  readonly trivyTokenFile?: string;
+  readonly trivyCa?: string;
   readonly scanMemory?: number;
   readonly timeoutPerImage: number;
   readonly timeoutTotal: number;
@@ -21,6 +29,7 @@ export interface ScannerOptions {
 
 export interface PolicyOptions {
   readonly severity: readonly Severity[];
+  readonly pkgTypes: readonly PackageClass[];
   readonly ignoreUnfixed: boolean;
   readonly ignoreStatus: readonly FindingStatus[];
   readonly ignorefile?: string;
@@ -35,9 +44,51 @@ export interface SelectionOptions {
   readonly image: readonly string[];
 }
 
-export interface PlanOptions extends RuntimeOptions, ScannerOptions, PolicyOptions, SelectionOptions {}
+export interface AgeOptions {
+  /** 0: no least age. */
+  readonly minAge: number;
+  readonly maxAge?: number;
+  readonly diskHigh?: DiskLimit;
+  readonly diskLow?: DiskLimit;
+}
 
-export interface CleanOptions extends PlanOptions {
+export interface HistoryOptions {
+  /** A path; false: none is kept. */
+  readonly history?: string | false;
+}
+
+/** A point in time: itself, or how long ago it was, in milliseconds. */
+export interface TimeBound {
+  readonly at?: number;
+  readonly ago?: number;
+}
+
+export interface HistoryCommandOptions extends HistoryOptions {
+  readonly output: OutputFormat;
+  readonly image?: string;
+  readonly since?: TimeBound;
+  readonly until?: TimeBound;
+  readonly limit?: number;
+}
+
+export interface RecordOptions extends HistoryOptions {
+  readonly historyMaxAge: number;
+  readonly historyMaxSize: number;
+  readonly auditLog?: string;
+}
+
+export interface ScanOptions extends RuntimeOptions, ScannerOptions, PolicyOptions, HistoryOptions {}
+
+export interface PlanOptions extends RuntimeOptions, ScannerOptions, PolicyOptions, SelectionOptions, AgeOptions, HistoryOptions {}
+
+export interface CleanOptions extends PlanOptions, RecordOptions {
   readonly dryRun: boolean;
   readonly yes: boolean;
+  /** An interval or a cron expression; one run if not given. */
+  /** true: as the configuration says it. */
+  readonly schedule?: string | true;
+  readonly timeZone?: string;
+  readonly beginImmediately?: boolean;
 }
+
+export interface DoctorOptions extends RuntimeOptions, ScannerOptions, AgeOptions, HistoryOptions {}

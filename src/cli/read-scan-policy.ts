@@ -1,16 +1,15 @@
-import { readFile } from 'node:fs/promises';
-import { parse } from 'yaml';
 import * as z from 'zod';
-import { DEFAULT_SCAN_POLICY, type IgnoredVulnerability, type ScanPolicy } from '../api/scan-policy.ts';
-import { errorMessage } from '../platform/errors.ts';
+import type { IgnoredVulnerability, ScanPolicy } from '../api/scan-policy.ts';
 import { badUsage } from './cli-error.ts';
 import { describeIssues } from './describe-issues.ts';
 import type { PolicyOptions } from './parsed-options.ts';
+import { parseYaml } from './parse-yaml.ts';
+import { readInputFile } from './read-input-file.ts';
 
 export async function readScanPolicy(options: PolicyOptions): Promise<ScanPolicy> {
   return {
-    ...DEFAULT_SCAN_POLICY,
     severities: options.severity,
+    packageClasses: options.pkgTypes,
     ignoreUnfixed: options.ignoreUnfixed,
     ignoredStatuses: options.ignoreStatus,
     ignoredVulnerabilities: options.ignorefile === undefined ? [] : await readIgnoreFile(options.ignorefile),
@@ -28,24 +27,21 @@ const ignoreFileSchema = z.strictObject({
     z.strictObject({
       id: z.string().regex(/^\S+$/, 'an id such as CVE-2024-3094'),
       statement: z.string().default(''),
-      expired_at: z.iso.date().or(z.iso.datetime()).optional(),
+      expired_at: z.union([z.iso.date(), z.iso.datetime()], 'a date such as 2027-01-31').optional(),
     }),
   ),
 });
 
 async function readIgnoreFile(path: string): Promise<IgnoredVulnerability[]> {
-  let content: unknown;
-  try {
-    content = parse(await readFile(path, 'utf8'), { maxAliasCount: 0 });
-  } catch (error) {
-    throw badUsage(`--ignorefile ${path} cannot be read as YAML: ${errorMessage(error)}`);
-  }
-  const file = ignoreFileSchema.safeParse(content);
-  if (!file.success) {
-    throw badUsage(
-      `--ignorefile ${path}: ${describeIssues(file.error)}`,
-      'Expected is a list "vulnerabilities" of {id, statement, expired_at: 2027-01-31}.',
-    );
-  }
+  const yaml = parseYaml(await readInputFile('--ignorefile', path, FILE_BYTES_MAX), TOKENS_MAX);
+  if (!yaml.ok) throw badUsage(`--ignorefile ${path}: ${yaml.message}`, EXPECTED);
+  const file = ignoreFileSchema.safeParse(yaml.value);
+  if (!file.success) throw badUsage(`--ignorefile ${path}: ${describeIssues(file.error)}`, EXPECTED);
   return file.data.vulnerabilities.map(({ id, statement, expired_at }) => ({ id, statement, expiresAt: expired_at ?? null }));
 }
+
+const FILE_BYTES_MAX = 1024 * 1024;
+/** Some ten thousand entries, which are read in a second. */
+const TOKENS_MAX = 150_000;
+
+const EXPECTED = 'Expected is a list "vulnerabilities" of {id, statement, expired_at: 2027-01-31}.';

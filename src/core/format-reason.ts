@@ -1,4 +1,5 @@
-import type { Decision, ImageUser, KeepReason, RemoveReason } from '../api/decision.ts';
+import type { ImageUser, KeepReason, RemoveReason } from '../api/decision.ts';
+import type { UnreadableReason } from '../api/run-record.ts';
 import type { Finding } from '../api/scan-report.ts';
 
 /** Formats of figures that the caller chooses: core formats no bytes and no durations itself. */
@@ -7,8 +8,11 @@ export interface FigureFormats {
   readonly duration: (ms: number) => string;
 }
 
-/** One line that says why an image goes or stays. */
-export function formatReason({ reason }: Pick<Decision, 'reason'>, formats: FigureFormats): string {
+/** Of a decision of now, or of one on record. */
+export type AnyReason = KeepReason | RemoveReason | UnreadableReason;
+
+/** One line that says why an image goes or stays. `mostFindings`: how many vulnerabilities it names before it counts the rest. */
+export function formatReason({ reason }: { readonly reason: AnyReason }, formats: FigureFormats, mostFindings = 3): string {
   switch (reason.code) {
     case 'in-use':
       return `in use by ${formatSome(reason.users.map(formatUser), 1)}`;
@@ -38,13 +42,15 @@ export function formatReason({ reason }: Pick<Decision, 'reason'>, formats: Figu
     case 'disk-pressure':
       return `disk use of ${formats.bytes(reason.usedBytes)} is over ${formats.bytes(reason.highBytes)}`;
     case 'vulnerable':
-      return `vulnerable: ${formatSome(reason.findings.map(formatFinding), 3)}`;
+      return `vulnerable: ${formatSome(reason.findings.map(formatFinding), mostFindings)}`;
     case 'end-of-life':
       return `${reason.os} is past its end of life`;
     case 'unscannable':
       return `cannot be scanned: ${reason.error}`;
     case 'unused':
       return 'no container uses it';
+    case 'unreadable':
+      return `the reason on record (${reason.recordedCode}) cannot be read: a newer image-cleaner wrote it, or it is damaged`;
   }
 }
 
@@ -84,6 +90,6 @@ function formatSome(texts: readonly string[], most: number): string {
 }
 
 /** The distinct vulnerability ids of a decision, in the order of its findings: most severe first. */
-export function vulnerabilityIds(reason: KeepReason | RemoveReason): string[] {
+export function vulnerabilityIds(reason: AnyReason): string[] {
   return reason.code === 'vulnerable' ? [...new Set(reason.findings.map(({ id }) => id))] : [];
 }

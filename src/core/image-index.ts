@@ -17,24 +17,35 @@ const NONE: ReadonlySet<string> = new Set();
  * resolves by both, since runtimes differ in which they honour: for a guard, too many images are better than one too few.
  */
 export function indexImages(images: readonly NodeImage[]): ImageIndex {
-  const idsByKey = new Map<string, Set<string>>();
-  const idsByRepository = new Map<string, Set<string>>();
+  const idsByKey: IdsByKey = new Map();
   for (const image of images) {
     const names = namesOf(image);
-    const keys = [names.idKey, ...names.tagKeys, ...names.digestKeys, ...names.digests.map(imageIdKey), ...names.literals];
-    for (const key of keys) addTo(idsByKey, key, image.id);
-    for (const repository of names.repositories) addTo(idsByRepository, repository, image.id);
+    addTo(idsByKey, names.idKey, image.id);
+    for (const key of names.tagKeys) addTo(idsByKey, key, image.id);
+    // A repository digest is found by its digest, whatever the repository: that takes in what `name@sha256:…` means.
+    for (const digest of names.digests) addTo(idsByKey, imageIdKey(digest), image.id);
+    for (const key of names.literals) addTo(idsByKey, key, image.id);
   }
+  // Only for a container whose image is gone: most nodes have none.
+  let idsByRepository: IdsByKey | null = null;
   const lookUp = (keys: readonly string[]): ReadonlySet<string> => {
-    const found = keys.map((key) => idsByKey.get(key)).filter((ids) => ids !== undefined);
+    const found = keys.map((key) => idsOf(idsByKey, key)).filter((ids) => ids.size > 0);
     return found.length === 1 ? (found[0] ?? NONE) : new Set(found.flatMap((ids) => [...ids]));
   };
   const lookUpRepository = (reference: string): ReadonlySet<string> => {
     if (parseImageId(reference) !== null) return NONE;
     const parsed = parseImageReference(reference);
-    return parsed.ok ? (idsByRepository.get(repositoryName(parsed.reference)) ?? NONE) : NONE;
+    return parsed.ok ? idsOf((idsByRepository ??= indexRepositories(images)), repositoryName(parsed.reference)) : NONE;
   };
-  return { resolve: remembered((reference) => lookUp(keysOf(reference))), resolveRepository: remembered(lookUpRepository) };
+  return { resolve: remembered((reference) => lookUp(referenceKeys(reference))), resolveRepository: remembered(lookUpRepository) };
+}
+
+function indexRepositories(images: readonly NodeImage[]): IdsByKey {
+  const idsByRepository: IdsByKey = new Map();
+  for (const image of images) {
+    for (const repository of namesOf(image).repositories) addTo(idsByRepository, repository, image.id);
+  }
+  return idsByRepository;
 }
 
 /** The containers of a node name the same images again and again, and are asked about before each removal. */
@@ -49,7 +60,8 @@ function remembered(find: (reference: string) => ReadonlySet<string>): (referenc
   };
 }
 
-function keysOf(text: string): readonly string[] {
+/** The texts in normal form that an image is known by when this reference means it; an image id is without `sha256:`. */
+export function referenceKeys(text: string): readonly string[] {
   const id = parseImageId(text);
   if (id !== null) return [id];
   const parsed = parseImageReference(text);
@@ -61,8 +73,17 @@ function keysOf(text: string): readonly string[] {
   return tag === null ? byDigest : [...byDigest, `${name}:${tag}`];
 }
 
-function addTo(map: Map<string, Set<string>>, key: string, id: string): void {
-  const ids = map.get(key);
-  if (ids === undefined) map.set(key, new Set([id]));
-  else ids.add(id);
+/** Nearly every name is that of one image: only the others get a set. */
+type IdsByKey = Map<string, string | Set<string>>;
+
+function addTo(idsByKey: IdsByKey, key: string, id: string): void {
+  const known = idsByKey.get(key);
+  if (known === undefined) idsByKey.set(key, id);
+  else if (typeof known !== 'string') known.add(id);
+  else if (known !== id) idsByKey.set(key, new Set([known, id]));
+}
+
+function idsOf(idsByKey: IdsByKey, key: string): ReadonlySet<string> {
+  const ids = idsByKey.get(key) ?? NONE;
+  return typeof ids === 'string' ? new Set([ids]) : ids;
 }

@@ -41,7 +41,7 @@ function parseNames(image: NamedImage): ImageNames {
   const repositories: string[] = [];
   const digests: string[] = [];
   const literals: string[] = [];
-  for (const text of [...image.repoTags, ...image.repoDigests]) {
+  for (const text of image.repoTags.concat(image.repoDigests)) {
     const parsed = parseImageReference(text);
     if (!parsed.ok) {
       literals.push(text);
@@ -76,6 +76,12 @@ function parseNames(image: NamedImage): ImageNames {
 function eachOnce(texts: readonly string[]): readonly string[] {
   if (texts.length < 2 || (texts.length === 2 && texts[0] !== texts[1])) return texts;
   return texts.length === 2 ? texts.slice(1) : [...new Set(texts)];
+}
+
+/** Every text in normal form that means this image, but for its id: `docker.io/library/nginx:1.25`, `docker.io/library/nginx@sha256:…`, `sha256:…`. */
+export function imageKeys(image: NamedImage): readonly string[] {
+  const { tagKeys, digestKeys, digests, literals } = namesOf(image);
+  return [...tagKeys, ...digestKeys, ...digests, ...literals];
 }
 
 /** The tag that a name stands for: its own, else `latest`, else none where a digest says which image it is. */

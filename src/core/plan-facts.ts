@@ -10,6 +10,7 @@ import { indexImages, type ImageIndex } from './image-index.ts';
 import type { ImageList } from './image-list.ts';
 import { findImageUse, type ImageUse, type PendingPod } from './image-use.ts';
 import { resolveSandboxImages, type SandboxImages } from './sandbox-image.ts';
+import { compilePolicy, type CompiledPolicy } from './verdict.ts';
 
 /** A Kubernetes object and the images that it refers to (rule 5). */
 export interface Protection {
@@ -49,19 +50,23 @@ export interface PlanFacts {
   readonly use: ImageUse;
   readonly sandboxImages: SandboxImages;
   readonly protectionsByImage: ReadonlyMap<string, readonly ProtectingObject[]>;
+  /** The policy, ready for every report; null: the scanner is off. */
+  readonly policy: CompiledPolicy | null;
 }
 
 export function gatherFacts(input: PlanInput): PlanFacts {
-  const images = mergeById(input.inventory.images);
+  const imagesById = mergeById(input.inventory.images);
+  const images = [...imagesById.values()].sort((a, b) => compareTexts(a.id, b.id));
   const index = indexImages(images);
   return {
     input,
     images,
-    imagesById: new Map(images.map((image) => [image.id, image])),
+    imagesById,
     index,
     use: findImageUse(index, input.inventory.containers, input.pendingPods),
     sandboxImages: resolveSandboxImages(index, input.inventory.sandboxImageReferences),
     protectionsByImage: protectedImages(index, input.protections),
+    policy: input.scan === null ? null : compilePolicy(input.scan.policy, input.now),
   };
 }
 
@@ -93,13 +98,13 @@ function sameNames(a: NodeImage, b: NodeImage): boolean {
 }
 
 /** A runtime may list an image once per name; a decision is about the image. Pinned once is pinned. */
-function mergeById(images: readonly NodeImage[]): NodeImage[] {
+function mergeById(images: readonly NodeImage[]): ReadonlyMap<string, NodeImage> {
   const merged = new Map<string, NodeImage>();
   for (const image of images) {
     const other = merged.get(image.id);
     merged.set(image.id, other === undefined ? image : merge(other, image));
   }
-  return [...merged.values()].sort((a, b) => compareTexts(a.id, b.id));
+  return merged;
 }
 
 function merge(a: NodeImage, b: NodeImage): NodeImage {

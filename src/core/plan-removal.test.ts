@@ -220,6 +220,26 @@ describe('rule 8, disk pressure', () => {
     expect(codes(images, { histories, diskThresholds: thresholds(800) })).toEqual(['keep compliant', 'keep compliant', 'keep compliant']);
   });
 
+  test('removes nothing when what is too old frees enough, though not down to the low threshold', () => {
+    const old = new Map([...histories, [imageId(1), { firstSeenAt: now - 100 * HOUR, lastInUseAt: null }] as const]);
+    const fields = { histories: old, maxAgeMs: 24 * HOUR };
+    expect(codes(images, { ...fields, diskThresholds: thresholds(900) })).toEqual(['remove expired', 'keep compliant', 'keep compliant']);
+    expect(codes(images, { ...fields, diskThresholds: thresholds(901) })).toEqual([
+      'remove expired',
+      'remove disk-pressure',
+      'keep compliant',
+    ]);
+  });
+
+  test('of images that were last used together the one that has been there longest goes first', () => {
+    const usedTogether = new Map(images.map(({ id }, at) => [id, { firstSeenAt: now - (10 + at) * HOUR, lastInUseAt: now - HOUR }]));
+    expect(codes(images, { histories: usedTogether, diskThresholds: thresholds(850) })).toEqual([
+      'keep compliant',
+      'keep compliant',
+      'remove disk-pressure',
+    ]);
+  });
+
   test('an image whose last use is unknown goes last', () => {
     const known = new Map([...histories].slice(1));
     expect(codes(images, { histories: known, diskThresholds: thresholds(850) })).toEqual([

@@ -1,4 +1,4 @@
-import type { ImageStorage, NodeImage, StorageUnit } from '../api/inventory.ts';
+import type { ImageStorage, NodeImage } from '../api/inventory.ts';
 
 /** Counts what removing images frees: a storage unit is free when the last image that has it goes. */
 export interface ReclaimLedger {
@@ -9,15 +9,21 @@ export interface ReclaimLedger {
 /** An image that the storage tells nothing about is one unit of its own, of its reported size. */
 export function createReclaimLedger(images: readonly NodeImage[], storage: ImageStorage): ReclaimLedger {
   const imagesByUnit = new Map<string, number>();
-  const unitsOf = (image: NodeImage): readonly StorageUnit[] =>
-    storage.get(image.id) ?? [{ key: `image:${image.id}`, bytes: image.sizeBytes }];
   for (const image of images) {
-    for (const { key } of unitsOf(image)) imagesByUnit.set(key, (imagesByUnit.get(key) ?? 0) + 1);
+    for (const { key } of storage.get(image.id) ?? []) imagesByUnit.set(key, (imagesByUnit.get(key) ?? 0) + 1);
   }
+  const removedAlone = new Set<string>();
+  const removeAlone = ({ id, sizeBytes }: NodeImage): number => {
+    if (removedAlone.has(id)) return 0;
+    removedAlone.add(id);
+    return sizeBytes;
+  };
   return {
     remove: (image) => {
+      const units = storage.get(image.id);
+      if (units === undefined) return removeAlone(image);
       let freed = 0;
-      for (const { key, bytes } of unitsOf(image)) {
+      for (const { key, bytes } of units) {
         const left = (imagesByUnit.get(key) ?? 0) - 1;
         imagesByUnit.set(key, left);
         if (left === 0) freed += bytes;

@@ -45,7 +45,7 @@ export function isTag(text: string): boolean {
 
 /** `sha256:` and 64, `sha384:` and 96, or `sha512:` and 128 lower-case hex digits. */
 export function isDigest(text: string): boolean {
-  return DIGEST_PATTERN.test(text);
+  return text.startsWith('sha') && DIGEST_PATTERN.test(text);
 }
 
 /** Begins as a digest does; where it is none, it is a mistake rather than a repository called `sha256`. */
@@ -55,5 +55,6 @@ export function isDigestLike(text: string): boolean {
 
 /** The 64 lower-case hex digits of an image id without its `sha256:`. */
 export function isIdentifier(text: string): boolean {
-  return IDENTIFIER_PATTERN.test(text);
+  // Nearly every text that is asked about is none, and told by its length.
+  return text.length === 64 && IDENTIFIER_PATTERN.test(text);
 }

@@ -1,11 +1,11 @@
 import type { KeepReason, RemoveReason } from '../api/decision.ts';
 import type { NodeImage } from '../api/inventory.ts';
-import type { ScanResult } from '../api/scan-report.ts';
+import type { Finding, ScanResult } from '../api/scan-report.ts';
 import { expiredReason, tooYoungReason } from './image-age.ts';
 import type { PlanFacts } from './plan-facts.ts';
 import { sameImageId } from './reference.ts';
 import { pinnedReason } from './sandbox-image.ts';
-import { evaluateReport } from './verdict.ts';
+import { endOfLifeOs } from './verdict.ts';
 
 export type Ruling =
   { readonly outcome: 'keep'; readonly reason: KeepReason } | { readonly outcome: 'remove'; readonly reason: RemoveReason };
@@ -110,22 +110,34 @@ export const VERDICT_RULES: readonly Rule[] = [
   {
     number: 12,
     passed: 'never: this rule always applies',
-    decide: (image, { input: { scan, now } }) => {
+    decide: (image, { input: { scan } }) => {
       const result = scan?.results.get(image.id);
-      const verdict = scan !== null && result?.kind === 'scanned' ? evaluateReport(result.report, scan.policy, now) : null;
-      return keep({ code: 'compliant', ignoredFindings: verdict?.ignoredFindings ?? null });
+      // Rule 10 has let it pass: whatever the scan found, the policy leaves out.
+      return keep({ code: 'compliant', ignoredFindings: result?.kind === 'scanned' ? result.report.findings.length : null });
     },
   },
 ];
 
-function verdictRuling(image: NodeImage, { input: { scan, now } }: PlanFacts): Ruling | null {
+function verdictRuling(image: NodeImage, { input: { scan }, policy }: PlanFacts): Ruling | null {
   const result = scan?.results.get(image.id);
-  if (scan === null || result === undefined) return null;
+  if (scan === null || policy === null || result === undefined) return null;
   if (result.kind === 'unscannable') return remove({ code: 'unscannable', error: result.error });
   if (result.kind !== 'scanned') return null;
-  const { findings, endOfLifeOs } = evaluateReport(result.report, scan.policy, now);
-  if (findings.length > 0) return remove({ code: 'vulnerable', findings });
-  return endOfLifeOs !== null && scan.policy.removeEndOfLife ? remove({ code: 'end-of-life', os: endOfLifeOs }) : null;
+  const { report } = result;
+  if (policy.isVulnerable(report)) return remove(vulnerable(() => policy.countedFindings(report)));
+  const os = endOfLifeOs(report);
+  return os !== null && scan.policy.removeEndOfLife ? remove({ code: 'end-of-life', os }) : null;
+}
+
+/** The findings are gathered when they are first read: a plan is made up to three times, and only the last is looked at. */
+function vulnerable(gather: () => readonly Finding[]): RemoveReason {
+  let gathered: readonly Finding[] | null = null;
+  return {
+    code: 'vulnerable',
+    get findings() {
+      return (gathered ??= gather());
+    },
+  };
 }
 
 /** A report counts only for the image that it says it is of: a tag may have moved while the scanner read it. */

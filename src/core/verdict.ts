@@ -1,10 +1,9 @@
 import type { ScanPolicy } from '../api/scan-policy.ts';
 import { SEVERITIES, type Finding, type ScanReport } from '../api/scan-report.ts';
-import { compareTexts } from './compare-texts.ts';
 
 /** A scan report under a policy. */
 export interface Verdict {
-  /** The findings that make the image vulnerable, most severe first, then by id, package and version. */
+  /** The findings that make the image vulnerable, most severe first; those of one severity in the report's order. */
   readonly findings: readonly Finding[];
   /** How many findings the policy leaves out. */
   readonly ignoredFindings: number;
@@ -14,23 +13,38 @@ export interface Verdict {
 
 /** @param now milliseconds since the epoch: an ignored vulnerability counts again once its expiry has passed. */
 export function evaluateReport(report: ScanReport, policy: ScanPolicy, now: number): Verdict {
-  const rank = new Map(policy.severities.map((severity) => [severity, SEVERITIES.indexOf(severity)]));
+  const findings = compilePolicy(policy, now).countedFindings(report);
+  return { findings, ignoredFindings: report.findings.length - findings.length, endOfLifeOs: endOfLifeOs(report) };
+}
+
+/** A policy at one time, ready for many reports: a large node has a million findings. */
+export interface CompiledPolicy {
+  /** Whether any finding counts. Looks no further than to the first that does. */
+  isVulnerable(report: ScanReport): boolean;
+  /** As in the verdict. */
+  countedFindings(report: ScanReport): readonly Finding[];
+}
+
+export function compilePolicy(policy: ScanPolicy, now: number): CompiledPolicy {
+  const { severities, packageClasses, ignoreUnfixed, ignoredStatuses } = policy;
   const ignoredIds = new Set(policy.ignoredVulnerabilities.filter((ignored) => !isExpired(ignored.expiresAt, now)).map(({ id }) => id));
   const counts = (finding: Finding): boolean =>
-    rank.has(finding.severity) &&
-    policy.packageClasses.includes(finding.packageClass) &&
-    !(policy.ignoreUnfixed && finding.fixedVersion === null) &&
-    !policy.ignoredStatuses.includes(finding.status) &&
+    severities.includes(finding.severity) &&
+    packageClasses.includes(finding.packageClass) &&
+    !(ignoreUnfixed && finding.fixedVersion === null) &&
+    !ignoredStatuses.includes(finding.status) &&
     !ignoredIds.has(finding.id);
-  const findings = report.findings
-    .filter(counts)
-    .sort((a, b) => (rank.get(a.severity) ?? 0) - (rank.get(b.severity) ?? 0) || compareTexts(sortText(a), sortText(b)));
-  const { os } = report;
   return {
-    findings,
-    ignoredFindings: report.findings.length - findings.length,
-    endOfLifeOs: os?.endOfLife === true ? `${os.family} ${os.name}` : null,
+    isVulnerable: ({ findings }) => findings.some(counts),
+    countedFindings: ({ findings }) => {
+      const counted = findings.filter(counts);
+      return SEVERITIES.flatMap((severity) => counted.filter((finding) => finding.severity === severity));
+    },
   };
+}
+
+export function endOfLifeOs({ os }: ScanReport): string | null {
+  return os?.endOfLife === true ? `${os.family} ${os.name}` : null;
 }
 
 /** The ignored vulnerabilities that no longer are: to be reported, since their owner may count on them. */
@@ -41,8 +55,4 @@ export function expiredIgnores(policy: ScanPolicy, now: number): string[] {
 /** An expiry that does not parse never expires here: the image stays; the boundary that reads it refuses it. */
 function isExpired(expiresAt: string | null, now: number): boolean {
   return expiresAt !== null && now > Date.parse(expiresAt);
-}
-
-function sortText(finding: Finding): string {
-  return `${finding.id} ${finding.packageName} ${finding.installedVersion}`;
 }

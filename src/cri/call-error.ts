@@ -60,7 +60,7 @@ export function toCriError(error: unknown, { call, socketPath }: FailedCall): Cr
       code: 'deadline-exceeded',
       action: 'retry',
       message: `${call}: the container runtime at ${socketPath} did not answer in time`,
-      hint: 'The node may be overloaded, or the runtime hang: see its log.',
+      hint: 'The node may be overloaded, or the runtime hang: see its log. Or the socket is of another program.',
       cause: error,
     });
   }

@@ -5,7 +5,7 @@ import { CriError, isNotFound, isNotImplemented } from './cri-error.ts';
 import { chainIds, readDiffIds } from './image-layers.ts';
 import { mapConcurrently, RUNTIME_CONCURRENCY } from './map-concurrently.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
-import { parseVerboseInfo, runtimeConfigSchema } from './verbose-info.ts';
+import { configuredSnapshotter } from './verbose-info.ts';
 
 /** What the images occupy in containerd: unpacked layers, and the compressed content beside them. Empty without containerd's own services. */
 export async function readContainerdStorage(
@@ -17,7 +17,7 @@ export async function readContainerdStorage(
     const content = new ContentIndex(await listContent(connection, [], signal));
     const layers = await mapConcurrently(imageIds, RUNTIME_CONCURRENCY, signal, (id, either) => readDiffIds(connection, id, either));
     const snapshotNames = [...new Set(layers.flatMap((diffIds) => chainIds(diffIds ?? [])))];
-    const snapshotters = content.snapshotters.length > 0 ? content.snapshotters : [await configuredSnapshotter(connection, signal)];
+    const snapshotters = content.snapshotters.length > 0 ? content.snapshotters : [await readSnapshotter(connection, signal)];
     const sizes = await mapConcurrently(snapshotNames, RUNTIME_CONCURRENCY, signal, (name, either) =>
       readSnapshot(connection, name, snapshotters, either),
     );
@@ -64,7 +64,7 @@ function isUnknownSnapshotter(error: unknown): boolean {
 }
 
 /** containerd 2 does not tell; its default is the same. */
-async function configuredSnapshotter(connection: RuntimeConnection, signal: AbortSignal): Promise<string> {
+async function readSnapshotter(connection: RuntimeConnection, signal: AbortSignal): Promise<string> {
   const status = await connection.call('Status', signal, (options) => connection.runtime.status({ verbose: true }, options));
-  return parseVerboseInfo(runtimeConfigSchema, status.info['config'])?.containerd?.snapshotter ?? 'overlayfs';
+  return configuredSnapshotter(status.info['config']) ?? 'overlayfs';
 }

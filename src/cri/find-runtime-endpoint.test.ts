@@ -34,13 +34,18 @@ describe('findRuntimeEndpoint', () => {
     await writeFile(crictlConfigPath, 'runtime-endpoint: unix:///configured.sock\ntimeout: 2\n');
     const defaultSockets = [at('absent.sock'), at('file.sock'), at('first.sock'), at('second.sock')];
     const given = { endpoint: '/given.sock', environmentEndpoint: 'unix:///environment.sock', crictlConfigPath, defaultSockets };
-    expect(await findRuntimeEndpoint(given)).toEqual({ socketPath: '/given.sock' });
-    expect(await findRuntimeEndpoint({ ...given, endpoint: '' })).toEqual({ socketPath: '/environment.sock' });
+    expect(await findRuntimeEndpoint(given)).toEqual({ socketPath: '/given.sock', source: 'as given' });
+    expect(await findRuntimeEndpoint({ ...given, endpoint: '' })).toEqual({
+      socketPath: '/environment.sock',
+      source: 'CONTAINER_RUNTIME_ENDPOINT',
+    });
     expect(await findRuntimeEndpoint({ crictlConfigPath, defaultSockets })).toEqual({
       socketPath: '/configured.sock',
+      source: crictlConfigPath,
     });
     expect(await findRuntimeEndpoint({ crictlConfigPath: at('absent.yaml'), defaultSockets })).toEqual({
       socketPath: at('first.sock'),
+      source: 'found',
     });
   });
 
@@ -50,6 +55,7 @@ describe('findRuntimeEndpoint', () => {
       await writeFile(crictlConfigPath, text);
       expect(await findRuntimeEndpoint({ crictlConfigPath, defaultSockets: [at('second.sock')] })).toEqual({
         socketPath: at('second.sock'),
+        source: 'found',
       });
     },
   );

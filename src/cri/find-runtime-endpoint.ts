@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises';
-import { CriError } from './cri-error.ts';
 import { readCrictlEndpoint } from './crictl-config.ts';
+import { CriError } from './cri-error.ts';
 import { parseEndpoint } from './parse-endpoint.ts';
 
 export interface RuntimeEndpoint {
   readonly socketPath: string;
+  /** What named it: `as given`, `CONTAINER_RUNTIME_ENDPOINT`, the path of crictl's configuration, or `found`. */
+  readonly source: string;
 }
 
 export interface FindRuntimeEndpointOptions {
@@ -25,14 +27,13 @@ const DEFAULT_SOCKETS: readonly string[] = ['/run/containerd/containerd.sock', '
 /** The runtime's socket, found as crictl finds it: option, environment, crictl's configuration, the first default that exists. */
 export async function findRuntimeEndpoint(options: FindRuntimeEndpointOptions): Promise<RuntimeEndpoint> {
   const { endpoint, environmentEndpoint, crictlConfigPath = CRICTL_CONFIG_PATH, defaultSockets = DEFAULT_SOCKETS } = options;
-  if (isGiven(endpoint)) return { socketPath: parseEndpoint(endpoint, 'as given') };
-  if (isGiven(environmentEndpoint)) {
-    return { socketPath: parseEndpoint(environmentEndpoint, 'CONTAINER_RUNTIME_ENDPOINT') };
-  }
+  const named = (text: string, source: string): RuntimeEndpoint => ({ socketPath: parseEndpoint(text, source), source });
+  if (isGiven(endpoint)) return named(endpoint, 'as given');
+  if (isGiven(environmentEndpoint)) return named(environmentEndpoint, 'CONTAINER_RUNTIME_ENDPOINT');
   const configured = await readCrictlEndpoint(crictlConfigPath);
-  if (configured !== undefined) return { socketPath: parseEndpoint(configured, crictlConfigPath) };
+  if (configured !== undefined) return named(configured, crictlConfigPath);
   for (const socketPath of defaultSockets) {
-    if (await isSocket(socketPath)) return { socketPath };
+    if (await isSocket(socketPath)) return { socketPath, source: 'found' };
   }
   throw new CriError({
     code: 'no-endpoint',

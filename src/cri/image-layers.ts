@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RuntimeConnection } from './runtime-connection.ts';
-import { imageInfoSchema, parseVerboseInfo } from './verbose-info.ts';
+import { imageDiffIds } from './verbose-info.ts';
 
 /** The digests of an image's uncompressed layers from the base up; null when the runtime does not have the image or does not tell. */
 export async function readDiffIds(connection: RuntimeConnection, imageId: string, signal: AbortSignal): Promise<readonly string[] | null> {
@@ -8,8 +8,7 @@ export async function readDiffIds(connection: RuntimeConnection, imageId: string
     connection.images.imageStatus({ image: { image: imageId }, verbose: true }, options),
   );
   if (answer.image === undefined) return null;
-  const info = parseVerboseInfo(imageInfoSchema, answer.info['info']);
-  return info === null ? null : (info.imageSpec.rootfs.diff_ids ?? []);
+  return imageDiffIds(answer.info['info']);
 }
 
 /** The names of the snapshots that the layers unpack to, each a digest over all layers up to it (OCI image specification, "ChainID"). */

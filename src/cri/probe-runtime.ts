@@ -44,7 +44,7 @@ async function explainUnimplemented(connection: RuntimeConnection, signal: Abort
 
 function explainFirstContact(error: unknown, socketPath: string): CriError {
   const codes = nodeErrorCodes(error);
-  if (codes.includes('ENOENT')) {
+  if (codes.includes('ENOENT') || codes.includes('ENOTDIR')) {
     return new CriError({
       code: 'no-socket',
       message: `There is no socket ${socketPath}`,

@@ -2,7 +2,7 @@ import type { SandboxImageReferences } from '../api/inventory.ts';
 import { isNotFound } from './cri-error.ts';
 import { mapConcurrently, RUNTIME_CONCURRENCY } from './map-concurrently.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
-import { parseVerboseInfo, runtimeConfigSchema, sandboxInfoSchema } from './verbose-info.ts';
+import { configuredSandboxImage, sandboxImage } from './verbose-info.ts';
 
 /**
  * The sandbox image of the runtime's configuration, as containerd before 2.0 and CRI-O tell it, and those of the sandboxes that exist:
@@ -10,24 +10,24 @@ import { parseVerboseInfo, runtimeConfigSchema, sandboxInfoSchema } from './verb
  */
 export async function readSandboxImages(connection: RuntimeConnection, signal: AbortSignal): Promise<SandboxImageReferences> {
   const status = await connection.call('Status', signal, (options) => connection.runtime.status({ verbose: true }, options));
-  const configured = parseVerboseInfo(runtimeConfigSchema, status.info['config'])?.sandboxImage;
+  const configured = configuredSandboxImage(status.info['config']);
   const sandboxes = await connection.call('ListPodSandbox', signal, (options) => connection.runtime.listPodSandbox({}, options));
   const used = await mapConcurrently(sandboxes.items, RUNTIME_CONCURRENCY, signal, ({ id }, either) =>
     readSandboxImage(connection, id, either),
   );
-  const references = new Set([configured, ...used].filter((reference) => reference !== undefined && reference !== ''));
+  const references = new Set([configured, ...used].filter((reference) => reference !== null && reference !== ''));
   return references.size === 0 ? null : ([...references] as string[]);
 }
 
-async function readSandboxImage(connection: RuntimeConnection, podSandboxId: string, signal: AbortSignal): Promise<string | undefined> {
+async function readSandboxImage(connection: RuntimeConnection, podSandboxId: string, signal: AbortSignal): Promise<string | null> {
   try {
     const answer = await connection.call('PodSandboxStatus', signal, (options) =>
       connection.runtime.podSandboxStatus({ podSandboxId, verbose: true }, options),
     );
-    return parseVerboseInfo(sandboxInfoSchema, answer.info['info'])?.image;
+    return sandboxImage(answer.info['info']);
   } catch (error) {
     // Removed since it was listed.
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error)) return null;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
+import { FakeImageMemory } from '../../test/fakes/fake-records.ts';
 import { FakeScanner } from '../../test/fakes/fake-scanner.ts';
 import { container, finding, image, planInput, report } from '../../test/fakes/images.ts';
 import type { NodeImage } from '../api/inventory.ts';
@@ -7,6 +8,8 @@ import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
 import { removals, type RemovalPlan } from '../core/plan-removal.ts';
 import { carryOutPlan, planNode, type PlanNodeOptions } from './clean-node.ts';
 
+const NOW = Date.UTC(2026, 10, 1);
+const LIMITS = { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 };
 const images = [1, 2, 3, 4].map((number) => image(number));
 const [used, vulnerable, clean] = images as [NodeImage, NodeImage, NodeImage, NodeImage];
 
@@ -19,16 +22,18 @@ function runtimeInUse(): FakeRuntime {
 function scanner(): FakeScanner {
   return new FakeScanner(({ imageId }) => {
     const findings = imageId === vulnerable.id ? [finding()] : [];
-    return Promise.resolve({ kind: 'scanned', report: report(image(0, { id: imageId }), { findings }) });
+    return Promise.resolve({ kind: 'scanned', report: report(image(0, { id: imageId }), { findings }), analysis: null });
   });
 }
 
 function plan(runtime: FakeRuntime, options: Partial<PlanNodeOptions> = {}): Promise<RemovalPlan> {
   return planNode({
     runtime,
-    scan: { scanner: scanner(), policy: DEFAULT_SCAN_POLICY, limits: { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 } },
+    scan: { scanner: scanner(), policy: DEFAULT_SCAN_POLICY, limits: LIMITS, records: null },
+    memory: null,
+    diskLimits: null,
     settings: planInput([]),
-    now: () => Date.UTC(2026, 10, 1),
+    now: () => NOW,
     onEvent: () => undefined,
     signal: new AbortController().signal,
     ...options,
@@ -39,7 +44,7 @@ describe('planNode', () => {
   test('scans what only a verdict can decide on, and decides', async () => {
     const scanning = scanner();
     const made = await plan(runtimeInUse(), {
-      scan: { scanner: scanning, policy: DEFAULT_SCAN_POLICY, limits: { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 } },
+      scan: { scanner: scanning, policy: DEFAULT_SCAN_POLICY, limits: LIMITS, records: null },
     });
     expect(scanning.attempts).not.toContain(used.id);
     expect(scanning.attempts).toHaveLength(3);
@@ -76,11 +81,28 @@ describe('planNode', () => {
 
 test('under disk pressure, what the sizes on disk choose not to remove is scanned', async () => {
   const runtime = new FakeRuntime(images.map((each) => ({ ...each, sizeBytes: 1 })));
+  runtime.filesystem = { mountpoint: '/', usedBytes: 400, availableBytes: 600, capacityBytes: 1000 };
   for (const { id } of images) runtime.storage.set(id, [{ key: id, bytes: 100 }]);
   // By the sizes that the runtime reports all four would have to go, by those on disk one does.
-  const settings = planInput([], { diskThresholds: { usedBytes: 400, highBytes: 390, lowBytes: 350 } });
-  const made = await plan(runtime, { settings });
+  const made = await plan(runtime, { diskLimits: { high: { unit: 'percent', value: 39 }, low: { unit: 'bytes', value: 350 } } });
   expect(made.decisions.map(({ reason }) => reason.code).sort()).toEqual(['compliant', 'compliant', 'disk-pressure', 'vulnerable']);
+});
+
+test('a disk threshold that cannot be held against a filesystem ends the run', async () => {
+  const runtime = runtimeInUse();
+  runtime.filesystem = null;
+  const limit = { unit: 'percent', value: 80 } as const;
+  await expect(plan(runtime, { diskLimits: { high: limit, low: limit } })).rejects.toMatchObject({ code: 'no-filesystem' });
+  expect(runtime.images.size).toBe(images.length);
+});
+
+test('images are remembered with what uses them, and their age decides', async () => {
+  const runtime = runtimeInUse();
+  const memory = new FakeImageMemory(NOW - 1000);
+  const settings = planInput([], { maxAgeMs: 999 });
+  const made = await plan(runtime, { memory, settings, scan: null });
+  expect(memory.seen).toEqual([{ images: images.map(({ id }) => id), inUse: [used.id] }]);
+  expect(made.decisions.map(({ reason }) => reason.code)).toEqual(['in-use', 'expired', 'expired', 'expired']);
 });
 
 describe('carryOutPlan', () => {
@@ -96,6 +118,7 @@ describe('carryOutPlan', () => {
       plan: await plan(runtime, { scan: null }),
       runtime,
       listPendingPods: () => Promise.resolve([]),
+      journal: null,
       concurrency: 1,
       perImageTimeoutMs: 1000,
       onEvent: () => undefined,
@@ -110,6 +133,7 @@ describe('carryOutPlan', () => {
       plan: await plan(runtime),
       runtime,
       listPendingPods: () => Promise.resolve([]),
+      journal: null,
       concurrency: 2,
       perImageTimeoutMs: 1000,
       onEvent: () => undefined,

@@ -1,11 +1,16 @@
-import type { FilesystemUsage, ImageStorage, NodeImage } from '../api/inventory.ts';
+import type { FilesystemUsage, ImageStorage, NodeImage, NodeInventory } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
 import type { ScanResults } from '../api/scan-report.ts';
+import { planDiskThresholds, type DiskLimits, type DiskThresholds } from '../core/disk-pressure.ts';
+import type { ImageHistories } from '../core/image-age.ts';
+import { indexImages } from '../core/image-index.ts';
+import { findImageUse } from '../core/image-use.ts';
 import type { PlanFacts, PlanInput } from '../core/plan-facts.ts';
 import { imagesToScan, planRemoval, removals, type RemovalPlan } from '../core/plan-removal.ts';
 import { createReclaimLedger } from '../core/reclaim.ts';
+import { EngineError } from './engine-error.ts';
 import type { OnEvent } from './events.ts';
-import type { NodeRuntime, Scanner } from './ports.ts';
+import type { ImageMemory, NodeRuntime, Scanner, ScanRecords } from './ports.ts';
 import type { Removal } from './removal.ts';
 import { removeImages, type RemoveImagesOptions } from './remove-images.ts';
 import { scanImages, type ScanLimits } from './scan-images.ts';
@@ -14,9 +19,19 @@ import { takeInventory } from './take-inventory.ts';
 export interface PlanNodeOptions {
   readonly runtime: NodeRuntime;
   /** null: the scanner is off. */
-  readonly scan: { readonly scanner: Scanner; readonly policy: ScanPolicy; readonly limits: ScanLimits } | null;
-  /** What the plan is made of beside what the node and the scanner tell. */
-  readonly settings: Omit<PlanInput, 'inventory' | 'scan' | 'storage' | 'now'>;
+  readonly scan: {
+    readonly scanner: Scanner;
+    readonly policy: ScanPolicy;
+    readonly limits: ScanLimits;
+    /** null: nothing is remembered of scans. */
+    readonly records: ScanRecords | null;
+  } | null;
+  /** null: nothing is remembered of images, so their age is unknown. */
+  readonly memory: ImageMemory | null;
+  /** null: no disk threshold. */
+  readonly diskLimits: DiskLimits | null;
+  /** What the plan is made of beside what the node, the memory and the scanner tell. */
+  readonly settings: Omit<PlanInput, 'inventory' | 'scan' | 'storage' | 'now' | 'histories' | 'diskThresholds'>;
   /** Which of the images without a verdict to scan, of all on the node; the rest stay unscanned. */
   readonly chooseToScan?: (images: readonly NodeImage[]) => readonly NodeImage[];
   readonly now: () => number;
@@ -27,16 +42,22 @@ export interface PlanNodeOptions {
 /**
  * Reads the node, scans the images that only a verdict can decide on, and plans. Removes nothing.
  * @throws ScannerFault when the scanner cannot work: then there is no plan at all.
+ * @throws EngineError `no-filesystem` when there is a disk limit and the filesystem of the images cannot be read.
  */
 export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
   const { runtime, scan, signal, onEvent } = options;
   const inventory = await takeInventory(runtime, signal);
   onEvent({ kind: 'inventory-taken', inventory });
+  const histories = await observe(options, inventory);
+  // After the sightings, so that nothing was first seen in the future.
   const now = options.now();
+  const diskThresholds = await readDiskThresholds(options);
   const plan = (results: ScanResults, storage: ImageStorage): RemovalPlan =>
     planRemoval({
       ...options.settings,
       inventory,
+      histories,
+      diskThresholds,
       scan: scan === null ? null : { policy: scan.policy, results },
       storage,
       now,
@@ -44,20 +65,37 @@ export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
 
   const ids = inventory.images.map(({ id }) => id);
   // The disk rule needs the sizes to choose by; all else only for the estimate of what goes, if anything does.
-  const early: ImageStorage = options.settings.diskThresholds === null ? new Map() : await runtime.imageStorage(ids, signal);
+  const early: ImageStorage = diskThresholds === null ? new Map() : await runtime.imageStorage(ids, signal);
   const unscanned = plan(new Map(), early);
   const chosen = new Set((options.chooseToScan?.(unscanned.facts.images) ?? unscanned.facts.images).map(({ id }) => id));
   const images = imagesToScan(unscanned).filter(({ id }) => chosen.has(id));
-  const results: ScanResults =
-    scan === null ? new Map() : await scanImages({ scanner: scan.scanner, runtime, images, limits: scan.limits, onEvent, signal });
+  const results: ScanResults = scan === null ? new Map() : await scanImages({ ...scan, runtime, images, onEvent, signal });
   const scanned = plan(results, early);
   if (early.size > 0 || removals(scanned.decisions).length === 0) return scanned;
   return plan(results, await runtime.imageStorage(ids, signal));
 }
 
+/** Images are remembered by what the node has and uses now, whatever becomes of this run. */
+async function observe({ memory, settings }: PlanNodeOptions, { images, containers }: NodeInventory): Promise<ImageHistories> {
+  if (memory === null) return new Map();
+  const { usersByImage } = findImageUse(indexImages(images), containers, settings.pendingPods);
+  return memory.observe({ images, inUse: new Set(usersByImage.keys()) });
+}
+
+async function readDiskThresholds({ diskLimits, runtime, signal }: PlanNodeOptions): Promise<DiskThresholds | null> {
+  if (diskLimits === null) return null;
+  const filesystem = await runtime.imageFilesystem(signal);
+  if (filesystem !== null) return planDiskThresholds(diskLimits, filesystem);
+  throw new EngineError({
+    code: 'no-filesystem',
+    message: "the runtime's image filesystem cannot be read from here, so a disk threshold cannot be held against it",
+    hint: 'Run on the node itself, where the folder of the images can be seen, or leave the disk thresholds out.',
+  });
+}
+
 export interface CarryOutPlanOptions extends Pick<
   RemoveImagesOptions,
-  'runtime' | 'listPendingPods' | 'concurrency' | 'perImageTimeoutMs' | 'onEvent' | 'signal'
+  'runtime' | 'listPendingPods' | 'journal' | 'concurrency' | 'perImageTimeoutMs' | 'onEvent' | 'signal'
 > {
   readonly plan: RemovalPlan;
 }

@@ -6,6 +6,7 @@ import type { NodeImage } from '../api/inventory.ts';
 import type { PlanInput } from '../core/plan-facts.ts';
 import { planRemoval, removals } from '../core/plan-removal.ts';
 import { RoomError } from '../platform/errors.ts';
+import type { RemovalJournal } from './ports.ts';
 import type { Removal } from './removal.ts';
 import { removeImages, type RemoveImagesOptions } from './remove-images.ts';
 
@@ -26,6 +27,7 @@ function removeAll(runtime: FakeRuntime, options: Partial<RemoveImagesOptions> =
     runtime,
     ...planned(runtime),
     listPendingPods: () => Promise.resolve([]),
+    journal: null,
     concurrency: 2,
     perImageTimeoutMs: 1000,
     onEvent: () => undefined,
@@ -249,5 +251,61 @@ describe('removeImages', () => {
     const done = await removeAll(runtime, { concurrency: 1, signal: stop.signal });
     expect(outcomes(done)).toEqual(['removed', 'not-attempted', 'not-attempted', 'not-attempted']);
     expect(runtime.images.size).toBe(images.length - 1);
+  });
+});
+
+describe('the journal', () => {
+  /** What the journal was told, in order, and what the runtime was asked to remove in between. */
+  function recording(runtime: FakeRuntime): { journal: RemovalJournal; told: string[] } {
+    const told: string[] = [];
+    runtime.before = (call) => {
+      if (call.startsWith('removeImage')) told.push(call);
+      return Promise.resolve();
+    };
+    const journal: RemovalJournal = {
+      removalBegan: ({ image: { id } }) => {
+        told.push(`began ${id}`);
+        return Promise.resolve();
+      },
+      removalEnded: ({ decision, outcome }) => {
+        told.push(`ended ${decision.image.id} ${outcome.kind}`);
+        return Promise.resolve();
+      },
+    };
+    return { journal, told };
+  }
+
+  test('has each removal on record before the runtime is asked, and what came of it afterwards', async () => {
+    const runtime = new FakeRuntime([one]);
+    const { journal, told } = recording(runtime);
+    await removeAll(runtime, { journal });
+    expect(told).toEqual([`began ${one.id}`, `removeImage ${one.id}`, `ended ${one.id} removed`]);
+  });
+
+  test('nothing is removed that cannot be put on record', async () => {
+    const runtime = new FakeRuntime(images);
+    const { journal, told } = recording(runtime);
+    const broken = { ...journal, removalBegan: () => Promise.reject(new Error('the history is damaged')) };
+    const done = await removeAll(runtime, { journal: broken, concurrency: 1 });
+    expect(outcomes(done)).toEqual(['failed', 'not-attempted', 'not-attempted', 'not-attempted']);
+    expect(done[0]?.outcome).toEqual({ kind: 'failed', message: 'it could not be put on record: the history is damaged' });
+    expect(told.filter((call) => call.startsWith('removeImage'))).toEqual([]);
+    expect(runtime.images.size).toBe(images.length);
+  });
+
+  test('when an outcome cannot be put on record, the removals end there and the report says what was done', async () => {
+    const runtime = new FakeRuntime(images);
+    const { journal } = recording(runtime);
+    const broken = { ...journal, removalEnded: () => Promise.reject(new Error('the history is damaged')) };
+    const done = await removeAll(runtime, { journal: broken, concurrency: 1 });
+    expect(outcomes(done)).toEqual(['removed', 'not-attempted', 'not-attempted', 'not-attempted']);
+    expect(runtime.images.size).toBe(images.length - 1);
+  });
+
+  test('knows also of the removals that a stopped run did not come to', async () => {
+    const runtime = new FakeRuntime([one, two]);
+    const { journal, told } = recording(runtime);
+    await removeAll(runtime, { journal, signal: AbortSignal.abort() });
+    expect(told).toEqual([`ended ${one.id} not-attempted`, `ended ${two.id} not-attempted`]);
   });
 });

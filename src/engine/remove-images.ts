@@ -7,7 +7,7 @@ import type { PlanFacts } from '../core/plan-facts.ts';
 import { formatDuration } from '../platform/duration.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { OnEvent } from './events.ts';
-import type { NodeRuntime } from './ports.ts';
+import type { NodeRuntime, RemovalJournal } from './ports.ts';
 import type { Removal, RemovalOutcome } from './removal.ts';
 
 export interface RemoveImagesOptions {
@@ -17,6 +17,8 @@ export interface RemoveImagesOptions {
   readonly facts: PlanFacts;
   /** The pods bound to this node as they are now; a rejection keeps the image. */
   readonly listPendingPods: (signal: AbortSignal) => Promise<readonly PendingPod[]>;
+  /** null: nothing is kept. A removal that cannot be put on record is not begun, and neither is any other. */
+  readonly journal: RemovalJournal | null;
   readonly concurrency: number;
   readonly perImageTimeoutMs: number;
   readonly onEvent: OnEvent;
@@ -30,16 +32,14 @@ export interface RemoveImagesOptions {
  * begun. One result per decision, in the decisions' order.
  */
 export async function removeImages(options: RemoveImagesOptions): Promise<Removal[]> {
-  const { decisions, onEvent, signal } = options;
+  const { decisions, onEvent } = options;
   onEvent({ kind: 'removal-started', images: decisions.length });
-  const run: Run = { ...options, sandboxImages: rememberSandboxImages(options.runtime), isRuntimeLost: false };
+  const run: Run = { ...options, sandboxImages: rememberSandboxImages(options.runtime), isHalted: false };
   const queue = new PQueue({ concurrency: options.concurrency });
   let done = 0;
   const removals = decisions.map((decision) =>
     queue.add(async (): Promise<Removal> => {
-      const stopped = signal.aborted || run.isRuntimeLost;
-      const outcome: RemovalOutcome = stopped ? { kind: 'not-attempted' } : await removeOne(run, decision);
-      const removal = { decision, outcome };
+      const removal = { decision, outcome: await removeOnRecord(run, decision) };
       done += 1;
       onEvent({ kind: 'image-removed', removal, done, total: decisions.length });
       return removal;
@@ -50,8 +50,30 @@ export async function removeImages(options: RemoveImagesOptions): Promise<Remova
 
 interface Run extends RemoveImagesOptions {
   readonly sandboxImages: RememberedSandboxImages;
-  /** The runtime is away, or silent, for longer than any repetition waits. */
-  isRuntimeLost: boolean;
+  /** The runtime is away, or silent, for longer than any repetition waits; or the journal fails. */
+  isHalted: boolean;
+}
+
+async function removeOnRecord(run: Run, decision: RemoveDecision): Promise<RemovalOutcome> {
+  const outcome: RemovalOutcome = run.signal.aborted || run.isHalted ? { kind: 'not-attempted' } : await beginOnRecord(run, decision);
+  try {
+    await run.journal?.removalEnded({ decision, outcome });
+  } catch {
+    // What came of it is in the report all the same; the journal tells at its end that it is not whole.
+    run.isHalted = true;
+  }
+  return outcome;
+}
+
+/** On record before anything is asked of the runtime, so that the next run knows where to look if this one is killed. */
+async function beginOnRecord(run: Run, decision: RemoveDecision): Promise<RemovalOutcome> {
+  try {
+    await run.journal?.removalBegan(decision);
+  } catch (error) {
+    run.isHalted = true;
+    return { kind: 'failed', message: `it could not be put on record: ${errorMessage(error)}` };
+  }
+  return removeOne(run, decision);
 }
 
 /** Removes one image; when the runtime goes away meanwhile, begins again with the guards: what held before its restart may not hold after. */
@@ -67,7 +89,7 @@ async function removeOne(run: Run, decision: RemoveDecision): Promise<RemovalOut
       run.sandboxImages.forget();
       if (passing && attempt < MOST_ATTEMPTS) continue;
       // Away for all attempts, or silent to a mere question. Of an image that it was asked to remove, the last look tells.
-      run.isRuntimeLost ||= (passing || signal.aborted) && !progress.isAsked;
+      run.isHalted ||= (passing || signal.aborted) && !progress.isAsked;
       const message = signal.aborted ? `not done within ${formatDuration(run.perImageTimeoutMs)}` : errorMessage(error);
       return progress.isAsked ? await outcomeOfAsked(run, decision, message) : { kind: 'failed', message };
     }
@@ -110,7 +132,7 @@ async function outcomeOfAsked(run: Run, { image: { id } }: RemoveDecision, messa
     const image = await run.runtime.imageStatus(id, AbortSignal.timeout(LAST_LOOK_TIMEOUT_MS));
     return image === null ? { kind: 'removed' } : { kind: 'failed', message };
   } catch (error) {
-    run.isRuntimeLost = true;
+    run.isHalted = true;
     return { kind: 'failed', message: `${message}; whether the image is gone cannot be read: ${errorMessage(error)}` };
   }
 }

@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest';
+import { FakeScanRecords } from '../../test/fakes/fake-records.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { FakeScanner, untilAborted } from '../../test/fakes/fake-scanner.ts';
 import { image, report } from '../../test/fakes/images.ts';
-import type { ScanAttempt, ScanResults } from '../api/scan-report.ts';
+import type { ImageAnalysis, ScanAttempt, ScanReport, ScanResults } from '../api/scan-report.ts';
 import { scanImages, type ScanImagesOptions } from './scan-images.ts';
 
 const images = [1, 2, 3, 4].map((number) => image(number));
 const [one] = images as [(typeof images)[0]];
-const clean = (imageId: string): ScanAttempt => ({ kind: 'scanned', report: report(image(0, { id: imageId })) });
+const clean = (imageId: string): ScanAttempt => ({ kind: 'scanned', report: report(image(0, { id: imageId })), analysis: null });
 
 function scanAll(scanner: FakeScanner, options: Partial<ScanImagesOptions> = {}): Promise<ScanResults> {
   return scanImages({
     scanner,
     runtime: new FakeRuntime(images),
+    records: null,
     images,
     limits: { concurrency: 2, perImageTimeoutMs: 10_000, totalTimeoutMs: 10_000 },
     onEvent: () => undefined,
@@ -131,5 +133,99 @@ describe('scanImages', () => {
       const recovers = new FakeScanner(({ imageId }, _signal, attempt) => Promise.resolve(attempt === 1 ? broken : clean(imageId)));
       expect((await scanAll(recovers, { images: [one] })).get(one.id)).toMatchObject({ kind: 'scanned' });
     });
+  });
+});
+
+describe('scanImages with records of earlier scans', () => {
+  const two = images[1] as (typeof images)[0];
+  const analysisOf = (imageId: string): ImageAnalysis => ({
+    imageId,
+    scannerName: 'fake',
+    scannerVersion: '1',
+    parts: [],
+    recipe: new Uint8Array(),
+  });
+  const judged = (databaseUpdatedAt: string | null, imageId: string): ScanReport =>
+    report(image(0, { id: imageId }), { scanner: { name: 'fake', version: '1', databaseUpdatedAt, databaseMark: databaseUpdatedAt } });
+  /** Scans and gives an analysis to keep. */
+  const scannerOf = (databaseUpdatedAt: string | null): FakeScanner => {
+    const scanner = new FakeScanner(({ imageId }) =>
+      Promise.resolve({ kind: 'scanned', report: judged(databaseUpdatedAt, imageId), analysis: analysisOf(imageId) }),
+    );
+    scanner.databaseUpdatedAt = databaseUpdatedAt;
+    return scanner;
+  };
+
+  test('a second run with the same database asks nothing of the scanner but who it is', async () => {
+    const records = new FakeScanRecords();
+    await scanAll(scannerOf('monday'), { records });
+    const again = scannerOf('monday');
+    const events: string[] = [];
+    const results = await scanAll(again, { records, onEvent: ({ kind }) => events.push(kind) });
+    expect(results.size).toBe(images.length);
+    expect([again.attempts, again.evaluated, events]).toEqual([[], [], ['verdicts-known']]);
+  });
+
+  test('another database judges what was read before, without a scan, and the verdict is kept', async () => {
+    const records = new FakeScanRecords();
+    await scanAll(scannerOf('monday'), { records });
+    const tuesday = scannerOf('tuesday');
+    tuesday.judge = ({ imageId }) => judged('tuesday', imageId);
+    const results = await scanAll(tuesday, { records });
+    expect([...results.values()].map((result) => result.kind === 'scanned' && result.report.scanner.databaseUpdatedAt)).toEqual(
+      images.map(() => 'tuesday'),
+    );
+    expect([tuesday.attempts, tuesday.evaluated]).toEqual([[], images.map(({ id }) => id)]);
+    const again = scannerOf('tuesday');
+    await scanAll(again, { records });
+    expect([again.attempts, again.evaluated]).toEqual([[], []]);
+  });
+
+  test('what the scanner cannot judge from before is scanned', async () => {
+    const records = new FakeScanRecords();
+    await scanAll(scannerOf('monday'), { records });
+    const tuesday = scannerOf('tuesday');
+    tuesday.judge = ({ imageId }) => (imageId === one.id ? null : judged('tuesday', imageId));
+    expect((await scanAll(tuesday, { records })).size).toBe(images.length);
+    expect(tuesday.attempts).toEqual([one.id]);
+  });
+
+  test('a verdict on another image is none', async () => {
+    const records = new FakeScanRecords();
+    await scanAll(scannerOf('monday'), { records });
+    const tuesday = scannerOf('tuesday');
+    tuesday.judge = () => judged('tuesday', two.id);
+    await scanAll(tuesday, { records });
+    expect(tuesday.attempts.sort()).toEqual(images.map(({ id }) => id).filter((id) => id !== two.id));
+  });
+
+  test('only reports are kept: an image without a verdict, or unscannable, is scanned again', async () => {
+    const records = new FakeScanRecords();
+    const failing = new FakeScanner(({ imageId }) =>
+      Promise.resolve(
+        imageId === one.id
+          ? { kind: 'unparsable', error: 'bad database of packages', scannedName: images[0]?.repoTags[0] ?? '' }
+          : { kind: 'unscanned', reason: 'killed', message: 'killed' },
+      ),
+    );
+    expect([...(await scanAll(failing, { records })).values()].map(({ kind }) => kind).sort()).toEqual([
+      'unscannable',
+      'unscanned',
+      'unscanned',
+      'unscanned',
+    ]);
+    const again = scannerOf(null);
+    await scanAll(again, { records });
+    expect(again.attempts).toHaveLength(images.length);
+  });
+
+  test('the time for all scans bounds the judging of what was read before, too', async () => {
+    const records = new FakeScanRecords();
+    await scanAll(scannerOf('monday'), { records });
+    const tuesday = scannerOf('tuesday');
+    tuesday.evaluate = (_analyses, signal) => untilAborted(signal);
+    const results = await scanAll(tuesday, { records, limits: { concurrency: 2, perImageTimeoutMs: 10_000, totalTimeoutMs: 50 } });
+    expect([...results.values()].map((result) => result.kind === 'unscanned' && result.reason)).toEqual(images.map(() => 'total-timeout'));
+    expect(tuesday.attempts).toEqual([]);
   });
 });

@@ -3,7 +3,8 @@ import type { NodeImage } from '../api/inventory.ts';
 import type { ScanAttempt, ScanResult, ScanResults } from '../api/scan-report.ts';
 import { formatDuration } from '../platform/duration.ts';
 import type { OnEvent } from './events.ts';
-import type { NodeRuntime, Scanner } from './ports.ts';
+import { judgeKnownImages } from './judge-known-images.ts';
+import type { NodeRuntime, Scanner, ScanRecords } from './ports.ts';
 
 export interface ScanLimits {
   /** Scans at once. */
@@ -16,6 +17,8 @@ export interface ScanLimits {
 export interface ScanImagesOptions {
   readonly scanner: Scanner;
   readonly runtime: NodeRuntime;
+  /** null: nothing is remembered of earlier scans. */
+  readonly records: ScanRecords | null;
   readonly images: readonly NodeImage[];
   readonly limits: ScanLimits;
   readonly onEvent: OnEvent;
@@ -23,21 +26,35 @@ export interface ScanImagesOptions {
 }
 
 /**
- * Scans the images, several at once. A fault of the scanner (rejection of `probe` or `scan`) ends all scans and is thrown: it is no verdict
- * on any image, so there are no partial results.
+ * A result for each image: what earlier scans tell, where they are remembered, and scans of the others, several at once. A fault of the scanner
+ * (rejection of `probe`, `evaluate` or `scan`) ends all scans and is thrown: it is no verdict on any image, so there are no partial results.
  */
 export async function scanImages(options: ScanImagesOptions): Promise<ScanResults> {
-  const { scanner, images, limits, onEvent } = options;
+  const { scanner, records, images, limits, onEvent, signal } = options;
   const results = new Map<string, ScanResult>();
   if (images.length === 0) return results;
   const { unsupportedBecause } = scanner;
   if (unsupportedBecause !== null) {
     return new Map(images.map(({ id }) => [id, { kind: 'unscanned', reason: 'unsupported-runtime', message: unsupportedBecause }]));
   }
-
-  onEvent({ kind: 'scan-started', scanner: await scanner.probe(options.signal), images: images.length, concurrency: limits.concurrency });
-  const fault = new AbortController();
   const total = AbortSignal.timeout(Math.min(limits.totalTimeoutMs, MAX_TIMER_MS));
+  const info = await scanner.probe(signal);
+  if (records !== null) {
+    const known = await judgeKnownImages({ scanner, info, records, images, signal, total });
+    for (const [id, result] of known.results) results.set(id, result);
+    if (results.size > 0) onEvent({ kind: 'verdicts-known', scanner: info, reused: known.reused, evaluated: known.evaluated });
+  }
+  const unknown = images.filter(({ id }) => !results.has(id));
+  if (unknown.length === 0) return results;
+  onEvent({ kind: 'scan-started', scanner: info, images: unknown.length, concurrency: limits.concurrency });
+  for (const [id, result] of await scanEach({ ...options, images: unknown }, total)) results.set(id, result);
+  return results;
+}
+
+async function scanEach(options: ScanImagesOptions, total: AbortSignal): Promise<ScanResults> {
+  const { images, limits, onEvent } = options;
+  const results = new Map<string, ScanResult>();
+  const fault = new AbortController();
   const signal = AbortSignal.any([options.signal, fault.signal]);
   const queue = new PQueue({ concurrency: limits.concurrency });
   const scans = images.map((image) =>
@@ -78,12 +95,12 @@ async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: Sc
   try {
     signal.throwIfAborted();
     const first = await attempt();
-    if (first.kind !== 'unparsable') return first;
+    if (first.kind !== 'unparsable') return await kept(options, first);
     if (!(await isStillNamed(runtime, image.id, first.scannedName, signal))) return movedName(first.scannedName);
     if ((await runtime.isContentComplete(image.id, signal)) !== true)
       return notProvenUnscannable(first.error, 'its content is not known to be complete');
     const second = await attempt();
-    if (second.kind !== 'unparsable') return second;
+    if (second.kind !== 'unparsable') return await kept(options, second);
     if (!(await isStillNamed(runtime, image.id, second.scannedName, signal))) return movedName(second.scannedName);
     if (second.error !== first.error) return notProvenUnscannable(second.error, 'two attempts failed differently');
     return { kind: 'unscannable', error: first.error };
@@ -93,6 +110,16 @@ async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: Sc
     if (perImage.aborted) return timedOut('timeout', `the scan took longer than ${formatDuration(limits.perImageTimeoutMs)}`);
     throw error;
   }
+}
+
+/** Keeps a report for the next run, as soon as it is there: a run that is killed later loses none. */
+async function kept(
+  { records }: ScanImagesOptions,
+  attempt: ScanAttempt & { readonly kind: 'scanned' | 'unscanned' },
+): Promise<ScanResult> {
+  if (attempt.kind === 'unscanned') return attempt;
+  await records?.keep(attempt.report, attempt.analysis);
+  return { kind: 'scanned', report: attempt.report };
 }
 
 /**

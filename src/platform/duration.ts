@@ -15,7 +15,8 @@ const NANOSECONDS = {
   w: 604_800_000_000_000n,
 } as const;
 
-const TERM = /(\d*)(?:\.(\d*))?(ns|us|µs|μs|ms|s|m|h|d|w)/y;
+// The two letters for micro as escapes: esbuild writes them so in texts but not in patterns, and a source with one takes twice the memory.
+const TERM = /(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d|w)/y;
 /** What Go's time.Duration holds, about 292 years: what is longer, Go's reading of the same configuration would refuse. */
 const MAX_NANOSECONDS = 2n ** 63n - 1n;
 const ALLOWED = 'Allowed are numbers with units, such as 30s, 1h30m, 1.5h or 7d (ns, us, ms, s, m, h, d of 24 hours, w of 7 days).';

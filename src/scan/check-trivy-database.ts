@@ -21,12 +21,17 @@ export async function checkTrivyDatabase(cacheDir: string): Promise<string | nul
   try {
     check = await checkBoltFile(path);
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw databaseUnreadable(path, cause);
   }
   if (check.kind === 'damaged') throw scannerFault('bad-database', `The vulnerability database is damaged (${path}): ${check.problem}.`);
   if (check.buckets.get('vulnerability')?.isEmpty !== false)
     throw scannerFault('bad-database', `The vulnerability database holds no vulnerabilities (${path}).`);
-  return metadata.UpdatedAt === undefined || metadata.UpdatedAt === GO_ZERO_TIME ? null : metadata.UpdatedAt;
+  return metadata.UpdatedAt === undefined ? null : databaseTime(metadata.UpdatedAt);
+}
+
+/** One form for the time of one database, whether its file or a server tells it; null where it is not set. */
+export function databaseTime(text: string): string | null {
+  return text === GO_ZERO_TIME ? null : new Date(text).toISOString();
 }
 
 async function readMetadata(path: string): Promise<z.infer<typeof metadataSchema>> {
@@ -34,7 +39,7 @@ async function readMetadata(path: string): Promise<z.infer<typeof metadataSchema
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw databaseUnreadable(path, cause);
   }
   let metadata: z.infer<typeof metadataSchema>;
   try {
@@ -49,7 +54,7 @@ async function readMetadata(path: string): Promise<z.infer<typeof metadataSchema
   );
 }
 
-function unreadable(path: string, cause: unknown): ScannerFault {
+export function databaseUnreadable(path: string, cause: unknown): ScannerFault {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return scannerFault('no-database', `There is no vulnerability database: ${path} does not exist.`, cause);

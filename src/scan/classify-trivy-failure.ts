@@ -37,6 +37,8 @@ const RULES: readonly Rule[] = [
   [/cannot allocate memory|out of memory/, unscanned('out-of-memory')],
   [new RegExp(`${INIT}DB error: database error: --skip-db-update cannot be specified on the first run`), fault('no-database')],
   [new RegExp(`${INIT}DB error: `), fault('bad-database')],
+  // A server's.
+  [/^(?:database error: |error in vulnerability DB initialize: )/, fault('bad-database')],
   [new RegExp(INIT), fault('start-failed')],
   [/^unknown (?:shorthand )?(?:flag|command)/, fault('unsupported-version')],
   [new RegExp(`${SCAN}.*?failed to detect vulnerabilities: .*?advisories`, 's'), fault('bad-database')],
@@ -89,6 +91,16 @@ export function fatalMessageOf(stderr: string): string {
   return text === '' ? 'Trivy failed and said nothing.' : text;
 }
 
+/** Whether a server's refusal of one call tells that it cannot read what its database says of a package. */
+export function namesBadAdvisories(message: string): boolean {
+  return /failed to detect vulnerabilities: .*?advisories/s.test(message);
+}
+
+/** Whether what a Trivy wrote tells of a panic in the library that reads the database. */
+export function isBoltPanic(stderr: string): boolean {
+  return /^goroutine \d+ /m.test(stderr) && /^go\.etcd\.io\/bbolt/m.test(stderr);
+}
+
 /** Go's own end: `panic: …` or `fatal error: …`, then stacks. What Trivy itself says last may quote anything out of an image. */
 function panicOf(stderr: string): TrivyFailure | null {
   if (stderr.includes('\tFATAL\t')) return null;
@@ -97,6 +109,6 @@ function panicOf(stderr: string): TrivyFailure | null {
   const says = `Trivy crashed: ${message}`;
   if (/out of memory|cannot allocate memory|failed to reserve page summary memory/.test(message))
     return { kind: 'unscanned', reason: 'out-of-memory', message: says };
-  if (/^go\.etcd\.io\/bbolt/m.test(stderr)) return { kind: 'fault', code: 'bad-database', message: says };
+  if (isBoltPanic(stderr)) return { kind: 'fault', code: 'bad-database', message: says };
   return { kind: 'crashed', message: says };
 }

@@ -30,9 +30,10 @@ export class JavaIndex {
   async #download(signal: AbortSignal): Promise<JavaIndexState> {
     signal.throwIfAborted();
     const { database, cacheDir } = this.#options;
-    if (database.kind !== 'download') return { kind: 'missing', problem: `there is no Java index in ${cacheDir}` };
+    const source = database.kind === 'server' ? database.javaIndex : database;
+    if (source?.kind !== 'download') return { kind: 'missing', problem: `there is no Java index in ${cacheDir}` };
     try {
-      await downloadJavaIndex(this.#options, database, signal);
+      await downloadJavaIndex(this.#options, source.javaRepositories, signal);
       return { kind: 'loaded' };
     } catch (error) {
       if (!(error instanceof ScannerFault)) throw error;

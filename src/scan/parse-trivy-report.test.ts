@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { parseTrivyReport } from './parse-trivy-report.ts';
 import { ScannerFault } from './scanner-fault.ts';
 
-const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null };
+const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null, databaseMark: null };
 const imageId = 'sha256:008b580612761666e7af696a1cbd2b3aab85589def60567b44668bf4f56b8df0';
-const parse = (value: unknown) => parseTrivyReport(Buffer.from(JSON.stringify(value)), scanner);
+const parse = (value: unknown) => parseTrivyReport(Buffer.from(JSON.stringify(value)), scanner).report;
 
 /** What Trivy 0.74.0 printed, shortened. */
 const recorded = {

@@ -1,11 +1,14 @@
 import * as z from 'zod';
-import { FINDING_STATUSES, SEVERITIES, type Finding, type PackageClass, type ScanReport, type ScannerInfo } from '../api/scan-report.ts';
-import { scannerFault } from './scanner-fault.ts';
+import { FINDING_STATUSES, SEVERITIES, type PackageClass, type ScanReport, type ScannerInfo } from '../api/scan-report.ts';
+import { mergeFindings, PACKAGE_CLASS, type RawFinding } from './merge-findings.ts';
+import { parseTrivyJson } from './parse-trivy-json.ts';
 
 // Only what is read. Trivy leaves out what is empty, and writes null for an empty list of results.
 const vulnerabilitySchema = z.object({
   VulnerabilityID: z.string().min(1),
+  PkgID: z.string().default(''),
   PkgName: z.string(),
+  PkgPath: z.string().default(''),
   InstalledVersion: z.string().default(''),
   FixedVersion: z.string().default(''),
   // A severity or status that a later Trivy adds is unknown here, and no reason to refuse the report.
@@ -14,6 +17,7 @@ const vulnerabilitySchema = z.object({
 });
 const reportSchema = z.object({
   SchemaVersion: z.literal(2),
+  Trivy: z.object({ Version: z.string().min(1) }).optional(),
   Metadata: z.object({
     ImageID: z.string().regex(/^sha256:[0-9a-f]{64}$/),
     OS: z.object({ Family: z.string(), Name: z.string().default(''), EOSL: z.boolean().default(false) }).nullish(),
@@ -21,32 +25,30 @@ const reportSchema = z.object({
   Results: z.array(z.object({ Class: z.string().default(''), Vulnerabilities: z.array(vulnerabilitySchema).nullish() })).nullish(),
 });
 
-/** Trivy's `Class` of a result; other classes (secrets, licences, misconfiguration) hold no vulnerable packages. */
-const PACKAGE_CLASS: Readonly<Record<string, PackageClass>> = { 'os-pkgs': 'os', 'lang-pkgs': 'library' };
+/** What `trivy image --format json` prints: all that is read of it, and the version that printed it, where it tells. */
+export interface TrivyReport {
+  readonly report: ScanReport;
+  readonly version: string | null;
+}
 
-/** Parses `trivy image --format json`. Throws a `ScannerFault` with `bad-output` when it is none: a scanner that prints garbage is broken. */
-export function parseTrivyReport(json: Buffer, scanner: ScannerInfo): ScanReport {
-  const { Metadata, Results } = parseTrivyJson(json, reportSchema, 'report');
-  const findings = new Map<string, Finding>();
-  for (const result of Results ?? []) {
-    const packageClass = PACKAGE_CLASS[result.Class];
-    if (packageClass === undefined) continue;
-    for (const vulnerability of result.Vulnerabilities ?? []) {
-      const finding = findingOf(vulnerability, packageClass);
-      // A library that lies at several paths is one finding: its path is no part of it.
-      findings.set(JSON.stringify([packageClass, finding.id, finding.packageName, finding.installedVersion]), finding);
-    }
-  }
+/** Throws a `ScannerFault` with `bad-output` when the text is no report: a scanner that prints garbage is broken. */
+export function parseTrivyReport(json: Buffer, scanner: ScannerInfo): TrivyReport {
+  const { Trivy, Metadata, Results } = parseTrivyJson(json, reportSchema, { what: 'report' });
+  const results = (Results ?? []).flatMap(({ Class, Vulnerabilities }) => {
+    const packageClass = PACKAGE_CLASS[Class];
+    return packageClass === undefined ? [] : [(Vulnerabilities ?? []).map((vulnerability) => rawFinding(vulnerability, packageClass))];
+  });
   const { OS } = Metadata;
-  return {
+  const report = {
     imageId: Metadata.ImageID,
     scanner,
     os: OS === null || OS === undefined ? null : { family: OS.Family, name: OS.Name, endOfLife: OS.EOSL },
-    findings: [...findings.values()],
+    findings: mergeFindings(results),
   };
+  return { report, version: Trivy?.Version ?? null };
 }
 
-function findingOf(vulnerability: z.infer<typeof vulnerabilitySchema>, packageClass: PackageClass): Finding {
+function rawFinding(vulnerability: z.infer<typeof vulnerabilitySchema>, packageClass: PackageClass): RawFinding {
   return {
     id: vulnerability.VulnerabilityID,
     packageName: vulnerability.PkgName,
@@ -55,27 +57,7 @@ function findingOf(vulnerability: z.infer<typeof vulnerabilitySchema>, packageCl
     fixedVersion: vulnerability.FixedVersion === '' ? null : vulnerability.FixedVersion,
     severity: vulnerability.Severity,
     status: vulnerability.Status,
+    packageId: vulnerability.PkgID,
+    packagePath: vulnerability.PkgPath,
   };
-}
-
-/** The longest beginning of unusable output that a message quotes, in characters. */
-const QUOTED_CHARACTERS = 80;
-
-/** Parses output of Trivy that has to be JSON of the given form; throws a `ScannerFault` with `bad-output`. `what`: for the message. */
-export function parseTrivyJson<Schema extends z.ZodType>(json: Buffer, schema: Schema, what: string): z.infer<Schema> {
-  let value: unknown;
-  try {
-    value = JSON.parse(json.toString());
-  } catch (cause) {
-    const begins = JSON.stringify(json.subarray(0, QUOTED_CHARACTERS).toString());
-    throw scannerFault(
-      'bad-output',
-      json.length === 0 ? `Trivy printed no ${what}.` : `Trivy's ${what} is not JSON; it begins with ${begins}.`,
-      cause,
-    );
-  }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success)
-    throw scannerFault('bad-output', `Trivy's ${what} is not of the expected form: ${z.prettifyError(parsed.error)}`, parsed.error);
-  return parsed.data;
 }

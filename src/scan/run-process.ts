@@ -1,6 +1,7 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import type { Readable } from 'node:stream';
-import { scannerFault, type ScannerFault } from './scanner-fault.ts';
+import { spawn } from 'node:child_process';
+import { KeptOutput } from './kept-output.ts';
+import { ownGroup, releaseGroup, signalGroup } from './process-groups.ts';
+import { startFault } from './start-fault.ts';
 
 export interface ProcessCommand {
   /** A name to look up in the environment's PATH, or an absolute path. */
@@ -20,7 +21,7 @@ export type ProcessEnd =
   | { readonly kind: 'output-too-large' };
 
 /** The beginning of standard error that is kept, in bytes: enough for a panic's first lines or a long chain of errors. */
-const KEPT_ERROR_BYTES = 64 * 1024;
+export const KEPT_ERROR_BYTES = 64 * 1024;
 
 /**
  * Runs a program without a shell, in a process group of its own, and resolves when it and all that it started have ended. On abort the
@@ -37,6 +38,7 @@ export async function runProcess(command: ProcessCommand, signal: AbortSignal): 
   });
   const { pid } = child;
   if (pid === undefined) throw await startFault(child, command.file);
+  ownGroup(pid);
   return await new Promise((resolve, reject) => {
     const stdout = new KeptOutput(command.maxOutputBytes);
     const stderr = new KeptOutput(KEPT_ERROR_BYTES);
@@ -58,6 +60,7 @@ export async function runProcess(command: ProcessCommand, signal: AbortSignal): 
     // What the program itself started may outlive it and would keep the pipes open, and `close` from coming.
     child.on('exit', () => {
       signalGroup(pid, 'SIGKILL');
+      releaseGroup(pid);
       closeTimer = setTimeout(() => {
         child.stdout.destroy();
         child.stderr.destroy();
@@ -74,54 +77,4 @@ export async function runProcess(command: ProcessCommand, signal: AbortSignal): 
     });
     signal.addEventListener('abort', end, { once: true });
   });
-}
-
-/** Collects output up to a limit and forgets the rest. */
-class KeptOutput {
-  isExceeded = false;
-  readonly #limit: number;
-  readonly #chunks: Buffer[] = [];
-  #size = 0;
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  add(chunk: Buffer): void {
-    const room = this.#limit - this.#size;
-    if (chunk.length > room) this.isExceeded = true;
-    if (room === 0) return;
-    this.#chunks.push(chunk.subarray(0, room));
-    this.#size += Math.min(chunk.length, room);
-  }
-
-  bytes(): Buffer {
-    return Buffer.concat(this.#chunks);
-  }
-}
-
-/** A group that has ended already is none to complain about (EPERM: its number is another user's by now). */
-function signalGroup(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, name);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ESRCH' && code !== 'EPERM') throw error;
-  }
-}
-
-async function startFault(child: ChildProcessByStdio<null, Readable, Readable>, file: string): Promise<ScannerFault> {
-  const cause = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve));
-  switch (cause.code) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return scannerFault('not-found', `The scanner's program was not found: ${file}.`, cause);
-    case 'EACCES':
-    case 'EPERM':
-    case 'ENOEXEC':
-    case 'EISDIR':
-      return scannerFault('not-executable', `The scanner's program cannot be executed (${cause.code}): ${file}.`, cause);
-    default:
-      return scannerFault('start-failed', `The scanner's program could not be started: ${cause.message}.`, cause);
-  }
 }

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { processStart } from './process-start.ts';
 import { sweepWorkDirectories } from './sweep-work-directories.ts';
@@ -46,6 +47,29 @@ describe('sweepWorkDirectories', () => {
     await ended;
     await sweepWorkDirectories(tmpDir);
     expect(await readdir(tmpDir)).toEqual([]);
+  });
+
+  it('ends what still runs in the folder of a process that was killed, and only that', async () => {
+    const path = join(tmpDir, `image-cleaner-scan-${NO_PID}-12345-abcdef`);
+    await mkdir(path);
+    const start = (cwd: string, TMPDIR: string): ChildProcess =>
+      spawn('/bin/sh', ['-c', 'echo started; exec sleep 60'], {
+        cwd,
+        env: { TMPDIR },
+        detached: true,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+    const orphan = start(path, path);
+    const visitor = start(path, '/tmp');
+    await Promise.all([orphan, visitor].map((child) => once(child.stdout ?? child, 'data')));
+    const ended = once(orphan, 'exit');
+    await sweepWorkDirectories(tmpDir);
+    expect(await ended).toEqual([null, 'SIGKILL']);
+    expect(await readdir(tmpDir)).toEqual([]);
+    expect(visitor.exitCode).toBeNull();
+    const left = once(visitor, 'exit');
+    visitor.kill('SIGTERM');
+    expect(await left).toEqual([null, 'SIGTERM']);
   });
 
   it('removes those whose process is gone or another one by now', async () => {
@@ -108,9 +132,22 @@ describe('sweepWorkDirectories', () => {
 });
 
 describe('processStart', () => {
-  it('is the same each time, and null where no process runs', async () => {
-    expect(await processStart(process.pid)).toMatch(/^\d+$/);
-    expect(await processStart(process.pid)).toBe(await processStart(process.pid));
-    expect(await processStart(NO_PID)).toBeNull();
+  it('is the same each time, and tells where no process runs', async () => {
+    expect(await processStart(process.pid)).toEqual({ kind: 'running', start: expect.stringMatching(/^\d+$/) as string });
+    expect(await processStart(process.pid)).toEqual(await processStart(process.pid));
+    expect(await processStart(NO_PID)).toEqual({ kind: 'ended' });
+  });
+
+  it('tells apart that it cannot be read, as where a process has no file descriptors left', async () => {
+    const script = `
+      const { openSync } = await import('node:fs');
+      const { processStart } = await import(${JSON.stringify(join(import.meta.dirname, 'process-start.ts'))});
+      await processStart(process.pid);
+      try { for (;;) openSync('/dev/null'); } catch {}
+      console.log(JSON.stringify(await processStart(${process.pid})));
+    `;
+    const limited = 'ulimit -n 64; exec "$0" --input-type=module --eval "$1"';
+    const { stdout } = await promisify(execFile)('/bin/sh', ['-c', limited, process.execPath, script]);
+    expect(JSON.parse(stdout)).toEqual({ kind: 'unknown' });
   });
 });

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
+  clientEnvironment,
   downloadDatabaseArguments,
   downloadEnvironment,
   downloadJavaDatabaseArguments,
   scanEnvironment,
   scanImageArguments,
+  serverArguments,
+  serverEnvironment,
 } from './trivy-command.ts';
 import type { TrivyOptions } from './trivy-options.ts';
 
@@ -15,6 +18,7 @@ const options: TrivyOptions = {
   cacheDir: '/cache',
   tmpDir: '/tmp',
   memoryLimitBytes: 500_000_000.5,
+  now: () => 0,
   env: {
     PATH: '/bin',
     HOME: '/root',
@@ -30,13 +34,15 @@ const options: TrivyOptions = {
   },
 };
 
+const place = { cacheDir: '/cache', server: 'http://127.0.0.1:1/scan/1/' };
+
 describe('scanImageArguments', () => {
   it('ends the options before the name', () => {
-    expect(scanImageArguments('/cache', '--debug').slice(-2)).toEqual(['--', '--debug']);
+    expect(scanImageArguments(place, '--debug').slice(-2)).toEqual(['--', '--debug']);
   });
 
   it('asks for vulnerabilities of every severity, offline, from containerd alone', () => {
-    const args = scanImageArguments('/cache', 'a:1');
+    const args = scanImageArguments(place, 'a:1');
     expect(args).toEqual(expect.arrayContaining(['--skip-db-update', '--skip-java-db-update', '--offline-scan', '--disable-telemetry']));
     expect(args.join(' ')).toContain('--image-src containerd');
     expect(args.join(' ')).not.toMatch(/--severity|--ignore/);
@@ -51,6 +57,7 @@ describe('scanEnvironment', () => {
       HTTPS_PROXY: 'http://proxy',
       TMPDIR: '/tmp/work',
       GOMEMLIMIT: '500000000B',
+      GOGC: '400',
       CONTAINERD_ADDRESS: '/run/containerd/containerd.sock',
       CONTAINERD_NAMESPACE: 'k8s.io',
     });
@@ -58,6 +65,20 @@ describe('scanEnvironment', () => {
 
   it('leaves the memory unlimited where no limit is given', () => {
     expect(scanEnvironment({ ...options, memoryLimitBytes: null }, '/tmp/work')).not.toHaveProperty('GOMEMLIMIT');
+  });
+});
+
+describe('a server', () => {
+  it('has its token in its environment alone, and nothing of the runtime', () => {
+    expect(serverEnvironment(options, '/tmp/work', 'secret')).toMatchObject({ TRIVY_TOKEN: 'secret', HOME: '/tmp/work' });
+    expect(serverEnvironment(options, '/tmp/work', 'secret')).not.toHaveProperty('CONTAINERD_ADDRESS');
+    expect(clientEnvironment(options, '/tmp/work', 'secret')).toMatchObject({ TRIVY_TOKEN: 'secret', CONTAINERD_NAMESPACE: 'k8s.io' });
+  });
+
+  it('listens on this machine alone, and updates no database', () => {
+    expect(serverArguments('/cache').join(' ')).toBe(
+      'server --listen 127.0.0.1:0 --cache-dir /cache --cache-backend memory --skip-db-update --quiet',
+    );
   });
 });
 
@@ -69,9 +90,9 @@ describe('downloads', () => {
   });
 
   it('name the repositories in order', () => {
-    const source = { kind: 'download', repositories: ['a/db', 'b/db'], javaRepositories: ['a/java'] } as const;
+    const source = { kind: 'download', repositories: ['a/db', 'b/db'] } as const;
     expect(downloadDatabaseArguments('/cache', source).slice(-4)).toEqual(['--db-repository', 'a/db', '--db-repository', 'b/db']);
-    expect(downloadJavaDatabaseArguments('/cache', source).slice(-2)).toEqual(['--java-db-repository', 'a/java']);
+    expect(downloadJavaDatabaseArguments('/cache', ['a/java']).slice(-2)).toEqual(['--java-db-repository', 'a/java']);
     expect(downloadDatabaseArguments('/cache', { kind: 'download' })).not.toContain('--db-repository');
   });
 });

@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
+import { waitUntil } from '../../lab/wait-until.ts';
 import type { Scanner } from '../engine/ports.ts';
 import type { TrivyOptions } from './trivy-options.ts';
 import { createTrivyScanner } from './trivy-scanner.ts';
@@ -18,8 +20,11 @@ const noJavaIndex = fatal(
     'post analysis error: post analysis error: Unable to initialize the Java DB: x',
 );
 
+const SERVER = fileURLToPath(new URL('../../test/fakes/fake-trivy-server.ts', import.meta.url));
+
 let directory: string;
 let tmpDir: string;
+const opened: Scanner[] = [];
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'trivy-scanner-'));
@@ -31,6 +36,7 @@ beforeEach(async () => {
   );
 });
 afterEach(async () => {
+  await Promise.all(opened.splice(0).map((scanner) => scanner.close()));
   // Whatever happened: no process leaves a file behind.
   expect(await readdir(tmpDir).catch(() => [])).toEqual([]);
   await rm(directory, { recursive: true });
@@ -39,6 +45,8 @@ afterEach(async () => {
 interface FakeTrivy {
   readonly version?: string;
   readonly sbom?: string;
+  /** In place of a server that works. */
+  readonly server?: string;
   /** Runs with the image's name as $name. */
   readonly image?: string;
   readonly download?: string;
@@ -51,6 +59,7 @@ for name in "$@"; do :; done
 echo "$1 $name" >>'${join(directory, 'calls')}'
 case "$*" in
   version*) ${fake.version ?? `echo '{"Version":"0.74.0"}'`} ;;
+  server*) ${fake.server ?? `exec '${process.execPath}' '${SERVER}'`} ;;
   sbom*) ${fake.sbom ?? `echo '{"SchemaVersion":2}'`} ;;
   *download*) ${fake.download ?? 'exit 0'} ;;
   image*) ${fake.image ?? `echo '${report(imageId)}'`} ;;
@@ -58,7 +67,7 @@ esac
 `;
   const binary = join(directory, 'trivy');
   await writeFile(binary, script, { mode: 0o755 });
-  return createTrivyScanner({
+  const scanner = createTrivyScanner({
     binary,
     images: { kind: 'containerd', address: '/run/x.sock' },
     database: { kind: 'as-is' },
@@ -66,9 +75,12 @@ esac
     tmpDir,
     memoryLimitBytes: null,
     env: { PATH: '/usr/bin:/bin' },
+    now: () => 0,
     graceMs: 200,
     ...options,
   });
+  opened.push(scanner);
+  return scanner;
 }
 
 const calls = async (): Promise<string[]> => (await readFile(join(directory, 'calls'), 'utf8')).trim().split('\n');
@@ -81,23 +93,24 @@ const target = (names: { repoTags?: string[]; repoDigests?: string[] } = { repoT
 describe('probe', () => {
   it('tells version and database', async () => {
     const scanner = await fakeTrivy();
-    expect(await scanner.probe(never)).toEqual({ name: 'trivy', version: '0.74.0', databaseUpdatedAt: '1970-01-01T00:00:00.000Z' });
+    expect(await scanner.probe(never)).toEqual({
+      name: 'trivy',
+      version: '0.74.0',
+      databaseUpdatedAt: '1970-01-01T00:00:00.000Z',
+      databaseMark: expect.stringMatching(/^[0-9:]+ [0-9:]+$/) as string,
+    });
   });
 
   it.each([
     ['hangs', { version: 'sleep 100' }, 'timeout'],
-    ['hangs as it reads the database', { sbom: 'sleep 100' }, 'timeout'],
     ['is killed', { version: 'kill -KILL $$' }, 'crashed'],
-    ['is killed as it reads the database', { sbom: 'kill -SEGV $$' }, 'crashed'],
     ['prints garbage', { version: 'echo hello' }, 'bad-output'],
     ['prints another JSON', { version: 'echo "{}"' }, 'bad-output'],
     ['prints without end', { version: 'yes garbage' }, 'bad-output'],
     ['prints nothing', { version: 'exit 0' }, 'bad-output'],
-    ['prints garbage for a report', { sbom: 'echo "<html>"' }, 'bad-output'],
     ['fails', { version: 'echo oops >&2; exit 1' }, 'crashed'],
-    ['does not know an option', { sbom: fatal('unknown flag: --disable-telemetry') }, 'unsupported-version'],
-    ['cannot open the database', { sbom: fatal('run error: init error: DB error: x') }, 'bad-database'],
-    ['has no room', { sbom: fatal('write /x: no space left on device') }, 'no-work-directory'],
+    ['does not know an option', { version: fatal('unknown flag: --disable-telemetry') }, 'unsupported-version'],
+    ['has no room', { version: fatal('write /x: no space left on device') }, 'no-work-directory'],
   ])('finds that it %s', async (_, fake, code) => {
     // Long enough for a shell on a busy machine, where it does not hang.
     const scanner = await fakeTrivy(fake, { probeTimeoutMs: code === 'timeout' ? 500 : 30_000 });
@@ -119,11 +132,41 @@ describe('probe', () => {
   });
 
   it('downloads the database first where that is allowed, and tells that this failed', async () => {
-    const download = { kind: 'download' } as const;
-    await (await fakeTrivy({}, { database: download })).probe(never);
-    expect((await calls()).map((call) => call.split(' ')[0])).toEqual(['version', 'image', 'sbom']);
-    const failing = await fakeTrivy({ download: fatal('run error: init error: DB error: manifest unknown') }, { database: download });
+    const options = { database: { kind: 'download' }, now: () => Date.parse('3000-01-01') } as const;
+    await (await fakeTrivy({}, options)).probe(never);
+    expect((await calls()).map((call) => call.split(' ')[0])).toEqual(['version', 'image']);
+    const failing = await fakeTrivy({ download: fatal('run error: init error: DB error: manifest unknown') }, options);
     await expect(failing.probe(never)).rejects.toMatchObject({ code: 'download-failed', action: 'retry' });
+  });
+
+  it('marks the database: as long as nothing changes alike, and another one otherwise, whatever its metadata say', async () => {
+    const { databaseMark } = await (await fakeTrivy()).probe(never);
+    expect(await (await fakeTrivy()).probe(never)).toMatchObject({ databaseMark });
+    const db = join(directory, 'cache', 'db', 'trivy.db');
+    const { atime, mtime } = await stat(db);
+    // In its place, of the same size and the same time.
+    await writeFile(db, await readFile(db));
+    await utimes(db, atime, mtime);
+    const info = await (await fakeTrivy()).probe(never);
+    expect(info).toMatchObject({ databaseUpdatedAt: '1970-01-01T00:00:00.000Z' });
+    expect(info.databaseMark).not.toBe(databaseMark);
+  });
+
+  it('starts nothing where the version of the binary is known and no update is due', async () => {
+    const versions = new Map<string, string>();
+    const versionMemory = {
+      read: (identity: string) => Promise.resolve(versions.get(identity) ?? null),
+      write: (identity: string, version: string) => Promise.resolve(void versions.set(identity, version)),
+    };
+    const options = { versionMemory, database: { kind: 'download' } } as const;
+    const info = await (await fakeTrivy({}, options)).probe(never);
+    expect(await (await fakeTrivy({}, options)).probe(never)).toEqual(info);
+    // The same file again has another time.
+    expect(await calls()).toHaveLength(2);
+    const again = await fakeTrivy({}, options);
+    await again.probe(never);
+    await again.probe(never);
+    expect(await calls()).toHaveLength(3);
   });
 
   it('rejects with the reason of the abort', async () => {
@@ -133,6 +176,76 @@ describe('probe', () => {
       controller.abort(reason);
     }, 100);
     await expect((await fakeTrivy({ version: 'sleep 100' })).probe(controller.signal)).rejects.toBe(reason);
+  });
+});
+
+describe('the server', () => {
+  it.each([
+    ['is killed', 'kill -SEGV $$', 'crashed'],
+    ['ends', 'exit 0', 'crashed'],
+    ['hangs', 'sleep 100', 'timeout'],
+    ['cannot open the database', fatal('error in vulnerability DB initialize: failed to open db: invalid database'), 'bad-database'],
+    ['does not know an option', fatal('unknown flag: --cache-backend'), 'unsupported-version'],
+    ['ignores SIGTERM', 'trap "" TERM; while :; do sleep 0.05; done', 'timeout'],
+  ])('is a fault where it %s at its start, and nothing of it is left', async (_, server, code) => {
+    const scanner = await fakeTrivy({ server }, { probeTimeoutMs: code === 'timeout' ? 500 : 30_000 });
+    await scanner.probe(never);
+    await expect(scanner.scan(target(), never)).rejects.toMatchObject({ name: 'ScannerFault', code });
+    expect(await readdir(tmpDir)).toEqual([]);
+  });
+
+  it('is not waited for by a scan whose time is up', async () => {
+    const scanner = await fakeTrivy({ server: 'sleep 100' });
+    await expect(scanner.scan(target(), AbortSignal.timeout(200))).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+
+  it('is started when it is first needed, once, and again after the scanner was closed', async () => {
+    const scanner = await fakeTrivy();
+    await scanner.probe(never);
+    expect((await calls()).filter((call) => call.startsWith('server'))).toHaveLength(0);
+    await Promise.all([scanner.scan(target(), never), scanner.scan(target(), never)]);
+    expect((await calls()).filter((call) => call.startsWith('server'))).toHaveLength(1);
+    await scanner.close();
+    expect(await scanner.scan(target(), never)).toMatchObject({ kind: 'scanned' });
+    expect((await calls()).filter((call) => call.startsWith('server'))).toHaveLength(2);
+  });
+
+  it('is not started where the database is another one than the probe named', async () => {
+    const scanner = await fakeTrivy();
+    await scanner.probe(never);
+    await writeFile(join(directory, 'cache', 'db', 'metadata.json'), '{"Version":2,"UpdatedAt":"2026-01-01T00:00:00Z"}');
+    await expect(scanner.scan(target(), never)).rejects.toMatchObject({ code: 'database-changed', action: 'retry' });
+    expect((await calls()).filter((call) => call.startsWith('server'))).toHaveLength(0);
+  });
+
+  it.each([
+    ['replaced', `mv 'DB/metadata.json' 'DB/old'; cp 'DB/old' 'DB/metadata.json'`],
+    ['written to', `echo >>'DB/trivy.db'`],
+    ['cut short', `: >'DB/trivy.db'`],
+  ])('judges in vain where the database is %s meanwhile', async (_, change) => {
+    const image = `${change.replaceAll('DB', join(directory, 'cache', 'db'))}; echo '${report(imageId)}'`;
+    await expect((await fakeTrivy({ image })).scan(target(), never)).rejects.toMatchObject({ code: 'database-changed' });
+  });
+
+  it('is told from one of another version than the probe found, which is remembered from then on', async () => {
+    const versions = new Map<string, string>();
+    const versionMemory = {
+      read: (identity: string) => Promise.resolve(versions.get(identity) ?? null),
+      write: (identity: string, version: string) => Promise.resolve(void versions.set(identity, version)),
+    };
+    const fake = { server: `exec '${process.execPath}' '${SERVER}' 0.75.0` };
+    const scanner = await fakeTrivy(fake, { versionMemory });
+    expect(await scanner.probe(never)).toMatchObject({ version: '0.74.0' });
+    const analysis = { imageId, scannerName: 'trivy', scannerVersion: '0.74.0', parts: [], recipe: Buffer.alloc(0) };
+    await expect(scanner.evaluate([analysis], never)).rejects.toMatchObject({ code: 'version-changed', action: 'retry' });
+    expect([...versions.values()]).toEqual(['0.75.0']);
+    expect(await scanner.probe(never)).toMatchObject({ version: '0.75.0' });
+    expect(await scanner.evaluate([analysis], never)).toEqual([null]);
+  });
+
+  it('is told from a report by another version than the probe found', async () => {
+    const image = `echo '{"SchemaVersion":2,"Trivy":{"Version":"0.75.0"},"Metadata":{"ImageID":"${imageId}"}}'`;
+    await expect((await fakeTrivy({ image })).scan(target(), never)).rejects.toMatchObject({ code: 'version-changed' });
   });
 });
 
@@ -288,15 +401,19 @@ describe('scan: Java archives', () => {
     await scanner.probe(never);
     const results = await Promise.all([scanner.scan(target(), never), scanner.scan(target(), never)]);
     expect(results).toMatchObject([{ kind: 'scanned' }, { kind: 'scanned' }]);
-    // The download of the database, that of the index.
-    expect((await calls()).filter((call) => call.startsWith('image /'))).toHaveLength(2);
+    // The download of the index; the database needs none.
+    expect((await calls()).filter((call) => call.startsWith('image /'))).toHaveLength(1);
   });
 
   it('remembers that it cannot be had, but not that one image ran out of time', async () => {
     const options = { database: { kind: 'download' } } as const;
     const slow = await fakeTrivy({ image: needsIndex(), download: `case "$*" in *java*) sleep 100;; esac` }, options);
     await slow.probe(never);
-    await expect(slow.scan(target(), AbortSignal.timeout(400))).rejects.toMatchObject({ name: 'TimeoutError' });
+    const outOfTime = new AbortController();
+    const scan = slow.scan(target(), outOfTime.signal);
+    await waitUntil('the download of the index has begun', async () => (await calls()).some((call) => call.startsWith('image /')));
+    outOfTime.abort(new DOMException('out of time', 'TimeoutError'));
+    await expect(scan).rejects.toMatchObject({ name: 'TimeoutError' });
     await fakeTrivy({ image: needsIndex(), download: `case "$*" in *java*) ${fatal('manifest unknown')};; esac` }, options);
     for (const attempt of [1, 2]) {
       const result = await slow.scan(target(), never);
@@ -304,7 +421,7 @@ describe('scan: Java archives', () => {
         result: { kind: 'unscanned', message: expect.stringContaining('manifest unknown') as string },
       });
     }
-    // The download of the database, the one that took too long, the one that failed.
-    expect((await calls()).filter((call) => call.startsWith('image /'))).toHaveLength(3);
+    // The download that took too long, the one that failed.
+    expect((await calls()).filter((call) => call.startsWith('image /'))).toHaveLength(2);
   });
 });

@@ -18,6 +18,8 @@ export class FakeRuntime implements NodeRuntime {
   readonly incompleteContent = new Set<string>();
   /** Removals of these images are accepted and do nothing. */
   readonly stubborn = new Set<string>();
+  /** undefined: a filesystem with the images and nothing else. */
+  filesystem: FilesystemUsage | null | undefined = undefined;
   /** Calls in order: `listContainers`, `removeImage sha256:…`. */
   readonly calls: string[] = [];
   /** Runs before each call, which waits for it; a rejection is the call's. */
@@ -64,6 +66,7 @@ export class FakeRuntime implements NodeRuntime {
 
   async imageFilesystem(signal: AbortSignal): Promise<FilesystemUsage | null> {
     await this.#enter('imageFilesystem', signal);
+    if (this.filesystem !== undefined) return this.filesystem;
     const usedBytes = [...this.images.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     return { mountpoint: '/var/lib/containerd', usedBytes, availableBytes: 1_000_000 - usedBytes, capacityBytes: 1_000_000 };
   }

@@ -1,9 +1,10 @@
-import type { ScanAttempt, ScannerInfo } from '../../src/api/scan-report.ts';
+import type { ImageAnalysis, ScanAttempt, ScannerInfo, ScanReport } from '../../src/api/scan-report.ts';
 import type { Scanner, ScanTarget } from '../../src/engine/ports.ts';
 
 /** A scanner whose answers the test gives, by image id; a function answers each attempt anew. */
 export class FakeScanner implements Scanner {
   unsupportedBecause: string | null = null;
+  databaseUpdatedAt: string | null = null;
   readonly attempts: string[] = [];
   /** The most scans that were under way at once. */
   mostAtOnce = 0;
@@ -16,7 +17,23 @@ export class FakeScanner implements Scanner {
 
   probe(signal: AbortSignal): Promise<ScannerInfo> {
     signal.throwIfAborted();
-    return Promise.resolve({ name: 'fake', version: '1', databaseUpdatedAt: null });
+    return Promise.resolve({ name: 'fake', version: '1', databaseUpdatedAt: this.databaseUpdatedAt, databaseMark: this.databaseUpdatedAt });
+  }
+
+  /** What stored analyses come to, by image id; null by default: the fake cannot use any. */
+  judge: (analysis: ImageAnalysis) => ScanReport | null = () => null;
+  readonly evaluated: string[] = [];
+  isClosed = false;
+
+  evaluate(analyses: readonly ImageAnalysis[], signal: AbortSignal): Promise<(ScanReport | null)[]> {
+    signal.throwIfAborted();
+    this.evaluated.push(...analyses.map(({ imageId }) => imageId));
+    return Promise.resolve(analyses.map((analysis) => this.judge(analysis)));
+  }
+
+  close(): Promise<void> {
+    this.isClosed = true;
+    return Promise.resolve();
   }
 
   async scan(target: ScanTarget, signal: AbortSignal): Promise<ScanAttempt> {

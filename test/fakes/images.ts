@@ -89,7 +89,7 @@ export function finding(fields: Partial<Finding> = {}): Finding {
 export function report(image: NodeImage, fields: Partial<ScanReport> = {}): ScanReport {
   return {
     imageId: image.id,
-    scanner: { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null },
+    scanner: { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null, databaseMark: null },
     os: { family: 'alpine', name: '3.22', endOfLife: false },
     findings: [],
     ...fields,

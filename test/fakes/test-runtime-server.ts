@@ -37,7 +37,7 @@ export class TestRuntimeServer {
 
   /** Breaks off every call under way, as a killed process does; the socket is gone. */
   async stop(): Promise<void> {
-    for (const session of this.#sessions) session.socket.destroy();
+    for (const session of this.#sessions) if (!session.destroyed) session.socket.destroy();
     await new Promise((resolve) => this.#server?.close(resolve));
   }
 

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,7 +12,7 @@ import { ensureTrivy } from '../../lab/tools.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { runCli, type CliResult } from './run-cli.ts';
 
-/** The commands beside `clean`, and bad input, through the command line. */
+/** The commands beside `clean`, through the command line. Bad input is in `bad-input/`. */
 
 describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the commands', () => {
   let containerd: PrivateContainerd;
@@ -85,120 +84,14 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
   test('nothing of this removed an image', async () => {
     expect(await listImageIds(containerd)).toEqual(before);
   });
-
-  describe('bad input removes nothing, names the input and what is allowed', () => {
-    const clean = (...args: string[]): Promise<CliResult> =>
-      run('clean', '--yes', ...(args.includes('--ignorefile') ? [] : ['--scanner', 'none']), ...args);
-    const file = async (name: string, text: string): Promise<string> => {
-      const path = join(folder, name);
-      await writeFile(path, text);
-      return path;
-    };
-
-    const cases: readonly (readonly [name: string, args: () => Promise<string[]>, message: RegExp])[] = [
-      ['a malformed exclusion', () => Promise.resolve(['--exclude', 'UPPER/case:']), /UPPER\/case:/],
-      [
-        'a policy with a manual list',
-        () => Promise.resolve(['--image', '*', '--severity', 'HIGH']),
-        /--severity and --image exclude each other/,
-      ],
-      ['a policy without a scanner', () => Promise.resolve(['--keep-unscannable']), /--keep-unscannable and --scanner none exclude/],
-      ['the beginning of an id as an exclusion', () => Promise.resolve(['--exclude', '1dfc32189877']), /1dfc32189877.+all 64 digits/],
-      [
-        'an option that is taken for a value',
-        () => Promise.resolve(['--exclude', '--dry-run']),
-        /--exclude <pattern> has no value, but --dry-run/,
-      ],
-      ['an empty value, as of an unset variable', () => Promise.resolve(['--image', '']), /--image <entry> has an empty value/],
-      [
-        'an exclusion file with its key twice',
-        async () => ['--exclude-file', await file('twice.json', '{"excluded": ["nginx"], "excluded": ["redis"]}')],
-        /twice\.json.+twice/,
-      ],
-      ['a malformed range', () => Promise.resolve(['--exclude', 'nginx:<<1']), /nginx:<<1/],
-      ['a malformed list entry', () => Promise.resolve(['--image', 'not a name']), /not a name/],
-      ['an unknown severity', () => Promise.resolve(['--severity', 'SEVERE']), /SEVERE.+CRITICAL, HIGH, MEDIUM, LOW/s],
-      ['an unknown option', () => Promise.resolve(['--dryrun']), /--dryrun.+--dry-run/s],
-      ['an unknown output format', () => Promise.resolve(['-o', 'xml']), /xml.+table, json, yaml/s],
-      ['a malformed duration', () => Promise.resolve(['--timeout-per-image', '5 minutes']), /5 minutes/],
-      ['a malformed quantity', () => Promise.resolve(['--scan-memory', '2 gigs']), /2 gigs/],
-      ['a concurrency of zero', () => Promise.resolve(['--concurrency', '0']), /1 to 9999/],
-      ['an exclusion file that is absent', () => Promise.resolve(['--exclude-file', '/nonexistent.json']), /\/nonexistent\.json/],
-      ['an exclusion file that is no JSON', async () => ['--exclude-file', await file('no.json', 'excluded: []')], /no\.json.+JSON/],
-      [
-        'an exclusion file with another key',
-        async () => ['--exclude-file', await file('key.json', '{"exclude": ["a"]}')],
-        /key\.json.+exclude/,
-      ],
-      [
-        'an exclusion file with a bad entry',
-        async () => ['--exclude-file', await file('entry.json', '{"excluded": ["a b"]}')],
-        /entry\.json.+a b/,
-      ],
-      [
-        'an ignore file with an unknown key',
-        async () => ['--ignorefile', await file('i.yaml', 'vulnerabilities: [{id: CVE-1, paths: [a]}]')],
-        /i\.yaml.+paths/,
-      ],
-      [
-        'an ignore file with a bad date',
-        async () => ['--ignorefile', await file('d.yaml', 'vulnerabilities: [{id: CVE-1, expired_at: soon}]')],
-        /d\.yaml.+expired_at/,
-      ],
-    ];
-    test.each(cases)('%s', async (_name, args, message) => {
-      const { code, stdout, stderr } = await clean(...(await args()));
-      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-      expect(stderr).toMatch(message);
-      expect(stderr).not.toContain('    at ');
-      expect(await listImageIds(containerd)).toEqual(before);
-    });
-  });
 });
 
 describe('without a container runtime', () => {
-  test('bad input is found before the runtime is looked for', async () => {
-    const { code, stderr } = await runCli(['clean', '--exclude', 'Foo/Bar', '--yes', '--runtime-endpoint', 'unix:///nonexistent.sock']);
-    expect(code).toBe(2);
-    expect(stderr).toContain('Foo/Bar');
-  });
-
-  test('a socket that is not there, and one that is no runtime, are named', async () => {
-    const absent = await runCli(['list', '--runtime-endpoint', 'unix:///nonexistent/containerd.sock']);
-    expect(absent).toMatchObject({ code: 1, stdout: '' });
-    expect(absent.stderr).toContain('/nonexistent/containerd.sock');
-
-    const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-test-'));
-    const server = createServer((socket) => socket.end('hello\n')).listen(join(folder, 'other.sock'));
-    try {
-      const other = await runCli(['clean', '--yes', '--runtime-endpoint', `unix://${folder}/other.sock`]);
-      expect(other).toMatchObject({ code: 1, stdout: '' });
-      expect(other.stderr).toContain('other.sock');
-    } finally {
-      server.close();
-      await rm(folder, { recursive: true });
-    }
-  });
-
-  test('an endpoint that cannot be one is bad usage', async () => {
-    for (const endpoint of ['tcp://127.0.0.1:1', 'run/containerd.sock', '']) {
-      const { code, stderr } = await runCli(['list', '--runtime-endpoint', endpoint]);
-      expect(code, endpoint).toBe(2);
-      expect(stderr).toMatch(/endpoint/);
-    }
-  });
-
   test('--help and --version need none', async () => {
     const help = await runCli(['clean', '--help']);
     expect(help.code).toBe(0);
     expect(help.stdout).toContain('Examples:');
     expect((await runCli(['--help'])).stdout).toContain('Exit codes:');
     expect(await runCli(['--version'])).toMatchObject({ code: 0, stdout: '0.1.0\n' });
-  });
-
-  test('an unknown command is bad usage', async () => {
-    const { code, stderr } = await runCli(['claen']);
-    expect(code).toBe(2);
-    expect(stderr).toContain('clean');
   });
 });

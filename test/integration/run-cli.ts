@@ -1,8 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inject } from 'vitest';
 import * as z from 'zod';
 
-/** The bundle, as users run it; the global set-up builds it. */
+/** The program, as users run it, with what it loads beside it; the global set-up builds it. */
 export const CLI = fileURLToPath(new URL('../../dist/image-cleaner.mjs', import.meta.url));
 
 export interface CliResult {
@@ -19,11 +22,21 @@ export interface RunningCli {
   readonly seen: (text: string) => Promise<void>;
 }
 
+/** A file for a history of its own, so that no run knows of another unless a test wants it to (`--history`). */
+export function newHistory(): string {
+  return join(inject('histories'), `${randomUUID()}.db`);
+}
+
+/** The environment that tests run the command line in: nothing of the machine's own. */
+export function cliEnvironment(): Record<string, string> {
+  return { PATH: '/usr/bin:/bin', HOME: '/nonexistent', IMAGE_CLEANER_HISTORY: newHistory() };
+}
+
 /** Starts the command line as a process of its own, without a terminal. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCli {
-  const child = spawn(process.execPath, [CLI, ...args], {
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}, program = CLI): RunningCli {
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', ...env },
+    env: { ...cliEnvironment(), ...env },
   });
   let stdout = '';
   let stderr = '';

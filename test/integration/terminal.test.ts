@@ -1,49 +1,11 @@
-import { spawn } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
 import { buildImage, importImages, listImageIds } from '../../lab/images.ts';
 import { lacksRealPart } from '../../lab/real-parts.ts';
-import { CLI, runCli } from './run-cli.ts';
+import { onTerminal } from './on-terminal.ts';
+import { runCli } from './run-cli.ts';
 
-/** What `clean` does on a terminal, and where there is none. `script` (of Debian's bsdutils) makes the terminal. */
-
-interface TerminalResult {
-  readonly code: number | null;
-  readonly screen: string;
-}
-
-interface Keys {
-  /** Typed at the question. */
-  readonly answer?: string;
-  /** Typed at the start, before anything is asked. */
-  readonly early?: string;
-}
-
-function onTerminal(
-  args: readonly string[],
-  { answer = '', early = '' }: Keys,
-  env: Readonly<Record<string, string>> = {},
-): Promise<TerminalResult> {
-  // The words are ours and hold nothing that a shell would read otherwise; `script` takes no argument list.
-  const command = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
-  const child = spawn('script', ['--quiet', '--return', '--echo', 'never', '--command', command, '/dev/null'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', TERM: 'xterm', ...env },
-  });
-  let screen = '';
-  let answered = false;
-  child.stdin.write(early);
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    screen += text;
-    if (answered || !screen.includes('[y/N]')) return;
-    answered = true;
-    child.stdin.write(answer);
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, screen }));
-  });
-}
+/** What `clean` does on a terminal, and where there is none. */
 
 describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', () => {
   let containerd: PrivateContainerd;
@@ -90,11 +52,6 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean and the terminal', ()
     const { code } = await onTerminal(clean(), { answer: '\u0003' });
     expect(code).toBe(130);
     expect(await listImageIds(containerd)).toEqual([image.id]);
-  });
-
-  test('colours the decisions, but not with NO_COLOR', async () => {
-    expect((await onTerminal([...clean(), '--dry-run'], {})).screen).toContain('\u001b[31mremove');
-    expect((await onTerminal([...clean(), '--dry-run'], {}, { NO_COLOR: '1' })).screen).not.toContain('\u001b[31m');
   });
 
   test('without a terminal and without --yes refuses, exits with 3 and removes nothing', async () => {

@@ -80,6 +80,7 @@ for (const version of ['debian', 'v2'] as const) {
     });
 
     afterEach(async () => {
+      await Promise.all(opened.splice(0).map((scanner) => scanner.close()));
       expect(trivyProcesses()).toEqual([]);
       expect(await readdir(tmpDir).catch(() => [])).toEqual([]);
     });
@@ -89,8 +90,9 @@ for (const version of ['debian', 'v2'] as const) {
       await rm(directory, { recursive: true });
     });
 
-    const createScanner = (options: Partial<TrivyOptions> = {}): Scanner =>
-      createTrivyScanner({
+    const opened: Scanner[] = [];
+    const createScanner = (options: Partial<TrivyOptions> = {}): Scanner => {
+      const scanner = createTrivyScanner({
         binary: trivy,
         images: { kind: 'containerd', address: containerd.endpoint },
         database: { kind: 'as-is' },
@@ -98,12 +100,16 @@ for (const version of ['debian', 'v2'] as const) {
         tmpDir,
         memoryLimitBytes: 256 * 1024 * 1024,
         env: process.env,
+        now: Date.now,
         graceMs: 2_000,
         ...options,
       });
+      opened.push(scanner);
+      return scanner;
+    };
     const scan = (image: Image, options: Partial<TrivyOptions> = {}): Promise<ScanAttempt> =>
       createScanner(options).scan(targetOf(image), signal);
-    const trivyProcesses = (): number[] => listPids().filter((pid) => commandLine(pid).includes(cacheDir));
+    const trivyProcesses = (): number[] => listPids().filter((pid) => commandLine(pid).some((text) => text.includes(directory)));
     /** The running scan, once it is in the middle of it. */
     const scanProcess = async (): Promise<number> => {
       for (let attempt = 0; attempt < 200; attempt += 1) {
@@ -135,6 +141,7 @@ for (const version of ['debian', 'v2'] as const) {
           name: 'trivy',
           version: expect.stringMatching(/^0\.\d+\.\d+/) as string,
           databaseUpdatedAt: updatedAt.toISOString(),
+          databaseMark: expect.stringMatching(/^[0-9:]+ [0-9:]+$/) as string,
         };
         expect(await createScanner().probe(signal)).toEqual(info);
       });
@@ -333,7 +340,7 @@ for (const version of ['debian', 'v2'] as const) {
         execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', full]);
         try {
           await writeFile(join(full, 'filler'), Buffer.alloc(128 * 1024)).catch(() => undefined);
-          await expect(createScanner({ tmpDir: full }).probe(signal)).rejects.toMatchObject({ code: 'no-work-directory' });
+          await expect(scan(alpine('severities'), { tmpDir: full })).rejects.toMatchObject({ code: 'no-work-directory' });
         } finally {
           execFileSync('umount', [full]);
         }
@@ -345,9 +352,9 @@ for (const version of ['debian', 'v2'] as const) {
         await mkdir(small);
         execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', small]);
         try {
-          const scanner = createScanner();
-          await scanner.probe(signal);
-          expect(await scan(alpine('large'), { tmpDir: small })).toMatchObject({ kind: 'unscanned', reason: 'disk-full' });
+          const scanner = createScanner({ tmpDir: small });
+          expect(await scanner.scan(targetOf(alpine('large')), signal)).toMatchObject({ kind: 'unscanned', reason: 'disk-full' });
+          await scanner.close();
           expect(await readdir(small)).toEqual([]);
         } finally {
           execFileSync('umount', [small]);
@@ -381,7 +388,7 @@ for (const version of ['debian', 'v2'] as const) {
       test('hanging: ended at its time, and no process left', async () => {
         await whilePaused(async (scanned) => {
           await expect(scanned).rejects.toMatchObject({ name: 'TimeoutError' });
-          expect(trivyProcesses()).toEqual([]);
+          expect(trivyProcesses().filter((pid) => commandLine(pid).includes('image'))).toEqual([]);
         }, AbortSignal.timeout(1_000));
       });
 

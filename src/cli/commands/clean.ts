@@ -1,21 +1,24 @@
 import { failedScans } from '../../core/failed-scans.ts';
 import { removals, type RemovalPlan } from '../../core/plan-removal.ts';
 import { carryOutPlan } from '../../engine/clean-node.ts';
+import type { OnEvent } from '../../engine/events.ts';
 import type { Removal } from '../../engine/removal.ts';
 import { formatBytes } from '../../platform/quantity.ts';
-import { withNode, type BoundNode } from '../bind-runtime.ts';
+import { withMemory, type BoundMemory } from '../bind-history.ts';
+import { endpointOf, findSocket, withNodeAt, type BoundNode } from '../bind-runtime.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
-import { makePlan, readRequest, type PlannedNode } from '../make-plan.ts';
+import { makePlan, readRequest, type CleaningRequest, type PlannedNode } from '../make-plan.ts';
 import { countOf } from '../output/count-of.ts';
 import { confirm } from '../output/confirm.ts';
-import { describePlan, describeRun, formatRun } from '../output/describe-run.ts';
+import { describePlan, describeRun, formatRun, formatSettledRun } from '../output/describe-run.ts';
 import { formatDecisions, formatOutcomes } from '../output/format-decisions.ts';
 import { createProgress, type Progress } from '../output/progress.ts';
 import { usesColor } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { CleanOptions } from '../parsed-options.ts';
+import { recordRun, type RecordedRun } from '../record-run.ts';
 
 /** The longest that one removal may take, guards and all; containerd deletes the layers meanwhile. */
 const REMOVAL_TIMEOUT_MS = 120_000;
@@ -24,7 +27,7 @@ const REMOVALS_AT_ONCE = 8;
 
 /** `image-cleaner clean`: plans, shows the plan, asks, removes, reports. */
 export async function clean(context: CliContext, options: CleanOptions): Promise<ExitCode> {
-  const request = await readRequest(options);
+  const request = await readRequest(context, options);
   const interactive = context.stdin.isTTY === true && context.stderr.isTTY === true;
   if (!options.dryRun && !options.yes && !interactive) {
     throw new CliError({
@@ -34,23 +37,62 @@ export async function clean(context: CliContext, options: CleanOptions): Promise
     });
   }
   const progress = createProgress(context);
-  return withNode(context, options, async (node) => {
-    const planned = await makePlan(context, { request, node, progress });
-    if (options.dryRun || removals(planned.plan.decisions).length === 0) return showPlan(context, options, { planned, progress });
-    if (options.yes || (await isConfirmed(context, planned.plan))) return await carryOut(context, options, { planned, progress, node });
-    progress.say('Not confirmed: nothing was removed.');
-    return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
+  const socketPath = await findSocket(context, options);
+  const cleaning = { context, options, request, progress };
+  if (options.dryRun) {
+    return withMemory(context, options, { progress, purpose: 'remember' }, (memory) =>
+      withNodeAt(context, socketPath, async (node) => {
+        const planned = await makePlan(context, { request, node, memory, onEvent: progress.onEvent, say: progress.say });
+        return showPlan(cleaning, planned);
+      }),
+    );
+  }
+  return withMemory(context, options, { progress, purpose: 'record' }, (memory) => {
+    const record = {
+      history: memory.history,
+      auditLog: options.auditLog,
+      runtimeEndpoint: endpointOf(socketPath),
+      mode: request.imageList === null ? 'automatic' : 'manual',
+      retention: { maxAgeMs: options.historyMaxAge, maxBytes: options.historyMaxSize },
+    } as const;
+    return recordRun(context, record, (run) => withNodeAt(context, socketPath, (node) => cleanOnRecord(cleaning, { run, node, memory })));
   });
 }
 
-interface Planned {
-  readonly planned: PlannedNode;
+interface Cleaning {
+  readonly context: CliContext;
+  readonly options: CleanOptions;
+  readonly request: CleaningRequest;
   readonly progress: Progress;
 }
 
-function showPlan(context: CliContext, options: CleanOptions, { planned, progress }: Planned): ExitCode {
+interface Bound {
+  readonly run: RecordedRun;
+  readonly node: BoundNode;
+  readonly memory: BoundMemory;
+}
+
+async function cleanOnRecord(cleaning: Cleaning, { run, node, memory }: Bound): Promise<ExitCode> {
+  const { context, options, request, progress } = cleaning;
+  for (const killed of await run.settleKilledRuns(node.runtime, context.signal)) progress.say(formatSettledRun(killed));
+  const onEvent: OnEvent = (event) => {
+    run.onEvent(event);
+    progress.onEvent(event);
+  };
+  const planned = await makePlan(context, { request, node, memory, onEvent, say: progress.say });
+  await run.planned(planned.plan);
+  if (removals(planned.plan.decisions).length === 0) return showPlan(cleaning, planned);
+  if (!options.yes && !(await isConfirmed(context, planned.plan))) {
+    progress.say('Not confirmed: nothing was removed.');
+    run.note('not confirmed');
+    return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
+  }
+  return carryOut(cleaning, { planned, run, node });
+}
+
+async function showPlan({ context, options, progress }: Cleaning, planned: PlannedNode): Promise<ExitCode> {
   const { decisions, estimatedBytes } = planned.plan;
-  writeDocument(context.stdout, options.output, describePlan(planned, options.dryRun), () =>
+  await writeDocument(context.stdout, options.output, describePlan(planned, options.dryRun), () =>
     formatDecisions(decisions, usesColor(context, context.stdout)),
   );
   progress.say(
@@ -64,23 +106,27 @@ async function isConfirmed(context: CliContext, { decisions, estimatedBytes }: R
   return confirm(context, `Remove ${countOf(removals(decisions).length, 'image')} (about ${formatBytes(estimatedBytes)})?`);
 }
 
-async function carryOut(
-  context: CliContext,
-  options: CleanOptions,
-  { planned, progress, node }: Planned & { readonly node: BoundNode },
-): Promise<ExitCode> {
+interface PlannedOnRecord {
+  readonly planned: PlannedNode;
+  readonly run: RecordedRun;
+  readonly node: BoundNode;
+}
+
+async function carryOut({ context, options, progress }: Cleaning, { planned, run, node }: PlannedOnRecord): Promise<ExitCode> {
   const { plan } = planned;
   const carriedOut = await carryOutPlan({
     plan,
     runtime: node.runtime,
     listPendingPods: () => Promise.resolve([]),
+    journal: run.journal,
     concurrency: options.concurrency ?? REMOVALS_AT_ONCE,
     perImageTimeoutMs: REMOVAL_TIMEOUT_MS,
     onEvent: progress.onEvent,
     signal: context.signal,
   });
+  run.carriedOut(plan, carriedOut);
   progress.clear();
-  writeDocument(context.stdout, options.output, describeRun(planned, carriedOut), () =>
+  await writeDocument(context.stdout, options.output, describeRun(planned, carriedOut), () =>
     formatOutcomes(plan.decisions, carriedOut.removals, usesColor(context, context.stdout)),
   );
   progress.say(formatRun(plan, carriedOut));

@@ -5,6 +5,7 @@ import { formatBytes } from '../../platform/quantity.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findImages } from '../find-image.ts';
+import { withMemory } from '../bind-history.ts';
 import { withNode } from '../bind-runtime.ts';
 import { makePlan, readRequest } from '../make-plan.ts';
 import { describeDecision, FIGURES } from '../output/describe-decision.ts';
@@ -15,15 +16,18 @@ import type { PlanOptions } from '../parsed-options.ts';
 
 /** `image-cleaner explain IMAGE`: which rule of the decision chain holds for an image, and why those before it do not. */
 export async function explain(context: CliContext, name: string, options: PlanOptions): Promise<ExitCode> {
-  const request = await readRequest(options);
-  return withNode(context, options, async (node) => {
-    const { plan } = await makePlan(context, { request, node, progress: createProgress(context), only: name });
-    const ids = new Set(findImages(plan.facts.images, name).map(({ id }) => id));
-    const explanations = plan.decisions.filter(({ image }) => ids.has(image.id)).map((decision) => explainDecision(decision, plan));
-    const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed }));
-    writeDocument(context.stdout, options.output, document, () => explanations.map(formatExplanation).join('\n'));
-    return EXIT.done;
-  });
+  const request = await readRequest(context, options);
+  const progress = createProgress(context);
+  return withMemory(context, options, { progress, purpose: 'remember' }, (memory) =>
+    withNode(context, options, async (node) => {
+      const { plan } = await makePlan(context, { request, node, memory, ...progress, only: name });
+      const ids = new Set(findImages(plan.facts.images, name).map(({ id }) => id));
+      const explanations = plan.decisions.filter(({ image }) => ids.has(image.id)).map((decision) => explainDecision(decision, plan));
+      const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed }));
+      await writeDocument(context.stdout, options.output, document, () => explanations.map(formatExplanation).join('\n'));
+      return EXIT.done;
+    }),
+  );
 }
 
 interface Explanation {

@@ -29,7 +29,7 @@ export async function list(context: CliContext, options: RuntimeOptions): Promis
   return withNode(context, options, async ({ runtime }) => {
     const inventory = await takeInventory(runtime, context.signal);
     const images = describeInventory(inventory);
-    writeDocument(context.stdout, options.output, { runtime: inventory.runtime, images }, () => formatList(images));
+    await writeDocument(context.stdout, options.output, { runtime: inventory.runtime, images }, () => formatList(images));
     return EXIT.done;
   });
 }
@@ -50,7 +50,10 @@ function describeInventory({ images, containers, sandboxImageReferences }: NodeI
       containers: new Set(users.map((user) => (user.kind === 'pending-pod' ? user.pod : user.containerId))).size,
     };
   };
-  return images.map(describe).sort((a, b) => compareTexts(imageName({ ...a, id: a.imageId }), imageName({ ...b, id: b.imageId })));
+  return images
+    .map((image) => ({ name: imageName(image), listed: describe(image) }))
+    .sort((a, b) => compareTexts(a.name, b.name))
+    .map(({ listed }) => listed);
 }
 
 function formatList(images: readonly ListedImage[]): string {

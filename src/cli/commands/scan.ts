@@ -7,37 +7,42 @@ import { takeInventory } from '../../engine/take-inventory.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { findImages } from '../find-image.ts';
+import { withMemory } from '../bind-history.ts';
 import { withNode } from '../bind-runtime.ts';
 import { bindScanner, scanLimits } from '../bind-scanner.ts';
 import { formatTable } from '../output/format-table.ts';
 import { imageName, printable } from '../output/image-name.ts';
 import { createProgress } from '../output/progress.ts';
 import { writeDocument } from '../output/write-document.ts';
-import type { PolicyOptions, RuntimeOptions, ScannerOptions } from '../parsed-options.ts';
+import type { ScanOptions } from '../parsed-options.ts';
+import { readTrivyServer } from '../read-trivy-server.ts';
 import { readScanPolicy } from '../read-scan-policy.ts';
 
 /** `image-cleaner scan IMAGE…`: scans images, in use or not, and shows what the policy makes of them. Fails when one has no result. */
-export async function scan(
-  context: CliContext,
-  names: readonly string[],
-  options: RuntimeOptions & ScannerOptions & PolicyOptions,
-): Promise<ExitCode> {
+export async function scan(context: CliContext, names: readonly string[], options: ScanOptions): Promise<ExitCode> {
   const policy = await readScanPolicy(options);
-  return withNode(context, options, async (node) => {
-    const { images } = await takeInventory(node.runtime, context.signal);
-    const chosen = [...new Set(names.flatMap((name) => findImages(images, name)))];
-    const results = await scanImages({
-      scanner: bindScanner(context, options, node),
-      runtime: node.runtime,
-      images: chosen,
-      limits: scanLimits(context, options),
-      onEvent: createProgress(context).onEvent,
-      signal: context.signal,
-    });
-    const scanned = chosen.map((image) => describeScan(image, results.get(image.id), { policy, now: context.now() }));
-    writeDocument(context.stdout, options.output, scanned, () => scanned.map(formatScan).join('\n'));
-    return scanned.every(({ result }) => result === 'scanned') ? EXIT.done : EXIT.failed;
-  });
+  const server = await readTrivyServer(context, options);
+  const progress = createProgress(context);
+  return withMemory(context, options, { progress, purpose: 'remember' }, (memory) =>
+    withNode(context, options, async (node) => {
+      const { images } = await takeInventory(node.runtime, context.signal);
+      const chosen = [...new Set(names.flatMap((name) => findImages(images, name)))];
+      const scanner = bindScanner(context, options, { node, memory, server });
+      const scans = scanImages({
+        scanner,
+        records: memory.records,
+        runtime: node.runtime,
+        images: chosen,
+        limits: scanLimits(context, options),
+        onEvent: progress.onEvent,
+        signal: context.signal,
+      });
+      const results = await scans.finally(() => scanner.close());
+      const scanned = chosen.map((image) => describeScan(image, results.get(image.id), { policy, now: context.now() }));
+      await writeDocument(context.stdout, options.output, scanned, () => scanned.map(formatScan).join('\n'));
+      return scanned.every(({ result }) => result === 'scanned') ? EXIT.done : EXIT.failed;
+    }),
+  );
 }
 
 interface ScannedImage {

@@ -3,8 +3,8 @@ import { setImmediate as afterReading, setTimeout as delay } from 'node:timers/p
 import type { CliContext } from '../context.ts';
 
 /** Asks on the terminal; only `y` or `yes` is a yes. The end of input and an interrupt are a no. */
-export async function confirm({ stdin, stderr, signal }: CliContext, question: string): Promise<boolean> {
-  await dropTypedAhead(stdin);
+export async function confirm({ stdin, stderr, signal, interrupt }: CliContext, question: string): Promise<boolean> {
+  await dropTypedAhead(stdin, interrupt);
   if (stdin.readableEnded || stdin.destroyed) return false;
   // Without line editing of its own, so that Ctrl-C is the interrupt that it is everywhere else.
   const readline = createInterface({ input: stdin, output: stderr, terminal: false });
@@ -24,10 +24,15 @@ export async function confirm({ stdin, stderr, signal }: CliContext, question: s
 /** What the terminal holds back, it gives at once when it stops to collect lines. */
 const TYPED_AHEAD_MS = 50;
 
+/** What the terminal makes an interrupt of, except while it gives every key as it is. */
+const CTRL_C = '\u0003';
+
 /** Keys that were pressed before the question, during a scan of an hour perhaps, are no answer to it. */
-async function dropTypedAhead(stdin: CliContext['stdin']): Promise<void> {
+async function dropTypedAhead(stdin: CliContext['stdin'], interrupt: () => void): Promise<void> {
   if (stdin.setRawMode === undefined) return;
-  const drop = (): void => undefined;
+  const drop = (keys: Buffer | string): void => {
+    if (keys.includes(CTRL_C)) interrupt();
+  };
   stdin.setRawMode(true);
   stdin.on('data', drop);
   await delay(TYPED_AHEAD_MS);

@@ -1,18 +1,20 @@
-import { removals as removalsOf, type RemovalPlan } from '../../core/plan-removal.ts';
-import type { CarriedOutPlan, CarriedOutRemoval } from '../../engine/clean-node.ts';
-import type { RemovalOutcome } from '../../engine/removal.ts';
+import type { RunRecord } from '../../api/run-record.ts';
+import type { RemovalPlan } from '../../core/plan-removal.ts';
+import type { CarriedOutPlan } from '../../engine/clean-node.ts';
+import { summariseRemovals } from '../../engine/summarise-run.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import type { PlannedNode } from '../make-plan.ts';
 import { describeDecision } from './describe-decision.ts';
 import { countOf } from './count-of.ts';
 import { OUTCOME_WORDS } from './format-outcome.ts';
-import type { OutputDocument } from './write-document.ts';
+import type { OutputDocument } from './output-document.ts';
 
 /** What `clean -o json` prints of a plan that is not carried out. Fields are added, never renamed. */
 export function describePlan({ plan, warnings }: PlannedNode, dryRun: boolean): OutputDocument {
+  const { images, keep, remove, estimatedBytes } = summariseRemovals(plan, []);
   return {
     dryRun,
-    summary: summarise(plan),
+    summary: { images, keep, remove, estimatedBytes },
     warnings,
     decisions: plan.decisions.map(describeDecision),
   };
@@ -22,11 +24,7 @@ export function describePlan({ plan, warnings }: PlannedNode, dryRun: boolean): 
 export function describeRun({ plan, warnings }: PlannedNode, { removals, filesystem }: CarriedOutPlan): OutputDocument {
   return {
     dryRun: false,
-    summary: {
-      ...summarise(plan),
-      ...Object.fromEntries(OUTCOMES.map((kind) => [FIELDS[kind], count(removals, kind)])),
-      reclaimedBytes: reclaimedBytes(removals),
-    },
+    summary: summariseRemovals(plan, removals),
     warnings,
     decisions: plan.decisions.map(describeDecision),
     removals: removals.map(({ decision, outcome, reclaimedBytes: bytes }) => ({
@@ -41,27 +39,21 @@ export function describeRun({ plan, warnings }: PlannedNode, { removals, filesys
 }
 
 /** One line on what a run came to. */
-export function formatRun({ decisions }: RemovalPlan, { removals, filesystem }: CarriedOutPlan): string {
-  const others = OUTCOMES.filter((kind) => kind !== 'removed' && count(removals, kind) > 0);
-  const rest = others.map((kind) => `, ${String(count(removals, kind))} ${OUTCOME_WORDS[kind]}`).join('');
+export function formatRun(plan: RemovalPlan, { removals, filesystem }: CarriedOutPlan): string {
+  const summary = summariseRemovals(plan, removals);
+  const others = OUTCOMES.filter((kind) => kind !== 'removed' && summary[FIELDS[kind]] > 0);
+  const rest = others.map((kind) => `, ${String(summary[FIELDS[kind]])} ${OUTCOME_WORDS[kind]}`).join('');
   const freed = filesystem === null ? 0 : filesystem.before.usedBytes - filesystem.after.usedBytes;
   const measured = filesystem === null ? '' : `; the filesystem has ${formatBytes(Math.max(freed, 0))} more free`;
-  const removed = `Removed ${String(count(removals, 'removed'))} of ${countOf(decisions.length, 'image')}${rest}`;
-  return `${removed}: about ${formatBytes(reclaimedBytes(removals))} freed${measured}.`;
+  const removed = `Removed ${String(summary.removed)} of ${countOf(summary.images, 'image')}${rest}`;
+  return `${removed}: about ${formatBytes(summary.reclaimedBytes)} freed${measured}.`;
 }
 
-const OUTCOMES: readonly RemovalOutcome['kind'][] = ['removed', 'absent', 'kept', 'failed', 'not-attempted'];
+/** One line on a run that was killed, once it is known what it had done. */
+export function formatSettledRun({ id, startedAt, summary }: RunRecord): string {
+  const removed = countOf(summary?.removed ?? 0, 'image');
+  return `Run ${String(id)} of ${new Date(startedAt).toISOString()} was killed; by what the runtime has now it had removed ${removed}.`;
+}
+
+const OUTCOMES = ['removed', 'absent', 'kept', 'failed', 'not-attempted'] as const;
 const FIELDS = { removed: 'removed', absent: 'absent', kept: 'keptAfterAll', failed: 'failed', 'not-attempted': 'notAttempted' } as const;
-
-function count(removals: readonly CarriedOutRemoval[], kind: RemovalOutcome['kind']): number {
-  return removals.filter(({ outcome }) => outcome.kind === kind).length;
-}
-
-function reclaimedBytes(removals: readonly CarriedOutRemoval[]): number {
-  return removals.reduce((sum, removal) => sum + removal.reclaimedBytes, 0);
-}
-
-function summarise({ decisions, estimatedBytes }: RemovalPlan): Readonly<Record<string, number>> {
-  const remove = removalsOf(decisions).length;
-  return { images: decisions.length, keep: decisions.length - remove, remove, estimatedBytes };
-}

@@ -10,9 +10,9 @@ import { imageName, printable } from './image-name.ts';
 export interface Progress {
   readonly onEvent: OnEvent;
   /** A line that stays. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /** Takes the passing line off the terminal. */
-  clear(): void;
+  readonly clear: () => void;
 }
 
 export function createProgress({ stderr: stream, env }: Pick<CliContext, 'stderr' | 'env'>): Progress {
@@ -27,9 +27,14 @@ export function createProgress({ stderr: stream, env }: Pick<CliContext, 'stderr
   const pass = (line: string): void => {
     if (!live) return;
     clear();
-    stream.write(printable(line).slice(0, Math.max((stream.columns ?? 80) - 1, 1)));
+    stream.write(printable(line).slice(0, Math.max(columnsOf(stream) - 1, 1)));
   };
   return { say, clear, onEvent: (event) => report(event, { say, pass }) };
+}
+
+/** A terminal that does not know its width, as over a serial line, says 0. */
+function columnsOf({ columns = 0 }: CliContext['stderr']): number {
+  return columns > 0 ? columns : 80;
 }
 
 interface Lines {
@@ -43,6 +48,13 @@ function report(event: EngineEvent, { say, pass }: Lines): void {
     case 'inventory-taken': {
       const { images, containers, runtime } = event.inventory;
       say(`${runtime.name} ${runtime.version}: ${countOf(images.length, 'image')}, ${countOf(containers.length, 'container')}`);
+      return;
+    }
+    case 'verdicts-known': {
+      const { reused, evaluated } = event;
+      const again =
+        evaluated === 0 ? '' : `, ${String(evaluated)} of them judged again by the database of ${event.scanner.databaseUpdatedAt ?? 'now'}`;
+      say(`Verdicts known from earlier scans: ${String(reused + evaluated)}${again}`);
       return;
     }
     case 'scan-started': {

@@ -1,11 +1,12 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { writeDocument, type OutputDocument, type OutputFormat } from './write-document.ts';
+import type { OutputDocument } from './output-document.ts';
+import { writeDocument, type OutputFormat } from './write-document.ts';
 
-function written(format: OutputFormat, document: OutputDocument): string {
+async function written(format: OutputFormat, document: OutputDocument): Promise<string> {
   const stream = new PassThrough();
-  writeDocument(stream, format, document, () => 'the table\n');
+  await writeDocument(stream, format, document, () => 'the table\n');
   stream.end();
   return String(stream.read());
 }
@@ -17,15 +18,40 @@ describe('writeDocument', () => {
     [],
   ];
 
-  test('writes JSON as JSON.stringify does', () => {
-    for (const document of documents) expect(written('json', document)).toBe(`${JSON.stringify(document, null, 2)}\n`);
+  test('writes JSON as JSON.stringify does', async () => {
+    for (const document of documents) expect(await written('json', document)).toBe(`${JSON.stringify(document, null, 2)}\n`);
   });
 
-  test('writes YAML that reads back as it was', () => {
-    for (const document of documents) expect(parse(written('yaml', document))).toEqual(document);
+  test('writes YAML that reads back as it was', async () => {
+    for (const document of documents) expect(parse(await written('yaml', document))).toEqual(document);
   });
 
-  test('writes the table of the caller', () => {
-    expect(written('table', {})).toBe('the table\n');
+  test('writes no character that a terminal takes for a command, or that hides in a text, and reads back as it was', async () => {
+    const texts = [
+      'a\u001b[31m',
+      'a\u009b1m',
+      'rtl\u202egpj',
+      '\ufeffx',
+      'x\u007f',
+      'a\u2028b\nc',
+      'half \ud800',
+      'tag \u{e0041}',
+      'a: b\ttab',
+      'ä 😀',
+    ];
+    const document = { text: texts.join(' '), texts, nested: [{ texts }] };
+    for (const [format, read] of [
+      ['json', (json: string): unknown => JSON.parse(json)],
+      ['yaml', (yaml: string): unknown => parse(yaml)],
+    ] as const) {
+      const text = await written(format, document);
+      expect(text.replaceAll(/[\n\t]/g, '')).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      expect(text).toContain('ä 😀');
+      expect(read(text)).toEqual(document);
+    }
+  });
+
+  test('writes the table of the caller', async () => {
+    expect(await written('table', {})).toBe('the table\n');
   });
 });

@@ -1,19 +1,41 @@
-import { stringify } from 'yaml';
 import type { OutputStream } from '../context.ts';
+import { escaped } from './escaped.ts';
+import { isList, type OutputDocument } from './output-document.ts';
 
 export const OUTPUT_FORMATS = ['table', 'json', 'yaml'] as const;
 export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
-export type OutputDocument = Readonly<Record<string, unknown>> | readonly unknown[];
-
 /** Writes a document in the chosen format; `table` is the caller's own. */
-export function writeDocument(stdout: OutputStream, format: OutputFormat, document: OutputDocument, table: () => string): void {
-  if (format === 'table') {
-    stdout.write(table());
-    return;
+export async function writeDocument(
+  stdout: OutputStream,
+  format: OutputFormat,
+  document: OutputDocument,
+  table: () => string,
+): Promise<void> {
+  switch (format) {
+    case 'table':
+      stdout.write(table());
+      return;
+    case 'json':
+      for (const piece of jsonPieces(document)) stdout.write(escaped(piece));
+      return;
+    case 'yaml': {
+      const { yamlPieces } = await loadYaml();
+      for (const piece of yamlPieces(document)) stdout.write(piece);
+    }
   }
-  for (const piece of format === 'json' ? jsonPieces(document) : yamlPieces(document)) stdout.write(piece);
 }
+
+/**
+ * Loads what a format takes that others do not. To be called before the work: that may take a day, and by its end the program's files may have
+ * been replaced.
+ */
+export async function loadFormat(format: OutputFormat): Promise<void> {
+  if (format === 'yaml') await loadYaml();
+}
+
+/** The one place that does, since Node looks for the file again for each. */
+const loadYaml = () => import('./yaml-pieces.ts');
 
 /**
  * As `JSON.stringify(document, null, 2)`, in pieces of one item of a list each: with the findings of thousands of images the whole is
@@ -43,25 +65,4 @@ function* jsonList(items: readonly unknown[], indent: string): Generator<string>
 /** No string in JSON holds a line break, so each one found is between its parts. */
 function indented(value: unknown, indent: string): string {
   return JSON.stringify(value, null, 2).replaceAll('\n', `\n${indent}`);
-}
-
-const YAML_OPTIONS = { aliasDuplicateObjects: false, indentSeq: false } as const;
-
-function* yamlPieces(document: OutputDocument): Generator<string> {
-  if (isList(document)) {
-    if (document.length === 0) yield '[]\n';
-    for (const item of document) yield stringify([item], YAML_OPTIONS);
-    return;
-  }
-  for (const [key, value] of Object.entries(document)) {
-    if (!isList(value) || value.length === 0) yield stringify({ [key]: value }, YAML_OPTIONS);
-    else {
-      yield `${key}:\n`;
-      for (const item of value) yield stringify([item], YAML_OPTIONS);
-    }
-  }
-}
-
-function isList(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value);
 }

@@ -139,12 +139,18 @@ function firstPattern(patterns: RepositoryPatterns | undefined, subject: Subject
 
 function firstRule(rules: readonly Rule[] | undefined, subject: Subject, before: number): number {
   if (rules === undefined) return before;
-  for (const { order, repository, version } of rules) {
-    if (order >= before) return before;
-    if (repository !== null && !repository(subject.components)) continue;
-    if (subject.references.some((reference) => matchesVersion(version, reference))) return order;
+  for (const rule of rules) {
+    if (rule.order >= before) return before;
+    if (rule.repository !== null && !rule.repository(subject.components)) continue;
+    if (matchesAnyVersion(rule.version, subject.references)) return rule.order;
   }
   return before;
+}
+
+/** A loop of its own: a function made for each image and rule is what a plan would spend most of its memory on. */
+function matchesAnyVersion(version: VersionPattern, references: readonly ImageReference[]): boolean {
+  for (const reference of references) if (matchesVersion(version, reference)) return true;
+  return false;
 }
 
 function firstKey(orders: ReadonlyMap<string, number>, keys: readonly string[], before: number): number {

@@ -1,5 +1,6 @@
 import { parseRepositoryPattern, type RepositoryPattern } from './exclusion-repository.ts';
 import { parseTagPattern, type VersionPattern } from './exclusion-tag.ts';
+import { findLoneRegistry } from './lone-registry.ts';
 import { DIGEST_FORMS, findDigestFault, isMalformedDigest, parseDigest, quote } from '../reference.ts';
 
 /** One entry of an exclusion list. */
@@ -56,16 +57,14 @@ function findEntryFault(text: string): string | null {
   if (isMalformedDigest(text)) return `it is no digest: ${DIGEST_FORMS} are needed`;
   if (SHORT_ID.test(text))
     return `it looks like the beginning of an image id: give all 64 digits, or "${text}:*" for a repository of that name`;
-  const host = text.includes('/') ? null : LONE_HOST.exec(text);
-  return host === null
+  const registry = text.includes('/') ? null : findLoneRegistry(text);
+  return registry === null
     ? null
-    : `it looks like a registry: write "${text}/*" for all in it, or "docker.io/library/${text}" for a repository of that name`;
+    : `it looks like a registry: write "${registry}/*" for all in it, or "docker.io/library/${text}" for a repository of that name`;
 }
 
 /** What lists and tables show of an image id. Read as a name it would protect nothing. */
 const SHORT_ID = /^[0-9a-f]{12,63}$/;
-/** A host, perhaps with its port, and nothing below it. */
-const LONE_HOST = /^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?$/i;
 
 interface EntryParts {
   readonly repository: string;

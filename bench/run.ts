@@ -1,0 +1,147 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+import { requireRoot } from '../lab/lab-error.ts';
+import { runAttached } from '../lab/run-attached.ts';
+import type { Benchmark } from './benchmark.ts';
+import { newDatabase } from './benchmarks/new-database.ts';
+import { planning } from './benchmarks/planning.ts';
+import { removal } from './benchmarks/removal.ts';
+import { scanning } from './benchmarks/scanning.ts';
+import { secondRun } from './benchmarks/second-run.ts';
+import { smallMemory } from './benchmarks/small-memory.ts';
+import { start } from './benchmarks/start.ts';
+import type { BenchmarkResult } from './figure.ts';
+import { formatMissed, formatResults } from './format-results.ts';
+import { findMissedBudgets } from './judge.ts';
+import { startBenchNode } from './node-with-images.ts';
+import { MeasuredNode } from './run-measured.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [start, planning, removal, scanning, secondRun, newDatabase, smallMemory];
+const USAGE = `Usage: npm run bench -- [NAME…] [OPTION…]
+
+Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all if none is given.
+
+  --images N        images on the node (default: 200, which the budgets are for)
+  --effort X        more or fewer rounds (default: 1)
+  --out FILE        the results as JSON (default: bench/results/latest.json)
+  --markdown        tables in Markdown
+  --no-budgets      do not hold the figures against their budgets
+  --budget-scale X  multiply every budget, to see them fail
+
+Ends with 1 when a figure is over its budget.
+`;
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+interface Settings {
+  readonly benchmarks: readonly Benchmark[];
+  readonly images: number;
+  readonly effort: number;
+  readonly out: string;
+  readonly format: 'text' | 'markdown';
+  /** null: nothing is held against a budget. */
+  readonly budgetScale: number | null;
+}
+
+async function bench(settings: Settings): Promise<number> {
+  requireRoot('npm run bench');
+  const startedAt = new Date().toISOString();
+  await runAttached(process.execPath, [join(root, 'scripts/build.ts')]);
+  const directory = await mkdtemp(join(tmpdir(), 'image-cleaner-bench-programs-'));
+  const results: BenchmarkResult[] = [];
+  try {
+    await bundleWorkloads(directory);
+    const measured = await MeasuredNode.create(directory);
+    for (const benchmark of settings.benchmarks) {
+      await using node = await startBenchNode(settings.images, say);
+      const result = await benchmark.run({
+        node,
+        measured,
+        cli: join(root, 'dist/image-cleaner.mjs'),
+        workload: (name) => join(directory, `${name}.mjs`),
+        effort: settings.effort,
+      });
+      say(`${result.name}: ${result.title}`);
+      results.push(result);
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  const missed = settings.budgetScale === null ? [] : findMissedBudgets(results, settings.budgetScale);
+  process.stdout.write(`${formatResults(results, settings.format)}\n`);
+  for (const miss of missed) say(formatMissed(miss));
+  await mkdir(dirname(settings.out), { recursive: true });
+  await writeFile(
+    settings.out,
+    JSON.stringify({ startedAt, machine: describeMachine(), images: settings.images, results, missed }, null, 2),
+  );
+  return missed.length > 0 ? 1 : 0;
+}
+
+/** As the command line is: a process that loads TypeScript takes its time and memory for that. */
+async function bundleWorkloads(outdir: string): Promise<void> {
+  await build({
+    absWorkingDir: root,
+    entryPoints: ['bench/workloads/*.ts'],
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    logLevel: 'warning',
+    // Some packages are CommonJS and call require for Node's own modules.
+    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  });
+}
+
+function describeMachine(): Record<string, unknown> {
+  return { processor: cpus()[0]?.model ?? '', processors: availableParallelism(), memoryBytes: totalmem(), node: process.version };
+}
+
+function readSettings(args: readonly string[]): Settings | null {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      images: { type: 'string', default: '200' },
+      effort: { type: 'string', default: '1' },
+      out: { type: 'string', default: join(root, 'bench/results/latest.json') },
+      markdown: { type: 'boolean', default: false },
+      'no-budgets': { type: 'boolean', default: false },
+      'budget-scale': { type: 'string', default: '1' },
+    },
+  });
+  const [images, effort, scale] = [values.images, values.effort, values['budget-scale']].map(Number) as [number, number, number];
+  const isKnown = positionals.every((name) => BENCHMARKS.some((benchmark) => benchmark.name === name));
+  if (!isKnown || !(Number.isInteger(images) && images > 0) || !(effort > 0) || !(scale > 0)) return null;
+  return {
+    benchmarks: BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+    images,
+    effort,
+    out: values.out,
+    format: values.markdown ? 'markdown' : 'text',
+    budgetScale: values['no-budgets'] ? null : scale,
+  };
+}
+
+function parseCommandLine(): Settings | null {
+  try {
+    return readSettings(process.argv.slice(2));
+  } catch {
+    return null;
+  }
+}
+
+const settings = parseCommandLine();
+if (settings === null) {
+  process.stderr.write(USAGE);
+  process.exitCode = 2;
+} else {
+  process.exitCode = await bench(settings);
+}

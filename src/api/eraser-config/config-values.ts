@@ -1,0 +1,122 @@
+import * as z from 'zod';
+import { nearestKey } from './nearest-key.ts';
+
+/** The schemas that a configuration is made of. Every message names the value and what is allowed; the path is put before it. */
+
+export type ParsedText<Value> =
+  { readonly ok: true; readonly value: Value } | { readonly ok: false; /** What is allowed. */ readonly message: string };
+
+/** How texts are read; arguments, so that this room needs no other. */
+export interface TextParsers {
+  /** To milliseconds. */
+  readonly duration: (text: string) => ParsedText<number>;
+  /** A Kubernetes quantity. */
+  readonly quantity: (text: string) => ParsedText<number>;
+  /** One YAML document to plain values; null when it is empty. */
+  readonly yaml: (text: string) => ParsedText<unknown>;
+}
+
+interface ValueIssue {
+  readonly input?: unknown;
+}
+
+export const isNot =
+  (allowed: string) =>
+  ({ input }: ValueIssue): string =>
+    input === undefined ? `is missing; it must be ${allowed}` : `${showValue(input)} is not ${allowed}`;
+
+const LONGEST_SHOWN = 60;
+
+function showValue(value: unknown): string {
+  if (value === null) return 'an empty value';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : JSON.stringify(value);
+  return shorten(text);
+}
+
+/** What a file says, for a message. */
+export function shorten(given: string): string {
+  return given.length > LONGEST_SHOWN ? `${given.slice(0, LONGEST_SHOWN)}…` : given;
+}
+
+/** Absent, or without a value as in `request:` with all lines below it commented out: then the default holds, as in Eraser. */
+export function orElse<Schema extends z.ZodType, Default>(schema: Schema, byDefault: Default) {
+  return schema.nullish().transform((value) => value ?? byDefault);
+}
+
+export interface SectionOptions {
+  /** What to say of a key that is not there, rather than the nearest one that is. */
+  readonly hints?: Readonly<Record<string, string>>;
+  readonly allowed?: string;
+}
+
+/** A mapping whose keys are all known; absent, it is that of all defaults. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape, options: SectionOptions = {}) {
+  const object = z.strictObject(shape, { error: (issue) => explainMapping(issue, Object.keys(shape), options) });
+  return object.nullish().transform((value) => value ?? object.parse({}));
+}
+
+/** One line per unknown key, in the order of the issue's keys. */
+export function explainMapping(issue: z.core.$ZodRawIssue, known: readonly string[], options: SectionOptions): string {
+  if (issue.code !== 'unrecognized_keys') return isNot(options.allowed ?? 'a mapping')(issue);
+  return issue.keys.map((key) => explainUnknownKey(key, known, options.hints ?? {})).join('\n');
+}
+
+function explainUnknownKey(key: string, known: readonly string[], hints: Readonly<Record<string, string>>): string {
+  const hint = Object.hasOwn(hints, key) ? hints[key] : undefined;
+  if (hint !== undefined) return `unknown; ${hint}`;
+  const nearest = nearestKey(key, known);
+  return nearest === null ? `unknown; known are ${known.join(', ')}` : `unknown; did you mean ${nearest}?`;
+}
+
+export const flag = z.boolean({ error: isNot('true or false') });
+
+export const text = z.string({ error: isNot('a text; put numbers and the like in quotes') });
+
+export const filledText = text.min(1, { error: 'is empty' });
+
+export function numberBetween(least: number, most: number) {
+  const error = isNot(`a number from ${least} to ${most}`);
+  return z.number({ error }).min(least, { error }).max(most, { error });
+}
+
+export function wholeNumberBetween(least: number, most: number) {
+  const error = isNot(`a whole number from ${least} to ${most}`);
+  return z.int({ error }).min(least, { error }).max(most, { error });
+}
+
+/** One of some words, in any case. */
+export function word<const Word extends string>(words: readonly Word[], note = '') {
+  const allowed = `one of ${words.join(', ')}${note}`;
+  return z.string({ error: isNot(allowed) }).transform((given, context) => {
+    const found = words.find((candidate) => candidate.toLowerCase() === given.toLowerCase());
+    if (found === undefined) context.addIssue({ code: 'custom', message: isNot(allowed)({ input: given }) });
+    return found ?? z.NEVER;
+  });
+}
+
+export function listOf<Item extends z.ZodType>(item: Item) {
+  return z.array(item, { error: isNot('a list') });
+}
+
+export function duration(parsers: TextParsers) {
+  return z.string({ error: isNot('a duration with its unit, such as 24h or 90m') }).transform((given, context) => {
+    const parsed = parsers.duration(given);
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a duration')({ input: given })}. ${parsed.message}` });
+    return parsed.ok ? parsed.value : z.NEVER;
+  });
+}
+
+export function durationAboveZero(parsers: TextParsers) {
+  return duration(parsers).refine((ms) => ms > 0, { error: isNot('a duration longer than zero') });
+}
+
+export function quantity(parsers: TextParsers) {
+  const isGiven = (value: unknown): value is string | number => typeof value === 'string' || typeof value === 'number';
+  return z.custom<string | number>(isGiven, { error: isNot('a quantity, such as 500Mi') }).transform((given, context) => {
+    const parsed = parsers.quantity(String(given));
+    if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a quantity')({ input: given })}. ${parsed.message}` });
+    return parsed.ok ? parsed.value : z.NEVER;
+  });
+}

@@ -1,0 +1,96 @@
+import type { RunRecord } from '../../api/run-record.ts';
+import { referenceKeys } from '../../core/image-index.ts';
+import type { History, ImageQuery } from '../../store/history.ts';
+import { openHistory } from '../../store/open-history.ts';
+import { historyPath } from '../bind-history.ts';
+import { badUsage, CliError } from '../cli-error.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { describeImageDecision, describeRecordedDecision, describeRecordedRun, type ImageDecision } from '../output/describe-history.ts';
+import { formatImageHistory, formatRecordedRun, formatRuns } from '../output/format-history.ts';
+import { writeDocument } from '../output/write-document.ts';
+import type { HistoryCommandOptions } from '../parsed-options.ts';
+
+/** `image-cleaner history [RUN]` and `history --image REF`: what was removed and what stayed, when, why, and how many bytes it freed. */
+export async function history(context: CliContext, runId: number | undefined, options: HistoryCommandOptions): Promise<ExitCode> {
+  if (runId !== undefined && options.image !== undefined)
+    throw badUsage(`Run ${String(runId)} and --image exclude each other: --image shows all runs.`);
+  const opened = await openHistory({
+    path: historyPath(context, options),
+    now: context.now,
+    bootClock: context.machine.bootClock,
+    onWarning: (message) => context.stderr.write(`Warning: ${message}\n`),
+    readOnly: true,
+  });
+  try {
+    const show = { context, options, history: opened };
+    if (options.image !== undefined) await showImage(show, options.image);
+    else if (runId !== undefined) await showRun(show, runId);
+    else await showRuns(show);
+    return EXIT.done;
+  } finally {
+    await opened.close();
+  }
+}
+
+interface Show {
+  readonly context: CliContext;
+  readonly options: HistoryCommandOptions;
+  readonly history: History;
+}
+
+async function showRuns({ context, options, history: opened }: Show): Promise<void> {
+  const { since, until, limit = RUNS_SHOWN } = options;
+  const bound = ({ at, ago }: NonNullable<typeof since>): number => at ?? context.now() - (ago ?? 0);
+  const runs = await opened.listRuns({
+    limit,
+    ...(since === undefined ? {} : { since: bound(since) }),
+    ...(until === undefined ? {} : { until: bound(until) }),
+  });
+  await writeDocument(context.stdout, options.output, runs.map(describeRecordedRun), () => formatRuns(runs));
+}
+
+const RUNS_SHOWN = 20;
+
+async function showRun({ context, options, history: opened }: Show, runId: number): Promise<void> {
+  const run = await opened.readRun(runId);
+  if (run === null) {
+    throw new CliError({
+      code: 'not-found',
+      message: `the history has no run ${String(runId)}`,
+      hint: '`image-cleaner history` lists them.',
+    });
+  }
+  const decisions = await opened.readDecisions(runId);
+  const document = { ...describeRecordedRun(run), decisions: decisions.map(describeRecordedDecision) };
+  await writeDocument(context.stdout, options.output, document, () => formatRecordedRun(run, decisions));
+}
+
+async function showImage({ context, options, history: opened }: Show, name: string): Promise<void> {
+  const decisions = await opened.readImageDecisions({ ...imageQuery(name), limit: options.limit ?? DECISIONS_SHOWN });
+  if (decisions.length === 0) {
+    throw new CliError({
+      code: 'not-found',
+      message: `the history knows no image named "${name}"`,
+      hint: 'An image is named by tag, digest, id or the beginning of an id (four characters or more).',
+    });
+  }
+  const runs = new Map<number, RunRecord>();
+  for (const { runId } of decisions) {
+    const run = runs.has(runId) ? null : await opened.readRun(runId);
+    if (run !== null) runs.set(runId, run);
+  }
+  const dated = decisions.map((decision): ImageDecision => ({ decision, startedAt: runs.get(decision.runId)?.startedAt ?? null }));
+  await writeDocument(context.stdout, options.output, dated.map(describeImageDecision), () => formatImageHistory(dated));
+}
+
+/** Three years of daily runs. */
+const DECISIONS_SHOWN = 1000;
+
+/** All that the text may mean: the images of one name may have been several over time. */
+function imageQuery(name: string): Omit<ImageQuery, 'limit'> {
+  const bare = name.replace(/^sha256:/, '');
+  const names = referenceKeys(name);
+  if (!/^[0-9a-f]{4,64}$/.test(bare)) return { names };
+  return { names: [...names, ...names.map((key) => `sha256:${key}`)], idPrefix: bare };
+}

@@ -1,0 +1,35 @@
+/**
+ * What came of a check. `problem`: runs that remove images would fail or do harm. `warning`: they work, but less well than they could.
+ * `skipped`: it cannot be told.
+ */
+export const CHECK_STATUSES = ['ok', 'warning', 'problem', 'skipped'] as const;
+export type CheckStatus = (typeof CHECK_STATUSES)[number];
+
+export interface Finding {
+  readonly status: CheckStatus;
+  /** A sentence or two. */
+  readonly found: string;
+  /** What to do, as sentences; null: nothing. */
+  readonly advice: string | null;
+}
+
+export interface Check extends Finding {
+  /** `vulnerability-database`: does not change from version to version. */
+  readonly id: string;
+}
+
+export function ok(found: string): Finding {
+  return { status: 'ok', found, advice: null };
+}
+
+export function warning(found: string, advice: string): Finding {
+  return { status: 'warning', found, advice };
+}
+
+export function problem(found: string, advice: string): Finding {
+  return { status: 'problem', found, advice };
+}
+
+export function skipped(found: string): Finding {
+  return { status: 'skipped', found, advice: null };
+}

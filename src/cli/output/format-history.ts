@@ -1,0 +1,155 @@
+import type { DecisionRecord, RemovalState, RunRecord } from '../../api/run-record.ts';
+import { formatReason } from '../../core/format-reason.ts';
+import { formatDuration } from '../../platform/duration.ts';
+import { formatBytes } from '../../platform/quantity.ts';
+import { FIGURES } from './describe-decision.ts';
+import { formatTime, type ImageDecision } from './describe-history.ts';
+import { OUTCOME_WORDS } from './format-outcome.ts';
+import { formatTable } from './format-table.ts';
+import { imageName, printable, shortId } from './image-name.ts';
+
+/** Runs as a table, newest first. */
+export function formatRuns(runs: readonly RunRecord[]): string {
+  const rows = runs.map(({ id, startedAt, endedAt, state, mode, summary, message }) => [
+    String(id),
+    formatSeconds(startedAt),
+    endedAt === null ? '-' : formatDuration(wholeSeconds(endedAt - startedAt)),
+    mode,
+    state,
+    ...(summary === null
+      ? ['-', '-', '-', '-', '-']
+      : [
+          String(summary.images),
+          String(summary.removed),
+          String(summary.failed),
+          formatBytes(summary.reclaimedBytes),
+          String(summary.scanned),
+        ]),
+    printable(
+      firstLine(message ?? (summary === null || summary.notAttempted === 0 ? '' : `${String(summary.notAttempted)} not attempted`)),
+    ),
+  ]);
+  return formatTable(['RUN', 'STARTED', 'TOOK', 'MODE', 'STATE', 'IMAGES', 'REMOVED', 'FAILED', 'FREED', 'SCANNED', 'MESSAGE'], rows);
+}
+
+/** One run: what is known of it, then its decisions, what went first. */
+export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRecord[]): string {
+  const facts: readonly (readonly [string, string])[] = [
+    ['Run', `${String(run.id)}, ${run.mode}, ${run.state}`],
+    ['Started', `${formatTime(run.startedAt)} by ${run.user} on ${run.host} (image-cleaner ${run.version}, process ${String(run.pid)})`],
+    ['Ended', run.endedAt === null ? '-' : formatTime(run.endedAt)],
+    ['Runtime', `${run.runtime === null ? '' : `${run.runtime.name} ${run.runtime.version} at `}${run.runtimeEndpoint}`],
+    ['Scanner', formatScanner(run)],
+    ['Command', run.command.join(' ')],
+    ...(run.message === null ? [] : [['Message', run.message] as const]),
+    ...(run.summary === null
+      ? []
+      : [
+          [
+            'Freed',
+            `about ${formatBytes(run.summary.reclaimedBytes)} by ${String(run.summary.removed)} of ${String(run.summary.images)} images`,
+          ] as const,
+        ]),
+  ];
+  const head = facts.map(([name, value]) => `${`${name}:`.padEnd(9)} ${printable(value)}\n`).join('');
+  const order = (record: DecisionRecord): number => (record.removal === null ? 1 : 0);
+  const rows = decisions
+    .toSorted((a, b) => order(a) - order(b))
+    .map((record) => [
+      formatOutcome(record),
+      imageName(imageOf(record)),
+      shortId(record.imageId),
+      formatBytes(record.sizeBytes),
+      formatFreed(record),
+      formatWhy(record),
+    ]);
+  return rows.length === 0 ? head : `${head}\n${formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows)}`;
+}
+
+/** All that was ever decided on an image, newest first; runs that kept it for the same reason are one line. */
+export function formatImageHistory(decisions: readonly ImageDecision[]): string {
+  const rows = groupsOf(decisions).map(({ newest, oldest }) => {
+    const { decision } = newest;
+    const [first, last] = [oldest.decision.runId, decision.runId];
+    return [
+      first === last ? String(last) : `${String(first)}-${String(last)}`,
+      newest.startedAt === null ? '-' : formatSeconds(newest.startedAt),
+      formatOutcome(decision),
+      imageName(imageOf(decision)),
+      shortId(decision.imageId),
+      formatFreed(decision),
+      formatWhy(decision, Number.POSITIVE_INFINITY),
+    ];
+  });
+  return formatTable(['RUN', 'STARTED', 'OUTCOME', 'IMAGE', 'ID', 'FREED', 'REASON'], rows);
+}
+
+interface Group {
+  readonly newest: ImageDecision;
+  oldest: ImageDecision;
+}
+
+function groupsOf(decisions: readonly ImageDecision[]): Group[] {
+  const groups: Group[] = [];
+  /** The last group of each image: others may lie between its runs. */
+  const open = new Map<string, Group>();
+  for (const item of decisions) {
+    const group = open.get(item.decision.imageId);
+    if (group !== undefined && isAlike(group.newest.decision, item.decision)) {
+      group.oldest = item;
+      continue;
+    }
+    const started = { newest: item, oldest: item };
+    open.set(item.decision.imageId, started);
+    groups.push(started);
+  }
+  return groups;
+}
+
+function isAlike(a: DecisionRecord, b: DecisionRecord): boolean {
+  const isSame = a.ruling.reason.code === b.ruling.reason.code && imageName(imageOf(a)) === imageName(imageOf(b));
+  return a.removal === null && b.removal === null && isSame;
+}
+
+function imageOf({ imageId, repoTags, repoDigests }: DecisionRecord): {
+  id: string;
+  repoTags: readonly string[];
+  repoDigests: readonly string[];
+} {
+  return { id: imageId, repoTags, repoDigests };
+}
+
+const STATE_WORDS: Readonly<Record<RemovalState, string>> = { ...OUTCOME_WORDS, planned: 'planned', 'in-hand': 'in hand' };
+
+function formatOutcome({ removal }: DecisionRecord): string {
+  return removal === null ? 'kept' : STATE_WORDS[removal.state];
+}
+
+function formatFreed({ removal }: DecisionRecord): string {
+  return removal?.state === 'removed' ? formatBytes(removal.reclaimedBytes) : '-';
+}
+
+function formatWhy({ ruling, removal }: DecisionRecord, mostFindings?: number): string {
+  const why = formatReason(ruling, FIGURES, mostFindings);
+  if (removal === null) return printable(why);
+  const { state, message, keptBy } = removal;
+  const after = message ?? (keptBy === null ? null : formatReason({ reason: keptBy }, FIGURES));
+  return printable(after === null ? why : `${why}; ${STATE_WORDS[state]}: ${after}`);
+}
+
+function formatScanner({ scanner }: RunRecord): string {
+  if (scanner === null) return 'none was needed';
+  return `${scanner.name} ${scanner.version}${scanner.databaseUpdatedAt === null ? '' : `, database of ${scanner.databaseUpdatedAt}`}`;
+}
+
+function formatSeconds(ms: number): string {
+  return `${formatTime(ms).slice(0, 19)}Z`;
+}
+
+function wholeSeconds(ms: number): number {
+  return Math.ceil(Math.max(ms, 0) / 1000) * 1000;
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? '';
+}

@@ -1,0 +1,63 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { historyError } from './history-error.ts';
+
+/** `ICLH` in a file's header: a history of Image Cleaner, and no other program's file. */
+const APPLICATION_ID = 0x49434c48;
+
+/**
+ * Which migrations the file has had; 0: it is new. Changes nothing.
+ * @throws HistoryError `newer` or `foreign`
+ */
+export function checkVersion(database: DatabaseSync, path: string, latest: number): number {
+  const version = readPragma(database, 'user_version');
+  const application = readPragma(database, 'application_id');
+  const isEmpty = database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined;
+  if (application !== APPLICATION_ID && !(isEmpty && application === 0 && version === 0)) {
+    throw historyError('foreign', `the history ${path} is a file of another program`);
+  }
+  if (version > latest) {
+    throw historyError(
+      'newer',
+      `the history ${path} was made by a newer image-cleaner (version ${version} of the file, ${latest} is known here)`,
+    );
+  }
+  return version;
+}
+
+/** Brings the file up to date. Two processes may do so at once: the second finds nothing left to do. */
+export function migrate(database: DatabaseSync, path: string, migrations: readonly string[]): void {
+  // Both take effect only before the first table; the second process finds them done.
+  database.exec('PRAGMA auto_vacuum = incremental');
+  switchToWal(database);
+  for (;;) {
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      const version = checkVersion(database, path, migrations.length);
+      const migration = migrations[version];
+      if (migration !== undefined) {
+        database.exec(migration);
+        database.exec(`PRAGMA user_version = ${version + 1}; PRAGMA application_id = ${APPLICATION_ID}`);
+      }
+      database.exec('COMMIT');
+      if (migration === undefined) return;
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+/** With a write-ahead log readers go on beside a writer, and a commit is one write to the end of a file. In memory there is none. */
+function switchToWal(database: DatabaseSync): void {
+  if (database.prepare('PRAGMA journal_mode').get()?.['journal_mode'] === 'wal') return;
+  try {
+    database.exec('PRAGMA journal_mode = wal');
+  } catch (error) {
+    // Two processes that switch at once do not wait for each other: the first has done it.
+    if (database.prepare('PRAGMA journal_mode').get()?.['journal_mode'] !== 'wal') throw error;
+  }
+}
+
+function readPragma(database: DatabaseSync, name: 'user_version' | 'application_id'): number {
+  return Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+}

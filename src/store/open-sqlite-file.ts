@@ -1,0 +1,123 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { historyError, type HistoryErrorCode } from './history-error.ts';
+import { checkVersion, migrate } from './migrate.ts';
+import { MIGRATIONS } from './migrations.ts';
+import { makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.ts';
+import { asHistoryError } from './sqlite-error.ts';
+
+/** How long a writer waits for another. Writes are short: what takes longer, such as pruning, is done in small pieces. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/**
+ * Opens the file for reading and writing, makes it where there is none, and migrates it.
+ * @throws HistoryError
+ */
+export function openSqliteFile(path: string, migrations = MIGRATIONS): DatabaseSync {
+  makeFile(path);
+  return openAs(path, () => {
+    const attempt = (exclusive: boolean): DatabaseSync =>
+      using(new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }), (database) => {
+        if (exclusive) database.exec('PRAGMA locking_mode = exclusive');
+        const version = checkVersion(database, path, migrations.length);
+        database.exec(
+          'PRAGMA synchronous = normal; PRAGMA temp_store = memory; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = on',
+        );
+        if (version < migrations.length) migrate(database, path, migrations);
+      });
+    try {
+      return attempt(false);
+    } catch (error) {
+      if (asHistoryError(error, path).code !== 'full') throw error;
+      // Without space even reading fails, since readers share an index in a file beside; whoever has the history to himself keeps it in memory.
+      return attempt(true);
+    }
+  });
+}
+
+/**
+ * Opens the file for reading. Makes and changes nothing; a missing file is an empty history.
+ * @throws HistoryError
+ */
+export function openSqliteFileReadOnly(path: string): DatabaseSync {
+  const size = regularFileSize(path);
+  if (size === null || size === 0) return emptyHistory(path);
+  checkAccess(path, constants.R_OK, 'unreadable');
+  return openAs(path, () => {
+    const attempt = (location: string | URL): DatabaseSync =>
+      using(new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), (database) => {
+        const version = checkVersion(database, path, MIGRATIONS.length);
+        if (version < MIGRATIONS.length) throw historyError('older', `the history ${path} was made by an older image-cleaner`);
+      });
+    try {
+      return attempt(path);
+    } catch (error) {
+      // Readers share an index in a file beside, which cannot be made here; without it only a file that nobody writes to can be read.
+      const isBeside = ['unreadable', 'read-only'].includes(asHistoryError(error, path).code);
+      if (!isBeside || (regularFileSize(`${path}-wal`) ?? 0) > 0) throw error;
+      const location = pathToFileURL(path);
+      location.searchParams.set('immutable', '1');
+      return attempt(location);
+    }
+  });
+}
+
+function emptyHistory(path: string): DatabaseSync {
+  const database = new DatabaseSync(':memory:');
+  migrate(database, path, MIGRATIONS);
+  return database;
+}
+
+function openAs(path: string, open: () => DatabaseSync): DatabaseSync {
+  try {
+    return open();
+  } catch (error) {
+    throw asHistoryError(error, path);
+  }
+}
+
+/** Closes what was opened when the work on it fails. */
+function using(database: DatabaseSync, work: (database: DatabaseSync) => void): DatabaseSync {
+  try {
+    work(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function makeFile(path: string): void {
+  try {
+    makeFileIfMissing(path);
+  } catch (error) {
+    // A folder that cannot be made on a filesystem mounted for reading is told as a missing one.
+    if (isErrno(error) && error.code === 'ENOENT') checkAccess(nearestFolder(path), constants.W_OK, 'read-only', path);
+    throw asHistoryError(error, path);
+  }
+  regularFileSize(path);
+  checkAccess(path, constants.R_OK, 'unreadable');
+  checkAccess(path, constants.W_OK, 'read-only');
+  checkAccess(dirname(path), constants.W_OK, 'read-only', path);
+  requireOwnFile(path);
+}
+
+function nearestFolder(path: string): string {
+  const folder = dirname(path);
+  return folder === path || existsSync(folder) ? folder : nearestFolder(folder);
+}
+
+function checkAccess(path: string, mode: number, code: HistoryErrorCode, history = path): void {
+  try {
+    accessSync(path, mode);
+  } catch (error) {
+    const what = mode === constants.W_OK ? 'cannot be written to' : 'cannot be read';
+    throw historyError(code, `the history ${history} ${what} (${error instanceof Error ? error.message : String(error)})`, error);
+  }
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

@@ -1,0 +1,191 @@
+import type { PruneResult, Retention } from './history.ts';
+import type { Changes, HistoryDatabase, Queries } from './history-database.ts';
+import type { HistoryTime } from './history-time.ts';
+import { inBatches } from './in-batches.ts';
+import { forgetAnalyses } from './stored-analyses.ts';
+
+/** What is deleted in one transaction, and given back in one step: others who wait to write are let in between. */
+const SCANS_AT_ONCE = 20;
+const PAGES_AT_ONCE = 2_000;
+
+/** Lets go of what is too old, then of the oldest until the rest is small enough, and makes the file smaller. */
+export async function prune(database: HistoryDatabase, time: HistoryTime, { maxAgeMs, maxBytes }: Retention): Promise<PruneResult> {
+  const { queries } = database;
+  const oldestMs = (await time.read(queries)) - maxAgeMs;
+  const isTooLarge = (): boolean => usedBytes(database) > maxBytes;
+  const done = { runs: 0, analyses: 0 };
+
+  for (const runId of await listEndedRuns(queries, oldestMs)) done.runs += await deleteRun(database, runId);
+  for (const old of inBatches(await listScans(queries, { absentOnly: true, beforeMs: oldestMs }), SCANS_AT_ONCE))
+    done.analyses += await deleteScans(database, old);
+  await deleteForgotten(database, oldestMs);
+  // What can be made again goes before what cannot: the record of runs goes last of all.
+  for (const absentOnly of [true, false]) {
+    if (!isTooLarge()) break;
+    for (const scans of inBatches(await listScans(queries, { absentOnly, beforeMs: null }), SCANS_AT_ONCE)) {
+      if (!isTooLarge()) break;
+      done.analyses += await deleteScans(database, scans);
+    }
+  }
+  if (isTooLarge()) {
+    for (const runId of await listEndedRuns(queries, null)) {
+      if (!isTooLarge()) break;
+      done.runs += await deleteRun(database, runId);
+    }
+  }
+  // With the connection to itself: in the midst of another call's transaction none of it would work.
+  await queries.connection().execute(() => {
+    giveSpaceBack(database);
+    return Promise.resolve();
+  });
+  return { ...done, bytes: database.readPragma('page_count') * database.readPragma('page_size') };
+}
+
+function usedBytes(database: HistoryDatabase): number {
+  return (database.readPragma('page_count') - database.readPragma('freelist_count')) * database.readPragma('page_size');
+}
+
+/** Oldest first, without the last one, which gives the next its number. `beforeMs` null: of whatever age. */
+async function listEndedRuns(queries: Queries, beforeMs: number | null): Promise<number[]> {
+  const rows = await queries
+    .selectFrom('run')
+    .select('id')
+    .where('state', '!=', 'running')
+    .where('id', '<', (inner) => inner.selectFrom('run').select(({ fn }) => fn.max('id').as('id')))
+    .$if(beforeMs !== null, (query) => query.where('began_ms', '<', beforeMs ?? 0))
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
+/** With the names and reasons that no other decision has. */
+async function deleteRun(database: HistoryDatabase, runId: number): Promise<1> {
+  await database.write('process', async (changes) => {
+    const rows = await changes.selectFrom('decision').select(['naming_key', 'reason_key']).where('run_id', '=', runId).execute();
+    await changes.deleteFrom('run').where('id', '=', runId).execute();
+    for (const keys of inBatches([...new Set(rows.map(({ naming_key }) => naming_key))])) {
+      await changes
+        .deleteFrom('naming')
+        .where('key', 'in', keys)
+        .where((is) => is.not(is.exists(is.selectFrom('decision').select('run_id').whereRef('naming_key', '=', 'naming.key'))))
+        .execute();
+    }
+    for (const keys of inBatches([...new Set(rows.map(({ reason_key }) => reason_key))])) {
+      await changes
+        .deleteFrom('reason')
+        .where('key', 'in', keys)
+        .where((is) => is.not(is.exists(is.selectFrom('decision').select('run_id').whereRef('reason_key', '=', 'reason.key'))))
+        .execute();
+    }
+  });
+  return 1;
+}
+
+interface ScanName {
+  readonly id_key: string;
+  readonly scanner_name: string;
+}
+
+/**
+ * What is kept of scans, least recently kept first. `absentOnly`: of images that no runtime had when it was last looked at; none before the first
+ * look, since nothing is known then. `beforeMs` null: of whatever age.
+ */
+async function listScans(
+  queries: Queries,
+  { absentOnly, beforeMs }: { readonly absentOnly: boolean; readonly beforeMs: number | null },
+): Promise<ScanName[]> {
+  const looks = await queries.selectFrom('sighted_runtime').select('sighted_ms').execute();
+  if (absentOnly && looks.length === 0) return [];
+  const lastLookMs = Math.max(0, ...looks.map(({ sighted_ms }) => sighted_ms));
+  const kept = queries
+    .selectFrom('analysis')
+    .select(['id_key', 'scanner_name', 'kept_ms'])
+    .unionAll(
+      queries
+        .selectFrom('scan_report')
+        .select(['id_key', 'scanner_name', 'judged_ms as kept_ms'])
+        .where((is) =>
+          is.not(
+            is.exists(
+              is
+                .selectFrom('analysis')
+                .select('kept_ms')
+                .whereRef('analysis.id_key', '=', 'scan_report.id_key')
+                .whereRef('analysis.scanner_name', '=', 'scan_report.scanner_name'),
+            ),
+          ),
+        ),
+    );
+  return queries
+    .selectFrom(kept.as('kept'))
+    .select(['id_key', 'scanner_name'])
+    .$if(beforeMs !== null, (query) => query.where('kept_ms', '<', beforeMs ?? 0))
+    .$if(absentOnly, (query) =>
+      query.where('kept_ms', '<', lastLookMs).where((is) =>
+        is.not(
+          is.exists(
+            is
+              .selectFrom('sighting')
+              .innerJoin('sighted_runtime', 'sighted_runtime.runtime_endpoint', 'sighting.runtime_endpoint')
+              .select('last_seen_ms')
+              .whereRef('sighting.id_key', '=', 'kept.id_key')
+              .where((or) => or.or([or('last_seen_ms', '>=', or.ref('sighted_ms')), or('last_seen_ms', '>=', beforeMs ?? lastLookMs)])),
+          ),
+        ),
+      ),
+    )
+    .orderBy('kept_ms')
+    .execute();
+}
+
+/** How many analyses were among them. */
+async function deleteScans(database: HistoryDatabase, scans: readonly ScanName[]): Promise<number> {
+  let analyses = 0;
+  await database.write('process', async (changes) => {
+    for (const { id_key, scanner_name } of scans) {
+      const analysis = changes
+        .selectFrom('analysis')
+        .select('kept_ms')
+        .where('id_key', '=', id_key)
+        .where('scanner_name', '=', scanner_name);
+      if ((await analysis.executeTakeFirst()) !== undefined) analyses += 1;
+      await forgetAnalyses(changes, [id_key], scanner_name);
+      await changes.deleteFrom('scan_report').where('id_key', '=', id_key).where('scanner_name', '=', scanner_name).execute();
+    }
+  });
+  return analyses;
+}
+
+/** Stays that ended long ago, images that no decision mentions, and what else is of no more use. What is on a node keeps its age. */
+async function deleteForgotten(database: HistoryDatabase, oldestMs: number): Promise<void> {
+  await database.write('process', async (changes) => {
+    await changes.deleteFrom('scan_report').where('judged_ms', '<', oldestMs).execute();
+    await changes.deleteFrom('scanner_version').where('told_ms', '<', oldestMs).execute();
+    for (const { runtime_endpoint, sighted_ms } of await changes.selectFrom('sighted_runtime').selectAll().execute()) {
+      await changes
+        .deleteFrom('sighting')
+        .where('runtime_endpoint', '=', runtime_endpoint)
+        .where('last_seen_ms', '<', Math.min(oldestMs, sighted_ms))
+        .execute();
+    }
+    await deleteUnmentionedImages(changes);
+  });
+}
+
+async function deleteUnmentionedImages(changes: Changes): Promise<void> {
+  await changes
+    .deleteFrom('image')
+    .where((is) => is.not(is.exists(is.selectFrom('decision').select('run_id').whereRef('image_key', '=', 'image.key'))))
+    .execute();
+}
+
+function giveSpaceBack(database: HistoryDatabase): void {
+  for (let free = database.readPragma('freelist_count'); free > 0;) {
+    database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
+    const left = database.readPragma('freelist_count');
+    if (left >= free) break;
+    free = left;
+  }
+  // The file becomes smaller when the log is written back to it; with readers about, later.
+  database.exec('PRAGMA wal_checkpoint(truncate)');
+}

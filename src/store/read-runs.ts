@@ -1,0 +1,87 @@
+import type { SelectQueryBuilder } from 'kysely';
+import type { DecisionRecord, RunRecord } from '../api/run-record.ts';
+import type { ImageQuery, RunQuery } from './history.ts';
+import type { HistoryDatabase, Queries } from './history-database.ts';
+import { idKey } from './id-key.ts';
+import { inBatches } from './in-batches.ts';
+import { RowReader, type DecisionRow } from './run-rows.ts';
+import type { Tables } from './tables.ts';
+
+export async function listRuns({ queries, path }: HistoryDatabase, { since, until, limit }: RunQuery): Promise<RunRecord[]> {
+  const rows = await queries
+    .selectFrom('run')
+    .selectAll()
+    .$if(since !== undefined, (query) => query.where('started_at', '>=', since ?? 0))
+    .$if(until !== undefined, (query) => query.where('started_at', '<=', until ?? 0))
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  const reader = new RowReader(path);
+  return rows.map((row) => reader.run(row));
+}
+
+export async function readRun({ queries, path }: HistoryDatabase, runId: number): Promise<RunRecord | null> {
+  const row = await queries.selectFrom('run').selectAll().where('id', '=', runId).executeTakeFirst();
+  return row === undefined ? null : new RowReader(path).run(row);
+}
+
+export async function readDecisions({ queries, path }: HistoryDatabase, runId: number): Promise<DecisionRecord[]> {
+  const reader = new RowReader(path);
+  const rows = await selectDecisions(queries).where('run_id', '=', runId).orderBy('position').execute();
+  return rows.map((row) => reader.decision(row));
+}
+
+export async function readImageDecisions({ queries, path }: HistoryDatabase, query: ImageQuery): Promise<DecisionRecord[]> {
+  const keys = await findImages(queries, query);
+  const rows: DecisionRow[] = [];
+  for (const batch of inBatches(keys)) {
+    rows.push(...(await selectDecisions(queries).where('image_key', 'in', batch).orderBy('run_id', 'desc').limit(query.limit).execute()));
+  }
+  rows.sort((one, other) => other.run_id - one.run_id);
+  const reader = new RowReader(path);
+  return rows.slice(0, query.limit).map((row) => reader.decision(row));
+}
+
+/** Every image that has, or once had, one of the ids or names. */
+async function findImages(queries: Queries, { imageIds = [], names = [], idPrefix }: ImageQuery): Promise<number[]> {
+  const keys = new Set<number>();
+  for (const batch of inBatches(imageIds)) {
+    for (const { key } of await queries.selectFrom('image').select('key').where('id_key', 'in', batch.map(idKey)).execute()) keys.add(key);
+  }
+  for (const batch of inBatches(names)) {
+    for (const { image_key } of await queries.selectFrom('image_name').select('image_key').where('name', 'in', batch).execute())
+      keys.add(image_key);
+  }
+  const prefix = idPrefix === undefined ? '' : idKey(idPrefix);
+  if (/^[0-9a-f]+$/.test(prefix)) {
+    // `g` follows the last hexadecimal digit.
+    const rows = await queries.selectFrom('image').select('key').where('id_key', '>=', prefix).where('id_key', '<', `${prefix}g`).execute();
+    for (const { key } of rows) keys.add(key);
+  }
+  return [...keys];
+}
+
+function selectDecisions(queries: Queries): SelectQueryBuilder<Tables, 'decision' | 'image' | 'naming' | 'reason', DecisionRow> {
+  return queries
+    .selectFrom('decision')
+    .innerJoin('image', 'image.key', 'decision.image_key')
+    .innerJoin('naming', 'naming.key', 'decision.naming_key')
+    .innerJoin('reason', 'reason.key', 'decision.reason_key')
+    .select([
+      'run_id',
+      'image.id as image_id',
+      'repo_tags',
+      'repo_digests',
+      'size_bytes',
+      'outcome',
+      'reason.code as reason_code',
+      'reason.json as reason_json',
+      'reason.packed as reason_packed',
+      'estimated_bytes',
+      'removal_state',
+      'removal_at',
+      'removal_message',
+      'kept_by',
+      'reclaimed_bytes',
+    ]);
+}

@@ -1,0 +1,133 @@
+import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
+import type { ScanRecords } from './history.ts';
+import type { HistoryDatabase } from './history-database.ts';
+import type { HistoryTime } from './history-time.ts';
+import { idKey } from './id-key.ts';
+import { inBatches } from './in-batches.ts';
+import { keepAnalysis, readStoredAnalyses, readStoredPart } from './stored-analyses.ts';
+import { readStoredJson, storeJson } from './pack.ts';
+import { formatStoredReport, parseStoredReport } from './report-codec.ts';
+
+/** A report says whether the system is past its end of life, which comes without a new database: it holds for a day. */
+const REPORT_HOLDS_MS = 24 * 3_600_000;
+
+/** Bytes of a report from which on it is packed: some 300 findings. Unpacking hundreds of small ones takes longer than reading them does. */
+const PACKED_FROM = 16_000;
+
+export interface ScanRecordsOptions {
+  readonly database: HistoryDatabase;
+  readonly time: HistoryTime;
+  /** Does the work, unless there is no space for it. */
+  readonly ifSpace: (work: () => Promise<void>) => Promise<void>;
+  readonly isReadOnly: boolean;
+}
+
+export function createScanRecords(options: ScanRecordsOptions): ScanRecords {
+  const { database, time, ifSpace } = options;
+  return {
+    readReports: (imageIds, scanner) => readReports(options, imageIds, scanner),
+    readAnalyses: (imageIds, scanner) => readStoredAnalyses(options, imageIds, scanner),
+    readPart: (key, scanner) => readStoredPart(options, key, scanner),
+    keep: (report, analysis) => ifSpace(() => keep(options, report, analysis)),
+    rememberScannerVersion: (identity, version) =>
+      ifSpace(() =>
+        database.write('process', async (changes) => {
+          const values = { version, told_ms: await time.record(changes) };
+          await changes
+            .insertInto('scanner_version')
+            .values({ identity, ...values })
+            .onConflict((conflict) => conflict.column('identity').doUpdateSet(values))
+            .execute();
+        }),
+      ),
+    readScannerVersion: async (identity) => {
+      const row = await database.queries
+        .selectFrom('scanner_version')
+        .select('version')
+        .where('identity', '=', identity)
+        .executeTakeFirst();
+      return row?.version ?? null;
+    },
+  };
+}
+
+async function readReports(
+  options: ScanRecordsOptions,
+  imageIds: readonly string[],
+  scanner: ScannerInfo,
+): Promise<Map<string, ScanReport>> {
+  const { database, time } = options;
+  const reports = new Map<string, ScanReport>();
+  const { databaseUpdatedAt, databaseMark } = scanner;
+  // Two databases that cannot be told apart need not be one.
+  if (databaseUpdatedAt === null || databaseMark === null) return reports;
+  const nowMs = await time.read(database.queries);
+  const unusable: string[] = [];
+  for (const batch of inBatches(imageIds)) {
+    const rows = await database.queries
+      .selectFrom('scan_report')
+      .select(['id_key', 'judged_ms', 'judged_at', 'json', 'packed'])
+      .where('id_key', 'in', batch.map(idKey))
+      .where('scanner_name', '=', scanner.name)
+      .where('scanner_version', '=', scanner.version)
+      .where('database_updated_at', '=', databaseUpdatedAt)
+      .where('database_mark', '=', databaseMark)
+      .execute();
+    const byKey = new Map(rows.map((row) => [row.id_key, row]));
+    for (const id of batch) {
+      const row = byKey.get(idKey(id));
+      if (row === undefined) continue;
+      const report = holds(row.judged_ms, nowMs) && holds(row.judged_at, time.wallAt()) ? parseStoredReport(readStoredJson(row)) : null;
+      if (report !== null && idKey(report.imageId) === row.id_key) reports.set(id, { ...report, scanner });
+      else unusable.push(row.id_key);
+    }
+  }
+  await dropReports(options, unusable, scanner.name);
+  return reports;
+}
+
+/** In either direction: a report from the future was judged by another clock. */
+function holds(judged: number, now: number): boolean {
+  return Math.abs(now - judged) <= REPORT_HOLDS_MS;
+}
+
+async function dropReports(
+  { database, ifSpace, isReadOnly }: ScanRecordsOptions,
+  idKeys: readonly string[],
+  scanner: string,
+): Promise<void> {
+  if (isReadOnly || idKeys.length === 0) return;
+  await ifSpace(() =>
+    database.write('process', async (changes) => {
+      for (const batch of inBatches(idKeys)) {
+        await changes.deleteFrom('scan_report').where('id_key', 'in', batch).where('scanner_name', '=', scanner).execute();
+      }
+    }),
+  );
+}
+
+async function keep({ database, time }: ScanRecordsOptions, report: ScanReport, analysis: ImageAnalysis | null): Promise<void> {
+  const { scanner } = report;
+  const { databaseUpdatedAt, databaseMark } = scanner;
+  const stored = databaseUpdatedAt === null || databaseMark === null ? null : formatStoredReport(report);
+  await database.write('process', async (changes) => {
+    const nowMs = await time.record(changes);
+    if (analysis !== null) await keepAnalysis(changes, analysis, nowMs);
+    if (databaseUpdatedAt === null || databaseMark === null || stored === null) return;
+    const values = {
+      id_key: idKey(report.imageId),
+      scanner_name: scanner.name,
+      scanner_version: scanner.version,
+      database_updated_at: databaseUpdatedAt,
+      database_mark: databaseMark,
+      judged_ms: nowMs,
+      judged_at: time.wallAt(),
+      ...storeJson(stored, PACKED_FROM),
+    };
+    await changes
+      .insertInto('scan_report')
+      .values(values)
+      .onConflict((conflict) => conflict.columns(['id_key', 'scanner_name']).doUpdateSet(values))
+      .execute();
+  });
+}

@@ -1,0 +1,178 @@
+import type { Generated } from 'kysely';
+
+/**
+ * The tables, as the last migration leaves them. Columns that end in `_ms` hold history time (history-clock.ts), those that end in `_at` wall
+ * time, both in milliseconds; `json` is text.
+ */
+export interface Tables {
+  readonly clock: ClockTable;
+  readonly run_holder: RunHolderTable;
+  readonly run: RunTable;
+  readonly image: ImageTable;
+  readonly sighting: SightingTable;
+  readonly sighted_runtime: SightedRuntimeTable;
+  readonly image_name: ImageNameTable;
+  readonly naming: NamingTable;
+  readonly reason: ReasonTable;
+  readonly decision: DecisionTable;
+  readonly scan_report: ScanReportTable;
+  readonly analysis: AnalysisTable;
+  readonly analysis_part: AnalysisPartTable;
+  readonly part: PartTable;
+  readonly scanner_version: ScannerVersionTable;
+}
+
+/** The last reading of all clocks; one row. */
+export interface ClockTable {
+  readonly id: 1;
+  readonly history_ms: number;
+  readonly wall_at: number;
+  readonly boot_id: string;
+  readonly uptime_ms: number;
+}
+
+/** Who last took the lock of runs; one row. Of no meaning while the lock is free. */
+export interface RunHolderTable {
+  readonly id: 1;
+  readonly pid: number;
+  readonly host: string;
+  readonly since_at: number;
+}
+
+export interface RunTable {
+  readonly id: number;
+  readonly began_ms: number;
+  readonly started_at: number;
+  readonly ended_at: number | null;
+  readonly state: string;
+  readonly mode: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly asked_by: string;
+  readonly runtime_endpoint: string;
+  readonly command: string;
+  readonly message: string | null;
+  readonly runtime: string | null;
+  readonly scanner: string | null;
+  readonly summary: string | null;
+  readonly filesystem: string | null;
+}
+
+/** Every image ever decided on. */
+export interface ImageTable {
+  readonly key: Generated<number>;
+  /** Without `sha256:`, so that one image is one row however a runtime writes its id. */
+  readonly id_key: string;
+  /** As the runtime wrote it. */
+  readonly id: string;
+}
+
+/** The present stay of an image in one runtime, or its last one. An image that our own run removed has none. */
+export interface SightingTable {
+  readonly runtime_endpoint: string;
+  /** As of an image. */
+  readonly id_key: string;
+  readonly first_seen_ms: number;
+  readonly first_seen_at: number;
+  readonly last_seen_ms: number;
+  readonly last_seen_at: number;
+  /** null: never seen in use. */
+  readonly last_in_use_ms: number | null;
+  readonly last_in_use_at: number | null;
+}
+
+/** The last time that all images of a runtime were looked at. */
+export interface SightedRuntimeTable {
+  readonly runtime_endpoint: string;
+  readonly sighted_ms: number;
+}
+
+/** Every name that an image had when it was decided on. */
+export interface ImageNameTable {
+  readonly name: string;
+  readonly image_key: number;
+}
+
+/** The names and the size of an image at one time: the same for most of its decisions, so kept once. */
+export interface NamingTable {
+  readonly key: Generated<number>;
+  readonly hash: string;
+  readonly repo_tags: string;
+  readonly repo_digests: string;
+  readonly size_bytes: number;
+}
+
+/** A reason may hold hundreds of findings, and many decisions have the same: each is kept once. */
+export interface ReasonTable {
+  readonly key: Generated<number>;
+  readonly hash: string;
+  readonly code: string;
+  /** null: it is long, and packed in `packed`. */
+  readonly json: string | null;
+  readonly packed: Uint8Array | null;
+}
+
+export interface DecisionTable {
+  readonly run_id: number;
+  readonly image_key: number;
+  /** Its place in the plan. */
+  readonly position: number;
+  readonly naming_key: number;
+  readonly outcome: string;
+  readonly reason_key: number;
+  readonly estimated_bytes: number;
+  /** null: the image was to stay. */
+  readonly removal_state: string | null;
+  readonly removal_at: number | null;
+  readonly removal_message: string | null;
+  readonly kept_by: string | null;
+  readonly reclaimed_bytes: number;
+}
+
+/** The last report of a scanner on an image. */
+export interface ScanReportTable {
+  readonly id_key: string;
+  readonly scanner_name: string;
+  readonly scanner_version: string;
+  readonly database_updated_at: string;
+  readonly database_mark: string;
+  readonly judged_ms: number;
+  readonly judged_at: number;
+  /** As of a reason. */
+  readonly json: string | null;
+  readonly packed: Uint8Array | null;
+}
+
+/** What a scanner last read out of an image. */
+export interface AnalysisTable {
+  readonly id_key: string;
+  readonly scanner_name: string;
+  readonly scanner_version: string;
+  readonly kept_ms: number;
+  /** The report's own form of the id. */
+  readonly image_id: string;
+  readonly recipe: Uint8Array;
+}
+
+export interface AnalysisPartTable {
+  readonly id_key: string;
+  readonly scanner_name: string;
+  readonly position: number;
+  readonly part_key: number;
+}
+
+/** A piece of analyses; those of images that share a layer are one. */
+export interface PartTable {
+  readonly key: Generated<number>;
+  readonly scanner_name: string;
+  readonly scanner_version: string;
+  readonly content_key: string;
+  readonly packed: Uint8Array;
+}
+
+export interface ScannerVersionTable {
+  readonly identity: string;
+  readonly version: string;
+  readonly told_ms: number;
+}
