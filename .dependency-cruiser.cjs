@@ -14,7 +14,7 @@ const packages = {
   api: ['zod'],
   core: ['croner', 'semver'],
   platform: ['zod'],
-  cri: ['@bufbuild/protobuf', '@connectrpc/connect', '@connectrpc/connect-node', 'yaml', 'zod'],
+  cri: ['@bufbuild/protobuf', 'yaml', 'zod'],
   scan: ['@bufbuild/protobuf', 'zod'],
   store: ['kysely', 'zod'],
   engine: ['p-queue'],

@@ -31,6 +31,7 @@ await tellUsage(async () => {
     runtime,
     decisions,
     facts: plan.facts,
+    staying: new Map(),
     listPendingPods: () => Promise.resolve([]),
     journal: null,
     concurrency: CONCURRENCY,

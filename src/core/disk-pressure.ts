@@ -23,15 +23,17 @@ export interface DiskLimits {
   readonly low: DiskLimit;
 }
 
-/**
- * The limits against a filesystem as it is now. As for the kubelet, what is not available counts as used: the blocks that are reserved for
- * root too, which df leaves out.
- */
-export function planDiskThresholds({ high, low }: DiskLimits, { capacityBytes, availableBytes }: FilesystemUsage): DiskThresholds {
-  const bytes = ({ unit, value }: DiskLimit): number => (unit === 'bytes' ? value : (capacityBytes * value) / 100);
+/** As for the kubelet, what is not available counts as used: the blocks that are reserved for root too, which df leaves out. */
+export function usedBytes({ capacityBytes, availableBytes }: FilesystemUsage): number {
+  return capacityBytes - availableBytes;
+}
+
+/** The limits against a filesystem as it is now. */
+export function planDiskThresholds({ high, low }: DiskLimits, filesystem: FilesystemUsage): DiskThresholds {
+  const bytes = ({ unit, value }: DiskLimit): number => (unit === 'bytes' ? value : (filesystem.capacityBytes * value) / 100);
   const highBytes = bytes(high);
   // One limit in bytes, one in per cent: which is the lower one depends on the filesystem.
-  return { usedBytes: capacityBytes - availableBytes, highBytes, lowBytes: Math.min(bytes(low), highBytes) };
+  return { usedBytes: usedBytes(filesystem), highBytes, lowBytes: Math.min(bytes(low), highBytes) };
 }
 
 export interface DiskPressureInput {

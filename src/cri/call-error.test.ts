@@ -1,10 +1,10 @@
-import { Code, ConnectError } from '@connectrpc/connect';
 import { describe, expect, test } from 'vitest';
 import { isTransient, toCriError } from './call-error.ts';
+import { GrpcError } from './grpc-error.ts';
 
 /** As the transport gives a failed connection: Node's own error is the cause. */
-function connectionFailure(code: string): ConnectError {
-  return new ConnectError('failed', Code.Unavailable, undefined, undefined, Object.assign(new Error(`connect ${code}`), { code }));
+function connectionFailure(code: string): GrpcError {
+  return new GrpcError('unavailable', 'failed', { cause: Object.assign(new Error(`connect ${code}`), { code }) });
 }
 
 describe('isTransient', () => {
@@ -25,12 +25,12 @@ describe('isTransient', () => {
   });
 
   test.each([
-    ['is starting', new ConnectError('no', Code.Unavailable), true],
-    ['is starting, in the words of containerd 1.6', new ConnectError('server is not initialized yet', Code.Unknown), true],
-    ['broke the call off', new ConnectError('no', Code.Canceled), true],
-    ['failed', new ConnectError('no', Code.Internal), false],
-    ['failed in a way of its own', new ConnectError('no', Code.Unknown), false],
-    ['took too long', new ConnectError('no', Code.DeadlineExceeded), false],
+    ['is starting', new GrpcError('unavailable', 'no'), true],
+    ['is starting, in the words of containerd 1.6', new GrpcError('unknown', 'server is not initialized yet'), true],
+    ['broke the call off', new GrpcError('canceled', 'no'), true],
+    ['failed', new GrpcError('internal', 'no'), false],
+    ['failed in a way of its own', new GrpcError('unknown', 'no'), false],
+    ['took too long', new GrpcError('deadline-exceeded', 'no'), false],
   ])('a runtime that says that it %s', (_case, failure, expected) => {
     expect(isTransient(failure)).toBe(expected);
   });

@@ -1,6 +1,6 @@
-import { Code, ConnectError } from '@connectrpc/connect';
 import { errorMessage } from '../platform/errors.ts';
 import { CriError, type CriErrorCode } from './cri-error.ts';
+import { GrpcError, type GrpcStatus } from './grpc-error.ts';
 
 /** Until 1.7, containerd gives this as gRPC code Unknown rather than Unavailable, while its CRI service is starting. */
 const STARTING = 'server is not initialized yet';
@@ -18,9 +18,9 @@ export function nodeErrorCodes(error: unknown): string[] {
 
 /** The runtime is there and says that it is still starting. */
 export function isStarting(error: unknown): boolean {
-  const failure = ConnectError.from(error);
-  if (failure.code === Code.Unknown) return failure.rawMessage.includes(STARTING);
-  return failure.code === Code.Unavailable && nodeErrorCodes(error).length === 0;
+  if (!(error instanceof GrpcError)) return false;
+  if (error.status === 'unknown') return error.message.includes(STARTING);
+  return error.status === 'unavailable' && nodeErrorCodes(error).length === 0;
 }
 
 /**
@@ -31,7 +31,7 @@ export function isTransient(error: unknown): boolean {
   const codes = nodeErrorCodes(error);
   // Node's own error, rather than an answer: the connection failed.
   if (codes.length > 0) return !codes.includes('EACCES');
-  return isStarting(error) || [Code.Aborted, Code.Canceled].includes(ConnectError.from(error).code);
+  return isStarting(error) || (error instanceof GrpcError && ['aborted', 'canceled'].includes(error.status));
 }
 
 export interface FailedCall {
@@ -43,8 +43,8 @@ export interface FailedCall {
 /** Turns what a gRPC call threw into this room's error. */
 export function toCriError(error: unknown, { call, socketPath }: FailedCall): CriError {
   if (error instanceof CriError) return error;
-  const failure = ConnectError.from(error);
-  const detail = failure.rawMessage;
+  const status = error instanceof GrpcError ? error.status : 'unknown';
+  const detail = errorMessage(error);
   if (nodeErrorCodes(error).includes('EACCES')) return permissionDenied(socketPath, error);
   if (isTransient(error)) {
     return new CriError({
@@ -55,7 +55,7 @@ export function toCriError(error: unknown, { call, socketPath }: FailedCall): Cr
       cause: error,
     });
   }
-  if (failure.code === Code.DeadlineExceeded) {
+  if (status === 'deadline-exceeded') {
     return new CriError({
       code: 'deadline-exceeded',
       action: 'retry',
@@ -65,17 +65,17 @@ export function toCriError(error: unknown, { call, socketPath }: FailedCall): Cr
     });
   }
   return new CriError({
-    code: ANSWERED[failure.code] ?? 'call-failed',
-    message: `${call}: the container runtime at ${socketPath} answered with an error (${Code[failure.code]}): ${detail || errorMessage(error)}`,
+    code: ANSWERED[status] ?? 'call-failed',
+    message: `${call}: the container runtime at ${socketPath} answered with an error (${status}): ${detail || 'no message'}`,
     hint: 'See the log of the container runtime.',
     cause: error,
   });
 }
 
-const ANSWERED: Partial<Record<Code, CriErrorCode>> = {
-  [Code.NotFound]: 'not-found',
-  [Code.Unimplemented]: 'not-implemented',
-  [Code.InvalidArgument]: 'invalid-argument',
+const ANSWERED: Partial<Record<GrpcStatus, CriErrorCode>> = {
+  'not-found': 'not-found',
+  unimplemented: 'not-implemented',
+  'invalid-argument': 'invalid-argument',
 };
 
 export function permissionDenied(socketPath: string, cause: unknown): CriError {

@@ -13,11 +13,8 @@ export interface ContentBlob {
 /** The blobs of containerd's content store that match one of the filters, all without a filter. */
 export async function listContent(connection: RuntimeConnection, filters: string[], signal: AbortSignal): Promise<ContentBlob[]> {
   return connection.call('containerd content List', signal, async (options) => {
-    const blobs: ContentBlob[] = [];
-    for await (const { info } of connection.content.list({ filters }, { ...options, ...CONTAINERD_NAMESPACE })) {
-      for (const { digest, size, labels } of info) blobs.push({ digest, bytes: Number(size), labels });
-    }
-    return blobs;
+    const answers = await connection.content.list({ filters }, { ...options, ...CONTAINERD_NAMESPACE });
+    return answers.flatMap(({ info }) => info.map(({ digest, size, labels }) => ({ digest, bytes: Number(size), labels })));
   });
 }
 

@@ -1,7 +1,8 @@
-import { Code, ConnectError } from '@connectrpc/connect';
 import type { RuntimeVersion } from '../api/inventory.ts';
+import { errorMessage } from '../platform/errors.ts';
 import { isStarting, nodeErrorCodes, permissionDenied, toCriError } from './call-error.ts';
 import { CriError } from './cri-error.ts';
+import { GrpcError, type GrpcStatus } from './grpc-error.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
 
 /** A runtime answers Version at once; one that does not in this time is hung, or the socket is another program's. */
@@ -16,7 +17,7 @@ export async function probeRuntime(connection: RuntimeConnection, signal: AbortS
     return { name: answer.runtimeName, version: answer.runtimeVersion };
   } catch (error) {
     signal.throwIfAborted();
-    if (ConnectError.from(error).code === Code.Unimplemented) throw await explainUnimplemented(connection, signal, error);
+    if (error instanceof GrpcError && error.status === 'unimplemented') throw await explainUnimplemented(connection, signal, error);
     throw explainFirstContact(error, connection.socketPath);
   }
 }
@@ -65,7 +66,7 @@ function explainFirstContact(error: unknown, socketPath: string): CriError {
   if (!isForeignProtocol(error)) return toCriError(error, { call: 'Version', socketPath });
   return new CriError({
     code: 'not-a-runtime',
-    message: `The server at ${socketPath} does not speak gRPC: ${ConnectError.from(error).rawMessage}`,
+    message: `The server at ${socketPath} does not speak gRPC: ${errorMessage(error)}`,
     hint: 'Name the socket of the container runtime; the one of Docker is not one.',
     cause: error,
   });
@@ -74,5 +75,7 @@ function explainFirstContact(error: unknown, socketPath: string): CriError {
 /** A server that hangs up on HTTP/2, answers in another protocol, or answers HTTP/2 without gRPC. */
 function isForeignProtocol(error: unknown): boolean {
   if (nodeErrorCodes(error).some((code) => code.startsWith('ERR_HTTP2_') || code === 'ECONNRESET' || code === 'EPIPE')) return true;
-  return [Code.Internal, Code.Unknown, Code.Unauthenticated, Code.Aborted, Code.Canceled].includes(ConnectError.from(error).code);
+  return error instanceof GrpcError && FOREIGN.includes(error.status);
 }
+
+const FOREIGN: readonly GrpcStatus[] = ['internal', 'unknown', 'unauthenticated', 'aborted', 'canceled'];

@@ -1,12 +1,12 @@
-import { type CallOptions, type Client, createClient } from '@connectrpc/connect';
 import { toCriError, isTransient } from './call-error.ts';
 import { Containers } from './gen/containerd_containers_pb.js';
 import { Content } from './gen/containerd_content_pb.js';
 import { Snapshots } from './gen/containerd_snapshots_pb.js';
 import { ImageService, RuntimeService } from './gen/cri_pb.js';
 import { RuntimeService as OldRuntimeService } from './gen/cri_v1alpha2_pb.js';
+import { createGrpcClient, type CallOptions, type GrpcClient } from './grpc-client.ts';
 import { retryWithin, SYSTEM_TIMING, type RetryTiming } from './retry.ts';
-import { openTransport, type RuntimeTransport } from './transport.ts';
+import { UnixSession } from './unix-session.ts';
 
 export interface RuntimeConnectionOptions {
   readonly socketPath: string;
@@ -30,13 +30,13 @@ const RETRY_BUDGET_MS = 30_000;
 /** The services behind a runtime's socket, and the one way to call them: with a deadline, and again while the runtime is away. */
 export class RuntimeConnection {
   readonly socketPath: string;
-  readonly runtime: Client<typeof RuntimeService>;
-  readonly oldRuntime: Client<typeof OldRuntimeService>;
-  readonly images: Client<typeof ImageService>;
-  readonly containers: Client<typeof Containers>;
-  readonly content: Client<typeof Content>;
-  readonly snapshots: Client<typeof Snapshots>;
-  readonly #transport: RuntimeTransport;
+  readonly runtime: GrpcClient<typeof RuntimeService>;
+  readonly oldRuntime: GrpcClient<typeof OldRuntimeService>;
+  readonly images: GrpcClient<typeof ImageService>;
+  readonly containers: GrpcClient<typeof Containers>;
+  readonly content: GrpcClient<typeof Content>;
+  readonly snapshots: GrpcClient<typeof Snapshots>;
+  readonly #session: UnixSession;
   readonly #deadlineMs: number;
   readonly #retryBudgetMs: number;
   readonly #timing: RetryTiming;
@@ -46,14 +46,13 @@ export class RuntimeConnection {
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#retryBudgetMs = options.retryBudgetMs ?? RETRY_BUDGET_MS;
     this.#timing = options.timing ?? SYSTEM_TIMING;
-    this.#transport = openTransport(options.socketPath);
-    const { transport } = this.#transport;
-    this.runtime = createClient(RuntimeService, transport);
-    this.oldRuntime = createClient(OldRuntimeService, transport);
-    this.images = createClient(ImageService, transport);
-    this.containers = createClient(Containers, transport);
-    this.content = createClient(Content, transport);
-    this.snapshots = createClient(Snapshots, transport);
+    this.#session = new UnixSession(options.socketPath);
+    this.runtime = createGrpcClient(RuntimeService, this.#session);
+    this.oldRuntime = createGrpcClient(OldRuntimeService, this.#session);
+    this.images = createGrpcClient(ImageService, this.#session);
+    this.containers = createGrpcClient(Containers, this.#session);
+    this.content = createGrpcClient(Content, this.#session);
+    this.snapshots = createGrpcClient(Snapshots, this.#session);
   }
 
   /** Calls, and calls again while the runtime is away: only for what may happen twice. Throws a CriError, or the signal's reason. */
@@ -83,6 +82,6 @@ export class RuntimeConnection {
   }
 
   close(): void {
-    this.#transport.close();
+    this.#session.close();
   }
 }

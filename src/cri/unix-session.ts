@@ -3,11 +3,9 @@ import net from 'node:net';
 
 /**
  * One HTTP/2 connection over a unix socket, opened when a request needs it and it is not there, as at first and after a restart of the
- * server. In place of connect-node's own, whose connection can raise an error after nobody listens any more, which would end the process.
+ * server.
  */
 export class UnixSession {
-  /** What gRPC servers on a unix socket accept; some refuse the socket's path. */
-  readonly authority = 'http://localhost';
   readonly #socketPath: string;
   #session: Promise<http2.ClientHttp2Session> | undefined;
 
@@ -15,14 +13,10 @@ export class UnixSession {
     this.#socketPath = socketPath;
   }
 
-  async request(
-    method: string,
-    path: string,
-    headers: http2.OutgoingHttpHeaders,
-    options: Omit<http2.ClientSessionRequestOptions, 'signal'>,
-  ): Promise<http2.ClientHttp2Stream> {
+  /** Listen to the stream at once: an error that nobody listens to ends the process. */
+  async request(headers: http2.OutgoingHttpHeaders): Promise<http2.ClientHttp2Stream> {
     const session = await (this.#session ??= this.#connect());
-    const stream = session.request({ ...headers, ':method': method, ':path': path }, options);
+    const stream = session.request(headers);
     // An idle connection does not keep the process alive, a call does.
     openStreams.set(session, (openStreams.get(session) ?? 0) + 1);
     session.ref();
@@ -32,11 +26,6 @@ export class UnixSession {
       if (left === 0) session.unref();
     });
     return stream;
-  }
-
-  /** For keep-alive by ping, which a local socket does not need: its end is always noticed. */
-  notifyResponseByteRead(): void {
-    // Nothing to do.
   }
 
   close(): void {
@@ -51,7 +40,7 @@ export class UnixSession {
   }
 
   #connect(): Promise<http2.ClientHttp2Session> {
-    const session = http2.connect(this.authority, { createConnection: () => net.connect(this.#socketPath) });
+    const session = http2.connect(AUTHORITY, { createConnection: () => net.connect(this.#socketPath) });
     const connecting = new Promise<http2.ClientHttp2Session>((resolve, reject) => {
       session.once('connect', () => {
         session.unref();
@@ -70,5 +59,8 @@ export class UnixSession {
     return connecting;
   }
 }
+
+/** What gRPC servers on a unix socket accept; some refuse the socket's path. */
+const AUTHORITY = 'http://localhost';
 
 const openStreams = new WeakMap<http2.ClientHttp2Session, number>();

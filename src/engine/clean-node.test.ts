@@ -6,7 +6,7 @@ import { container, finding, image, planInput, report } from '../../test/fakes/i
 import type { NodeImage } from '../api/inventory.ts';
 import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
 import { removals, type RemovalPlan } from '../core/plan-removal.ts';
-import { carryOutPlan, planNode, type PlanNodeOptions } from './clean-node.ts';
+import { carryOutPlan, planNode, type CarriedOutPlan, type PlanNodeOptions } from './clean-node.ts';
 
 const NOW = Date.UTC(2026, 10, 1);
 const LIMITS = { concurrency: 1, perImageTimeoutMs: 1000, totalTimeoutMs: 1000 };
@@ -37,6 +37,19 @@ function plan(runtime: FakeRuntime, options: Partial<PlanNodeOptions> = {}): Pro
     onEvent: () => undefined,
     signal: new AbortController().signal,
     ...options,
+  });
+}
+
+function carryOut(runtime: FakeRuntime, made: RemovalPlan): Promise<CarriedOutPlan> {
+  return carryOutPlan({
+    plan: made,
+    runtime,
+    listPendingPods: () => Promise.resolve([]),
+    journal: null,
+    concurrency: 1,
+    perImageTimeoutMs: 1000,
+    onEvent: () => undefined,
+    signal: new AbortController().signal,
   });
 }
 
@@ -114,31 +127,35 @@ describe('carryOutPlan', () => {
         { key: id, bytes: 1 },
       ]);
     runtime.stubborn.add(used.id);
-    const carriedOut = await carryOutPlan({
-      plan: await plan(runtime, { scan: null }),
-      runtime,
-      listPendingPods: () => Promise.resolve([]),
-      journal: null,
-      concurrency: 1,
-      perImageTimeoutMs: 1000,
-      onEvent: () => undefined,
-      signal: new AbortController().signal,
-    });
+    const carriedOut = await carryOut(runtime, await plan(runtime, { scan: null }));
     expect(carriedOut.removals.map(({ reclaimedBytes }) => reclaimedBytes)).toEqual([0, 1, 1, 1]);
+  });
+
+  test('what was to go for want of space stays when there is room by then, down to the low threshold', async () => {
+    const runtime = new FakeRuntime(images);
+    const bytes = images.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    const limit = { unit: 'bytes', value: 1 } as const;
+    const made = await plan(runtime, { scan: null, diskLimits: { high: limit, low: limit } });
+    expect(removals(made.decisions)).toHaveLength(images.length);
+    // Somebody made room at the question: less than one image is over the low threshold.
+    runtime.filesystem = { mountpoint: '/', usedBytes: bytes, availableBytes: 1_000_000 - 50, capacityBytes: 1_000_000 };
+    const carriedOut = await carryOut(runtime, made);
+    expect(carriedOut.removals.map(({ outcome }) => outcome.kind)).toEqual(['removed', 'kept', 'kept', 'kept']);
+    expect(runtime.images.size).toBe(images.length - 1);
+  });
+
+  test('when the disk cannot be looked at again, nothing is removed for want of space', async () => {
+    const runtime = new FakeRuntime(images);
+    const limit = { unit: 'bytes', value: 1 } as const;
+    const made = await plan(runtime, { scan: null, diskLimits: { high: limit, low: limit } });
+    runtime.filesystem = null;
+    await expect(carryOut(runtime, made)).rejects.toMatchObject({ code: 'no-filesystem' });
+    expect(runtime.images.size).toBe(images.length);
   });
 
   test('removes what the plan says and measures the filesystem before and after', async () => {
     const runtime = runtimeInUse();
-    const carriedOut = await carryOutPlan({
-      plan: await plan(runtime),
-      runtime,
-      listPendingPods: () => Promise.resolve([]),
-      journal: null,
-      concurrency: 2,
-      perImageTimeoutMs: 1000,
-      onEvent: () => undefined,
-      signal: new AbortController().signal,
-    });
+    const carriedOut = await carryOut(runtime, await plan(runtime));
     expect(carriedOut.removals.map(({ outcome }) => outcome.kind)).toEqual(['removed']);
     expect([...runtime.images.keys()]).toEqual(images.map(({ id }) => id).filter((id) => id !== vulnerable.id));
     expect((carriedOut.filesystem?.before.usedBytes ?? 0) - (carriedOut.filesystem?.after.usedBytes ?? 0)).toBe(vulnerable.sizeBytes);

@@ -1,7 +1,8 @@
+import type { KeepReason } from '../api/decision.ts';
 import type { FilesystemUsage, ImageStorage, NodeImage, NodeInventory } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
 import type { ScanResults } from '../api/scan-report.ts';
-import { planDiskThresholds, type DiskLimits, type DiskThresholds } from '../core/disk-pressure.ts';
+import { planDiskThresholds, usedBytes, type DiskLimits, type DiskThresholds } from '../core/disk-pressure.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import { indexImages } from '../core/image-index.ts';
 import { findImageUse } from '../core/image-use.ts';
@@ -86,7 +87,11 @@ async function readDiskThresholds({ diskLimits, runtime, signal }: PlanNodeOptio
   if (diskLimits === null) return null;
   const filesystem = await runtime.imageFilesystem(signal);
   if (filesystem !== null) return planDiskThresholds(diskLimits, filesystem);
-  throw new EngineError({
+  throw noFilesystem();
+}
+
+function noFilesystem(): EngineError {
+  return new EngineError({
     code: 'no-filesystem',
     message: "the runtime's image filesystem cannot be read from here, so a disk threshold cannot be held against it",
     hint: 'Run on the node itself, where the folder of the images can be seen, or leave the disk thresholds out.',
@@ -111,17 +116,40 @@ export interface CarriedOutPlan {
   readonly filesystem: { readonly before: FilesystemUsage; readonly after: FilesystemUsage } | null;
 }
 
-/** Removes what the plan says, each image after its guards. */
+/**
+ * Removes what the plan says, each image after its guards. Hours may have passed since the plan was made, in scans or at a question: what it
+ * removes for want of space goes only as far as space is still wanted.
+ * @throws EngineError `no-filesystem` when the plan has a disk threshold and the filesystem of the images cannot be read any more.
+ */
 export async function carryOutPlan(options: CarryOutPlanOptions): Promise<CarriedOutPlan> {
   const { plan, runtime, signal } = options;
   const before = await runtime.imageFilesystem(signal);
-  const done = await removeImages({ ...options, decisions: removals(plan.decisions), facts: plan.facts });
+  const done = await removeImages({
+    ...options,
+    decisions: removals(plan.decisions),
+    facts: plan.facts,
+    staying: spareForDisk(plan, before),
+  });
   // Read whether or not the run was stopped meanwhile: what was freed is freed.
   const after = before === null ? null : await runtime.imageFilesystem(AbortSignal.timeout(FILESYSTEM_TIMEOUT_MS)).catch(() => null);
   return {
     removals: withReclaimedBytes(done, plan.facts),
     filesystem: before === null || after === null ? null : { before, after },
   };
+}
+
+/** Why those of the plan's removals under disk pressure stay that the same plan would not choose for the disk as it is now. */
+function spareForDisk({ decisions, facts: { input } }: RemovalPlan, filesystem: FilesystemUsage | null): ReadonlyMap<string, KeepReason> {
+  const staying = new Map<string, KeepReason>();
+  if (input.diskThresholds === null || removals(decisions).every(({ reason }) => reason.code !== 'disk-pressure')) return staying;
+  if (filesystem === null) throw noFilesystem();
+  const diskThresholds = { ...input.diskThresholds, usedBytes: usedBytes(filesystem) };
+  const asOfNow = new Map(planRemoval({ ...input, diskThresholds }).decisions.map((decision) => [decision.image.id, decision]));
+  for (const { image, reason } of removals(decisions)) {
+    const decision = asOfNow.get(image.id);
+    if (reason.code === 'disk-pressure' && decision?.outcome === 'keep') staying.set(image.id, decision.reason);
+  }
+  return staying;
 }
 
 /** A read of one figure; the removals are done, so the run need not wait long for it. */

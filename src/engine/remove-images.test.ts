@@ -26,6 +26,7 @@ function removeAll(runtime: FakeRuntime, options: Partial<RemoveImagesOptions> =
   return removeImages({
     runtime,
     ...planned(runtime),
+    staying: new Map(),
     listPendingPods: () => Promise.resolve([]),
     journal: null,
     concurrency: 2,
@@ -129,12 +130,20 @@ describe('removeImages', () => {
     expect(runtime.images.size).toBe(images.length);
   });
 
-  test('lists the containers once for each removal, and all images never again', async () => {
-    const runtime = new FakeRuntime(images);
-    await removeAll(runtime);
-    expect(runtime.calls.filter((call) => call === 'listContainers')).toHaveLength(images.length);
-    expect(runtime.calls).not.toContain('listImages');
-  });
+  test.each([1, 2, 4])(
+    'lists the containers for each removal after it looked at its image, %i at once, and all images never again',
+    async (concurrency) => {
+      const runtime = new FakeRuntime(images);
+      await removeAll(runtime, { concurrency });
+      for (const { id } of images) {
+        const [seen, asked] = [runtime.calls.indexOf(`imageStatus ${id}`), runtime.calls.indexOf(`removeImage ${id}`)];
+        expect(seen).toBeGreaterThanOrEqual(0);
+        expect(runtime.calls.slice(seen, asked)).toContain('listContainers');
+      }
+      expect(runtime.calls.filter((call) => call === 'listContainers')).toHaveLength(images.length / concurrency);
+      expect(runtime.calls).not.toContain('listImages');
+    },
+  );
 
   test('when the runtime goes away during a removal, asks the guards again before it repeats it', async () => {
     const runtime = new FakeRuntime(images);

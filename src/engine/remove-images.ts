@@ -1,11 +1,12 @@
 import PQueue from 'p-queue';
-import type { RemoveDecision } from '../api/decision.ts';
-import type { SandboxImageReferences } from '../api/inventory.ts';
+import type { KeepReason, RemoveDecision } from '../api/decision.ts';
+import type { NodeContainer, SandboxImageReferences } from '../api/inventory.ts';
 import { guardRemoval } from '../core/guard-removal.ts';
 import type { PendingPod } from '../core/image-use.ts';
 import type { PlanFacts } from '../core/plan-facts.ts';
 import { formatDuration } from '../platform/duration.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
+import { shareReads } from '../platform/share-reads.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime, RemovalJournal } from './ports.ts';
 import type { Removal, RemovalOutcome } from './removal.ts';
@@ -15,6 +16,8 @@ export interface RemoveImagesOptions {
   readonly decisions: readonly RemoveDecision[];
   /** Of the plan that the decisions are from. */
   readonly facts: PlanFacts;
+  /** Of the decisions, those that a look at the disk has overtaken, by image id. */
+  readonly staying: ReadonlyMap<string, KeepReason>;
   /** The pods bound to this node as they are now; a rejection keeps the image. */
   readonly listPendingPods: (signal: AbortSignal) => Promise<readonly PendingPod[]>;
   /** null: nothing is kept. A removal that cannot be put on record is not begun, and neither is any other. */
@@ -34,7 +37,12 @@ export interface RemoveImagesOptions {
 export async function removeImages(options: RemoveImagesOptions): Promise<Removal[]> {
   const { decisions, onEvent } = options;
   onEvent({ kind: 'removal-started', images: decisions.length });
-  const run: Run = { ...options, sandboxImages: rememberSandboxImages(options.runtime), isHalted: false };
+  const run: Run = {
+    ...options,
+    sandboxImages: rememberSandboxImages(options.runtime),
+    listContainers: shareReads(() => options.runtime.listContainers(AbortSignal.timeout(options.perImageTimeoutMs))),
+    isHalted: false,
+  };
   const queue = new PQueue({ concurrency: options.concurrency });
   let done = 0;
   const removals = decisions.map((decision) =>
@@ -50,6 +58,8 @@ export async function removeImages(options: RemoveImagesOptions): Promise<Remova
 
 interface Run extends RemoveImagesOptions {
   readonly sandboxImages: RememberedSandboxImages;
+  /** The removals at once share a list; each is of after the removal asked for it. */
+  readonly listContainers: (signal: AbortSignal) => Promise<readonly NodeContainer[]>;
   /** The runtime is away, or silent, for longer than any repetition waits; or the journal fails. */
   isHalted: boolean;
 }
@@ -107,12 +117,14 @@ interface Attempt {
 
 async function guardAndRemove(run: Run, { image: { id } }: RemoveDecision, { signal, progress }: Attempt): Promise<RemovalOutcome> {
   const { runtime, facts } = run;
+  const staying = run.staying.get(id);
+  if (staying !== undefined) return { kind: 'kept', reason: staying };
   const image = await runtime.imageStatus(id, signal);
   if (image === null) return progress.isAsked ? { kind: 'removed' } : { kind: 'absent' };
   const sandboxImageReferences = await run.sandboxImages.read(signal);
   const pendingPods = await run.listPendingPods(signal);
   // The containers come last: nothing is awaited between this answer and the removal.
-  const containers = await runtime.listContainers(signal);
+  const containers = await run.listContainers(signal);
   const reason = guardRemoval(facts, { image, containers, pendingPods, sandboxImageReferences });
   if (reason !== null) return { kind: 'kept', reason };
   progress.isAsked = true;

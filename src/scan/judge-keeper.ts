@@ -1,4 +1,5 @@
 import type { ScannerInfo } from '../api/scan-report.ts';
+import { untilAborted } from '../platform/until-aborted.ts';
 import { createJudge, type Judge } from './judge.ts';
 import { startOwnServer } from './own-server.ts';
 import { probeTrivy, type TrivyProbe } from './probe-trivy.ts';
@@ -32,9 +33,9 @@ export class JudgeKeeper {
 
   /** Has something done by the judge. Rejects with a `ScannerFault`, after which the next one gets a new judge. */
   async use<Result>(signal: AbortSignal, act: (judge: Judge) => Promise<Result>): Promise<Result> {
-    if (this.#judge !== null && !(await unlessAborted(this.#judge, signal)).server.isAlive()) await this.#drop(this.#judge);
+    if (this.#judge !== null && !(await untilAborted(this.#judge, signal)).server.isAlive()) await this.#drop(this.#judge);
     const started = (this.#judge ??= this.#start());
-    const judge = await unlessAborted(started, signal);
+    const judge = await untilAborted(started, signal);
     try {
       return await act(judge);
     } catch (error) {
@@ -89,18 +90,5 @@ export class JudgeKeeper {
     if (this.#isSwept) return;
     this.#isSwept = true;
     await sweepWorkDirectories(this.#options.tmpDir);
-  }
-}
-
-/** One that is not waited for any more goes on for the others. */
-async function unlessAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }
