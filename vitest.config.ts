@@ -15,6 +15,17 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
+      {
+        // A real Kubernetes, shared by all files: one at a time.
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          globalSetup: ['test/cluster/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
     ],
   },
 });

@@ -5,33 +5,24 @@ import { readFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorMessage } from '../src/platform/errors.ts';
-import { formatContainerdConfig } from './containerd-config.ts';
+import { formatContainerdConfig, pathsOfPlace } from './containerd-config.ts';
+import type { ContainerdHandle } from './containerd-handle.ts';
 import type { CriClient } from './cri-client.ts';
 import { connectCri } from './cri-client.ts';
 import { LabError, requireRoot } from './lab-error.ts';
-import { ownPlace, releasePlace } from './owned-places.ts';
+import { ownPlace, releasePlace, sweepAbandonedPlaces } from './owned-places.ts';
 import type { Place } from './place.ts';
-import { chooseSnapshotter, listAbandonedPlaces, makePlace } from './place.ts';
+import { chooseSnapshotter, makePlace } from './place.ts';
 import { signalProcess } from './processes.ts';
 import { runCommand } from './run-command.ts';
-import { sweepPlace } from './sweep-place.ts';
 import type { ContainerdTools, ContainerdVersion, OnProgress } from './tools.ts';
-import { ensureContainerd } from './tools.ts';
+import { containerdRelease, ensureContainerd } from './tools.ts';
 
 /** A container runtime of our own, apart from the machine's: its own directories, socket and control group. */
-export interface PrivateContainerd extends AsyncDisposable {
+export interface PrivateContainerd extends ContainerdHandle, AsyncDisposable {
   readonly version: ContainerdVersion;
-  /** What the binary calls itself: `1.6.20`, `2.2.3`. */
-  readonly release: string;
-  /** `unix:///run/…/containerd.sock`. */
-  readonly endpoint: string;
-  readonly socket: string;
   readonly place: Place;
   readonly logFile: string;
-  readonly cri: CriClient;
-  /** Runs containerd's own client in the kubelet's namespace (`k8s.io`), gives its standard output. */
-  ctr(args: readonly string[]): Promise<string>;
   /** Ends the daemon (SIGTERM unless told, or not at all when it is dead) and starts it on the same state. Containers go on meanwhile. */
   restart(signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Kills the daemon as a crash would; containers go on. `restart` brings it back. */
@@ -57,7 +48,7 @@ const POLL_MS = 10;
 export async function startContainerd(options: StartOptions): Promise<PrivateContainerd> {
   requireRoot('A private containerd');
   const tools = await ensureContainerd(options.version, options.onProgress);
-  const release = /\sv?(\d+\.\d+\.\d+)/.exec(await runCommand(tools.containerd, ['--version']))?.[1] ?? '0.0.0';
+  const release = await containerdRelease(tools);
   sweepAbandonedPlaces(options.onProgress);
   const place = makePlace();
   ownPlace(place);
@@ -71,22 +62,12 @@ export async function startContainerd(options: StartOptions): Promise<PrivateCon
   }
 }
 
-/** What a run that was killed left behind; what can't be removed is none of the new run's business. */
-function sweepAbandonedPlaces(onProgress: OnProgress | undefined): void {
-  for (const place of listAbandonedPlaces()) {
-    try {
-      sweepPlace(place);
-    } catch (error) {
-      onProgress?.(errorMessage(error));
-    }
-  }
-}
-
 class ContainerdProcess implements PrivateContainerd {
   readonly version: ContainerdVersion;
   readonly release: string;
   readonly endpoint: string;
   readonly socket: string;
+  readonly directory: string;
   readonly place: Place;
   readonly logFile: string;
   readonly cri: CriClient;
@@ -98,12 +79,13 @@ class ContainerdProcess implements PrivateContainerd {
     this.release = release;
     this.place = place;
     this.socket = place.socket;
+    this.directory = place.root;
     this.endpoint = `unix://${place.socket}`;
     this.logFile = join(place.root, 'containerd.log');
     this.cri = connectCri(place.socket);
     this.#tools = tools;
     const major = Number(release.split('.')[0]);
-    const config = formatContainerdConfig(place, { major, runc: tools.runc, snapshotter: chooseSnapshotter(place) });
+    const config = formatContainerdConfig(pathsOfPlace(place), { major, runc: tools.runc, snapshotter: chooseSnapshotter(place) });
     writeFileSync(this.#configFile, config);
   }
 

@@ -1,6 +1,6 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { cachedDirectory } from './cache-directory.ts';
 import type { OnProgress } from './debian-tools.ts';
 import { onPath } from './debian-tools.ts';
@@ -16,10 +16,14 @@ export interface GoTool {
   readonly version: string;
   /** The oldest Go that builds it. */
   readonly go: string;
-  /** Folders of the module's commands; each becomes a binary of its last part's name. */
-  readonly commands: readonly string[];
-  /** The package variable that takes the version. */
-  readonly versionVariable: string;
+  /** The packages of the commands, by the name that the binary gets; `.` is `mainSource`. */
+  readonly commands: Readonly<Record<string, string>>;
+  /** A program of our own, for a module whose command is made of more than is wanted. */
+  readonly mainSource?: string;
+  /** The versions of modules whose `go.mod` names none that is published. */
+  readonly replacements?: Readonly<Record<string, string>>;
+  /** Package variables to set, such as those that say the version. */
+  readonly variables: Readonly<Record<string, string>>;
   readonly tags: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly duration: string;
@@ -30,8 +34,12 @@ export const CONTAINERD_V2: GoTool = {
   module: 'github.com/containerd/containerd/v2',
   version: 'v2.2.3',
   go: '1.24.3',
-  commands: ['cmd/containerd', 'cmd/containerd-shim-runc-v2', 'cmd/ctr'],
-  versionVariable: 'version.Version',
+  commands: {
+    containerd: 'github.com/containerd/containerd/v2/cmd/containerd',
+    'containerd-shim-runc-v2': 'github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2',
+    ctr: 'github.com/containerd/containerd/v2/cmd/ctr',
+  },
+  variables: { 'github.com/containerd/containerd/v2/version.Version': '2.2.3' },
   tags: ['no_btrfs', 'no_devmapper', 'no_zfs'],
   env: {},
   duration: 'about a minute',
@@ -42,8 +50,8 @@ export const TRIVY: GoTool = {
   module: 'github.com/aquasecurity/trivy',
   version: 'v0.74.0',
   go: '1.26.3',
-  commands: ['cmd/trivy'],
-  versionVariable: 'pkg/version/app.ver',
+  commands: { trivy: 'github.com/aquasecurity/trivy/cmd/trivy' },
+  variables: { 'github.com/aquasecurity/trivy/pkg/version/app.ver': '0.74.0' },
   tags: [],
   env: { GOEXPERIMENT: 'jsonv2' },
   duration: '5 to 10 minutes and 3 GB of memory the first time',
@@ -77,11 +85,13 @@ async function build(tool: GoTool, at: { go: string; directory: string; onProgre
   await mkdir(work);
   const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-buildvcs=false -mod=mod', ...tool.env };
   const source = await downloadSource(tool, { go: at.go, cwd: at.directory, env });
-  await writeFile(join(work, 'go.mod'), `module lab/${tool.name}\ngo ${tool.go}\nrequire ${tool.module} ${tool.version}\n`);
+  await writeFile(join(work, 'go.mod'), goMod(tool));
+  if (tool.mainSource !== undefined) await writeFile(join(work, 'main.go'), tool.mainSource);
   // The module's own sums, so that it is built from the very dependencies that it was released with; `go mod tidy` would choose.
   await copyFile(join(source, 'go.sum'), join(work, 'go.sum'));
   await chmod(join(work, 'go.sum'), 0o644);
-  const flags = ['-trimpath', '-ldflags', `-s -w -X ${tool.module}/${tool.versionVariable}=${tool.version.slice(1)}`];
+  const variables = Object.entries(tool.variables).map(([name, value]) => `-X ${name}=${value}`);
+  const flags = ['-trimpath', '-ldflags', ['-s', '-w', ...variables].join(' ')];
   const tags = tool.tags.length === 0 ? [] : ['-tags', tool.tags.join(',')];
   let downloads = 0;
   const onLine = (line: string): void => {
@@ -89,11 +99,15 @@ async function build(tool: GoTool, at: { go: string; directory: string; onProgre
     downloads += 1;
     if (downloads % DOWNLOADS_PER_LINE === 0) at.onProgress(`  downloaded ${downloads} modules ...`);
   };
-  for (const command of tool.commands) {
-    const output = join(at.directory, basename(command));
-    await runCommand(at.go, ['build', ...flags, ...tags, '-o', output, `${tool.module}/${command}`], { cwd: work, env, onLine });
+  for (const [binary, command] of Object.entries(tool.commands)) {
+    await runCommand(at.go, ['build', ...flags, ...tags, '-o', join(at.directory, binary), command], { cwd: work, env, onLine });
   }
   await rm(work, { recursive: true });
+}
+
+function goMod(tool: GoTool): string {
+  const replacements = Object.entries(tool.replacements ?? {}).map(([module, version]) => `replace ${module} => ${module} ${version}`);
+  return [`module lab/${tool.name}`, `go ${tool.go}`, `require ${tool.module} ${tool.version}`, ...replacements, ''].join('\n');
 }
 
 /** The directory of the module's sources. Twice, since with `-json` Go tells what went wrong as JSON too. */

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Image } from './build-image.ts';
-import type { PrivateContainerd } from './containerd.ts';
+import type { ContainerdHandle } from './containerd-handle.ts';
 import type { ArchiveFormat } from './image-archive.ts';
 import { writeImageArchive } from './image-archive.ts';
 import { LabError } from './lab-error.ts';
@@ -23,14 +23,14 @@ export interface ListedImage {
 }
 
 /** The runtime's own list, in order of id: for a test that looks from outside. */
-export async function listImages(containerd: PrivateContainerd): Promise<ListedImage[]> {
+export async function listImages(containerd: ContainerdHandle): Promise<ListedImage[]> {
   const { images } = await containerd.cri.images.listImages({});
   return images
     .map(({ id, repoTags, repoDigests, size, pinned }) => ({ id, repoTags, repoDigests, sizeBytes: Number(size), pinned }))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-export async function listImageIds(containerd: PrivateContainerd): Promise<string[]> {
+export async function listImageIds(containerd: ContainerdHandle): Promise<string[]> {
   return (await listImages(containerd)).map((image) => image.id);
 }
 
@@ -43,13 +43,13 @@ export interface ImportOptions {
 }
 
 /** Imports the images in one archive, unpacks them, and waits until the CRI lists each with all its names: it learns of them by events. */
-export async function importImages(containerd: PrivateContainerd, images: readonly Image[], options: ImportOptions = {}): Promise<void> {
+export async function importImages(containerd: ContainerdHandle, images: readonly Image[], options: ImportOptions = {}): Promise<void> {
   const nameless = images.find((image) => image.refs.length === 0);
   if (nameless !== undefined) {
     // containerd imports only what has a name.
     throw new LabError({ code: 'bad-image', message: `${nameless.id} has no name: import it with one and take it away with removeName` });
   }
-  const archive = join(containerd.place.root, `${randomUUID()}.tar`);
+  const archive = join(containerd.directory, `${randomUUID()}.tar`);
   try {
     await writeImageArchive(archive, images, options.format);
     await containerd.ctr(['images', 'import', ...(options.unpack === false ? ['--no-unpack'] : []), archive]);
@@ -64,7 +64,7 @@ export async function importImages(containerd: PrivateContainerd, images: readon
 }
 
 /** Gives the image that is called `ref` a further name; when that is another image's, it moves. */
-export async function tagImage(containerd: PrivateContainerd, ref: string, name: string): Promise<void> {
+export async function tagImage(containerd: ContainerdHandle, ref: string, name: string): Promise<void> {
   await containerd.ctr(['images', 'tag', '--force', ref, name]);
   await waitUntil(`the CRI lists ${name}`, async () => {
     const images = await listImages(containerd);
@@ -73,14 +73,14 @@ export async function tagImage(containerd: PrivateContainerd, ref: string, name:
 }
 
 /** Gives an imported image the name that a pulled one has: `<repository>@<manifest digest>`, which it returns. */
-export async function addRepoDigest(containerd: PrivateContainerd, image: Image, repository: string): Promise<string> {
+export async function addRepoDigest(containerd: ContainerdHandle, image: Image, repository: string): Promise<string> {
   const name = `${repository}@${image.manifestDigest}`;
   await tagImage(containerd, image.refs[0] ?? image.id, name);
   return name;
 }
 
 /** Takes one name away; an image that loses its last one so stays on the node under its id alone, as when its tag is pulled anew. */
-export async function removeName(containerd: PrivateContainerd, name: string): Promise<void> {
+export async function removeName(containerd: ContainerdHandle, name: string): Promise<void> {
   await containerd.ctr(['images', 'rm', '--sync', name]);
   await waitUntil(
     `the CRI no longer lists ${name}`,
@@ -89,7 +89,7 @@ export async function removeName(containerd: PrivateContainerd, name: string): P
 }
 
 /** Asks the runtime to keep the image from garbage collection; false on containerd before 1.7, which knows nothing of it. */
-export async function pinImage(containerd: PrivateContainerd, ref: string): Promise<boolean> {
+export async function pinImage(containerd: ContainerdHandle, ref: string): Promise<boolean> {
   const [major = 0, minor = 0] = containerd.release.split('.').map(Number);
   if (major < 1 || (major === 1 && minor < 7)) return false;
   await containerd.ctr(['images', 'label', ref, 'io.cri-containerd.pinned=pinned']);
@@ -100,7 +100,7 @@ export async function pinImage(containerd: PrivateContainerd, ref: string): Prom
 }
 
 /** Deletes one layer's compressed content; what is unpacked stays, so that the image runs but can't be read: `discard_unpacked_layers`. */
-export async function deleteLayerContent(containerd: PrivateContainerd, digest: string): Promise<void> {
+export async function deleteLayerContent(containerd: ContainerdHandle, digest: string): Promise<void> {
   await containerd.ctr(['content', 'rm', digest]);
 }
 

@@ -10,10 +10,7 @@ export type LabErrorCode = 'not-root' | 'tool-missing' | 'tool-failed' | 'not-re
 export class LabError extends RoomError<LabErrorCode> {}
 
 /** Throws unless this process is root: a container runtime mounts filesystems and makes control groups. */
-export function requireRoot(purpose: string): void {
+export function requireRoot(purpose: string, reason = 'it starts a container runtime of its own'): void {
   if (process.getuid?.() === 0) return;
-  throw new LabError({
-    code: 'not-root',
-    message: `${purpose} needs root, since it starts a container runtime of its own: run the same command with sudo.`,
-  });
+  throw new LabError({ code: 'not-root', message: `${purpose} needs root, since ${reason}: run the same command with sudo.` });
 }

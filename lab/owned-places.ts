@@ -1,5 +1,7 @@
 import { errorMessage } from '../src/platform/errors.ts';
+import type { OnProgress } from './debian-tools.ts';
 import type { Place } from './place.ts';
+import { listAbandonedPlaces } from './place.ts';
 import { sweepPlace } from './sweep-place.ts';
 
 /** The places that this process has to remove before it ends, however it ends. */
@@ -23,6 +25,17 @@ export function releasePlace(place: Place): void {
     for (const signal of SIGNALS) process.off(signal, onSignal);
   }
   sweepPlace(place);
+}
+
+/** What a run that was killed left behind; what can't be removed is none of the new run's business. */
+export function sweepAbandonedPlaces(onProgress: OnProgress = () => undefined): void {
+  for (const place of listAbandonedPlaces()) {
+    try {
+      sweepPlace(place);
+    } catch (error) {
+      onProgress(errorMessage(error));
+    }
+  }
 }
 
 function sweepOwned(): void {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, statfsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { startTicks } from './processes.ts';
+import { isRunningSince, startTicks } from './processes.ts';
 
 /** All that a private containerd occupies on the machine carries one name, by which it can be found and removed. */
 export interface Place {
@@ -45,5 +45,5 @@ function placeOf(name: string): Place {
 
 function isAbandoned(name: string): boolean {
   const [, pid, start] = /^(\d+)-(\d+)-/.exec(name.slice(PREFIX.length)) ?? [];
-  return pid !== undefined && startTicks(Number(pid)) !== start;
+  return pid !== undefined && start !== undefined && !isRunningSince(Number(pid), start);
 }

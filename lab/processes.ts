@@ -13,7 +13,7 @@ export function listPids(): number[] {
   return readdirSync('/proc').map(Number).filter(Number.isInteger);
 }
 
-/** The fields of `/proc/PID/stat` after the name, which may itself hold blanks and brackets: [0] is the state, [19] the start. */
+/** The fields of `/proc/PID/stat` after the name, which may itself hold blanks and brackets: [0] the state, [1] the parent, [19] the start. */
 function statFields(pid: number): string[] | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -32,6 +32,16 @@ export function isAlive(pid: number): boolean {
 /** When the process started, in clock ticks since boot: with the pid it names a process for good, since pids are given out again. */
 export function startTicks(pid: number): string | null {
   return statFields(pid)?.[19] ?? null;
+}
+
+/** Whether the very process that had this pid and start still runs. */
+export function isRunningSince(pid: number, start: string): boolean {
+  return isAlive(pid) && startTicks(pid) === start;
+}
+
+/** The process that this one is the parent of; null: of none. */
+export function childOf(pid: number): number | null {
+  return listPids().find((candidate) => statFields(candidate)?.[1] === String(pid)) ?? null;
 }
 
 /** Sends a signal; a process that is gone already is none to complain about. */

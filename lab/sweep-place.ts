@@ -1,8 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { commandLine, isAlive, listPids, signalProcess } from './processes.ts';
+import { listHierarchies } from './control-groups.ts';
+import { listMounts } from './mounts.ts';
+import { listLinks, removeLinks } from './network-links.ts';
+import { NODE_INIT } from './node-init.ts';
 import type { Place } from './place.ts';
+import { commandLine, isAlive, listPids, signalProcess } from './processes.ts';
 
 /** A killed process is gone in milliseconds; one that waits for a disk takes longer. */
 const END_TIMEOUT_MS = 5_000;
@@ -12,14 +16,19 @@ const DAEMON = 'containerd';
 const SHIM = 'containerd-shim-runc-v2';
 const CLIENT = 'ctr';
 const RUNC = 'runc';
-const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC];
+/** Of a cluster, apart from what runs on its nodes. */
+const CONTROL_PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'coredns'];
+const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC, ...CONTROL_PLANE];
 
 /**
- * Ends and removes all that is at the place: the daemon, its shims, their containers, control groups, mounts, sockets, directories.
+ * Ends and removes all that is at the place: the daemon, its shims, their containers, control groups, mounts, sockets, directories; of a
+ * cluster, its nodes, its control plane and its network.
  * Synchronous, since it also runs while the process exits; complete without the daemon's help, which may be dead or stopped. Throws when
  * something remains.
  */
 export function sweepPlace(place: Place): void {
+  endNodes(place);
+  endPrograms(place, CONTROL_PLANE);
   // The daemon first, so that nothing new is started; the containers before their shims, which reap them; and again the containers that a
   // shim was about to start.
   endPrograms(place, [DAEMON, CLIENT]);
@@ -28,23 +37,45 @@ export function sweepPlace(place: Place): void {
   untilNone(() => cgroupDirectories(place), endCgroup);
   removeShimSockets(place);
   for (const mount of placeMounts(place).reverse()) attempt(() => execFileSync('umount', ['--lazy', mount], { stdio: 'ignore' }));
+  removeLinks(place);
   // Below a mount that stays lie files of others.
   if (placeMounts(place).length === 0) {
     rmSync(place.state, { recursive: true, force: true });
     rmSync(place.root, { recursive: true, force: true });
   }
   const remains = listRemains(place);
-  if (remains.length > 0) throw new Error(`The private containerd can't be removed: ${remains.join(', ')}`);
+  if (remains.length > 0) throw new Error(`${place.name} can't be removed: ${remains.join(', ')}`);
 }
 
 /** What of the place is still on the machine, one line each; empty after a sweep. */
 export function listRemains(place: Place): string[] {
   return [
-    ...placePids(place, PROGRAMS).map((pid) => `process ${pid}: ${commandLine(pid).join(' ')}`),
+    ...[...nodeInits(place), ...placePids(place, PROGRAMS)].map((pid) => `process ${pid}: ${commandLine(pid).join(' ')}`),
     ...placeMounts(place).map((path) => `mount ${path}`),
     ...cgroupDirectories(place).map((path) => `control group ${path}`),
+    ...listLinks(place).map((link) => `network link ${link}`),
     ...[place.root, place.state].filter((path) => existsSync(path)).map((path) => `directory ${path}`),
   ];
+}
+
+/** With a node's process 1 the kernel ends all others in its namespaces, and with the last one its mounts and network go. */
+function endNodes(place: Place): void {
+  const inits = nodeInits(place);
+  for (const pid of inits) signalProcess(pid, 'SIGKILL');
+  // A process that is ending has no command line any more.
+  untilNone(
+    () => inits.filter(isAlive),
+    () => undefined,
+  );
+}
+
+/** The nodes' processes 1, and the `unshare` above each. */
+function nodeInits(place: Place): number[] {
+  return listPids().filter((pid) => {
+    const args = commandLine(pid);
+    // Another checkout may have started it.
+    return args.some((arg) => basename(arg) === basename(NODE_INIT)) && isOfPlace(place, args) && isAlive(pid);
+  });
 }
 
 function endPrograms(place: Place, programs: readonly string[]): void {
@@ -54,7 +85,7 @@ function endPrograms(place: Place, programs: readonly string[]): void {
   );
 }
 
-/** Daemon and shims, known by the socket or configuration file they were started with. Another program that looks at these files is not ours. */
+/** Known by the files of the place that they were started with: a socket, a configuration. Another program that looks at these files is not ours. */
 function placePids(place: Place, programs: readonly string[]): number[] {
   return listPids().filter((pid) => {
     const [program = '', ...args] = commandLine(pid);
@@ -63,7 +94,7 @@ function placePids(place: Place, programs: readonly string[]): number[] {
 }
 
 function isOfPlace(place: Place, args: readonly string[]): boolean {
-  return args.some((arg) => arg.startsWith(`${place.state}/`) || arg.startsWith(`${place.root}/`));
+  return args.some((arg) => arg.includes(`${place.state}/`) || arg.includes(`${place.root}/`));
 }
 
 /** Ends what the list names until it names nothing, or for as long as that may take. */
@@ -75,17 +106,6 @@ function untilNone<T>(list: () => T[], end: (item: T) => void): void {
   }
 }
 
-interface Mount {
-  readonly path: string;
-  readonly type: string;
-}
-
-/** From /proc/self/mountinfo: the mount point is the fifth field, the type the first after the dash. */
-function listMounts(): Mount[] {
-  const lines = readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n');
-  return lines.map((line) => ({ path: line.split(' ')[4] ?? '', type: line.split(' - ')[1]?.split(' ')[0] ?? '' }));
-}
-
 function placeMounts(place: Place): string[] {
   return listMounts()
     .map((mount) => mount.path)
@@ -94,10 +114,9 @@ function placeMounts(place: Place): string[] {
 
 /** The place's control groups in every mounted hierarchy (cgroup v1 has several), a child before its parent. */
 function cgroupDirectories(place: Place): string[] {
-  const hierarchies = listMounts().filter((mount) => mount.type === 'cgroup' || mount.type === 'cgroup2');
   const withChildren = (directory: string): string[] => [...subdirectories(directory).flatMap(withChildren), directory];
-  return hierarchies
-    .map(({ path }) => join(path, place.name))
+  return listHierarchies()
+    .map((hierarchy) => join(hierarchy, place.name))
     .filter((path) => existsSync(path))
     .flatMap(withChildren);
 }

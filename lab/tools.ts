@@ -3,6 +3,7 @@ import type { DistributionTools, OnProgress } from './debian-tools.ts';
 import { ensureDistributionTools, ensureFakeClock, onPath } from './debian-tools.ts';
 import { CONTAINERD_V2, TRIVY, ensureGoTool } from './go-tools.ts';
 import { LabError } from './lab-error.ts';
+import { runCommand } from './run-command.ts';
 
 export type { DistributionTools, OnProgress };
 export { ensureDistributionTools, ensureFakeClock };
@@ -30,6 +31,11 @@ export async function ensureContainerd(version: ContainerdVersion, onProgress: O
   }
   const directory = await ensureGoTool(CONTAINERD_V2, onProgress);
   return { containerd: join(directory, 'containerd'), ctr: join(directory, 'ctr'), directory, runc };
+}
+
+/** What the binary calls itself: `1.6.20`, `2.2.3`. */
+export async function containerdRelease(tools: ContainerdTools): Promise<string> {
+  return /\sv?(\d+\.\d+\.\d+)/.exec(await runCommand(tools.containerd, ['--version']))?.[1] ?? '0.0.0';
 }
 
 /** A statically linked busybox. */

@@ -4,11 +4,17 @@ import { LabError } from './lab-error.ts';
 const TIMEOUT_MS = 20_000;
 const POLL_MS = 15;
 
+export interface WaitOptions {
+  readonly timeoutMs?: number;
+  readonly pollMs?: number;
+}
+
 /** Asks again until the answer is yes; throws `not-ready`, saying what was waited for, when it takes too long. */
-export async function waitUntil(what: string, check: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + TIMEOUT_MS;
+export async function waitUntil(what: string, check: () => Promise<boolean>, options: WaitOptions = {}): Promise<void> {
+  const { timeoutMs = TIMEOUT_MS, pollMs = POLL_MS } = options;
+  const deadline = Date.now() + timeoutMs;
   while (!(await check())) {
-    if (Date.now() > deadline) throw new LabError({ code: 'not-ready', message: `Waited ${TIMEOUT_MS / 1000} s in vain: ${what}` });
-    await sleep(POLL_MS);
+    if (Date.now() > deadline) throw new LabError({ code: 'not-ready', message: `Waited ${timeoutMs / 1000} s in vain: ${what}` });
+    await sleep(pollMs);
   }
 }

@@ -18,6 +18,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteResult>>> = {
     }),
   unit: async () => countTests(await runVitest({ root, args: ['--project', 'unit'], verbose: true })),
   integration: async () => countTests(await runVitest({ root, args: ['--project', 'integration'], verbose: true })),
+  cluster: async () => countTests(await runVitest({ root, args: ['--project', 'cluster'], verbose: true })),
   breaks: () => runBreaks(root),
 };
 

@@ -1,7 +1,11 @@
 import * as z from 'zod';
+import { shorten } from '../problem.ts';
 import { nearestKey } from './nearest-key.ts';
 
-/** The schemas that a configuration is made of. Every message names the value and what is allowed; the path is put before it. */
+/**
+ * The schemas that a configuration is made of. Every message names the value and what is allowed; the path is put before it. Their metadata
+ * (`description`, `byDefault`, and `enum` and `format` where the input is a text) is what the reference page is made of.
+ */
 
 export type ParsedText<Value> =
   { readonly ok: true; readonly value: Value } | { readonly ok: false; /** What is allowed. */ readonly message: string };
@@ -25,8 +29,6 @@ export const isNot =
   ({ input }: ValueIssue): string =>
     input === undefined ? `is missing; it must be ${allowed}` : `${showValue(input)} is not ${allowed}`;
 
-const LONGEST_SHOWN = 60;
-
 function showValue(value: unknown): string {
   if (value === null) return 'an empty value';
   if (Array.isArray(value)) return 'a list';
@@ -35,14 +37,12 @@ function showValue(value: unknown): string {
   return shorten(text);
 }
 
-/** What a file says, for a message. */
-export function shorten(given: string): string {
-  return given.length > LONGEST_SHOWN ? `${given.slice(0, LONGEST_SHOWN)}…` : given;
-}
-
 /** Absent, or without a value as in `request:` with all lines below it commented out: then the default holds, as in Eraser. */
 export function orElse<Schema extends z.ZodType, Default>(schema: Schema, byDefault: Default) {
-  return schema.nullish().transform((value) => value ?? byDefault);
+  return schema
+    .nullish()
+    .transform((value) => value ?? byDefault)
+    .meta({ byDefault });
 }
 
 export interface SectionOptions {
@@ -89,11 +89,14 @@ export function wholeNumberBetween(least: number, most: number) {
 /** One of some words, in any case. */
 export function word<const Word extends string>(words: readonly Word[], note = '') {
   const allowed = `one of ${words.join(', ')}${note}`;
-  return z.string({ error: isNot(allowed) }).transform((given, context) => {
-    const found = words.find((candidate) => candidate.toLowerCase() === given.toLowerCase());
-    if (found === undefined) context.addIssue({ code: 'custom', message: isNot(allowed)({ input: given }) });
-    return found ?? z.NEVER;
-  });
+  return z
+    .string({ error: isNot(allowed) })
+    .transform((given, context) => {
+      const found = words.find((candidate) => candidate.toLowerCase() === given.toLowerCase());
+      if (found === undefined) context.addIssue({ code: 'custom', message: isNot(allowed)({ input: given }) });
+      return found ?? z.NEVER;
+    })
+    .meta({ enum: words });
 }
 
 export function listOf<Item extends z.ZodType>(item: Item) {
@@ -101,11 +104,14 @@ export function listOf<Item extends z.ZodType>(item: Item) {
 }
 
 export function duration(parsers: TextParsers) {
-  return z.string({ error: isNot('a duration with its unit, such as 24h or 90m') }).transform((given, context) => {
-    const parsed = parsers.duration(given);
-    if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a duration')({ input: given })}. ${parsed.message}` });
-    return parsed.ok ? parsed.value : z.NEVER;
-  });
+  return z
+    .string({ error: isNot('a duration with its unit, such as 24h or 90m') })
+    .transform((given, context) => {
+      const parsed = parsers.duration(given);
+      if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a duration')({ input: given })}. ${parsed.message}` });
+      return parsed.ok ? parsed.value : z.NEVER;
+    })
+    .meta({ format: 'duration' });
 }
 
 export function durationAboveZero(parsers: TextParsers) {
@@ -114,9 +120,12 @@ export function durationAboveZero(parsers: TextParsers) {
 
 export function quantity(parsers: TextParsers) {
   const isGiven = (value: unknown): value is string | number => typeof value === 'string' || typeof value === 'number';
-  return z.custom<string | number>(isGiven, { error: isNot('a quantity, such as 500Mi') }).transform((given, context) => {
-    const parsed = parsers.quantity(String(given));
-    if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a quantity')({ input: given })}. ${parsed.message}` });
-    return parsed.ok ? parsed.value : z.NEVER;
-  });
+  return z
+    .custom<string | number>(isGiven, { error: isNot('a quantity, such as 500Mi') })
+    .transform((given, context) => {
+      const parsed = parsers.quantity(String(given));
+      if (!parsed.ok) context.addIssue({ code: 'custom', message: `${isNot('a quantity')({ input: given })}. ${parsed.message}` });
+      return parsed.ok ? parsed.value : z.NEVER;
+    })
+    .meta({ format: 'quantity' });
 }

@@ -24,6 +24,8 @@ const HOUR_MS = 3_600_000;
 const MiB = 1024 * 1024;
 const NO_LABELS: Readonly<Record<string, string>> = {};
 const NODE_FILTER = 'eraser.sh/cleanup.filter';
+const MANAGER = 'The manager, and its runs.';
+const COMPONENTS = 'The containers of the worker pods.';
 
 export const API_VERSIONS = ['eraser.sh/v1alpha1', 'eraser.sh/v1alpha2', 'eraser.sh/v1alpha3'] as const;
 export type ApiVersion = (typeof API_VERSIONS)[number];
@@ -32,9 +34,9 @@ export function v1alpha1Schema(parsers: TextParsers) {
   return document('eraser.sh/v1alpha1', {
     manager: managerOfName(parsers),
     components: section(
-      { ...assessingComponents(parsers), eraser: component(parsers, REMOVER) },
+      { ...assessingComponents(parsers), eraser: remover(parsers) },
       { hints: { remover: 'in eraser.sh/v1alpha1 it is called eraser' } },
-    ),
+    ).meta({ description: COMPONENTS }),
   });
 }
 
@@ -46,11 +48,13 @@ export function v1alpha3Schema(parsers: TextParsers) {
   const manager = section({
     ...managerShape(parsers),
     runtime,
-    additionalPodLabels: orElse(z.record(z.string(), text, { error: isNot('a mapping of labels') }), NO_LABELS),
+    additionalPodLabels: orElse(z.record(z.string(), text, { error: isNot('a mapping of labels') }), NO_LABELS).meta({
+      description: 'Labels that the worker pods get besides their own.',
+    }),
     // Named by Eraser's documentation; nothing of Eraser reads them.
-    extraScannerVolumes: z.unknown().optional(),
-    extraScannerVolumeMounts: z.unknown().optional(),
-  });
+    extraScannerVolumes: unread('Nothing reads it, nor does Eraser; see `components.scanner.volumes`.'),
+    extraScannerVolumeMounts: unread('Nothing reads it, nor does Eraser; see `components.scanner.volumes`.'),
+  }).meta({ description: MANAGER });
   return document('eraser.sh/v1alpha3', { manager, components: components(parsers) });
 }
 
@@ -77,40 +81,60 @@ function document<Version extends ApiVersion, Manager extends z.ZodType, Compone
   { manager, components: parts }: DocumentParts<Manager, Components>,
 ) {
   const shape = {
-    apiVersion: z.literal(version),
-    kind: z.literal('EraserConfig', { error: isNot('EraserConfig') }),
+    apiVersion: z.literal(version).meta({ description: 'The version that the configuration is written in.' }),
+    kind: z.literal('EraserConfig', { error: isNot('EraserConfig') }).meta({ description: 'The kind of the configuration.' }),
     manager,
     components: parts,
     // Settings of the manager's own servers, which Eraser's chart passes on.
-    health: z.unknown().optional(),
-    metrics: z.unknown().optional(),
-    webhook: z.unknown().optional(),
-    leaderElection: z.unknown().optional(),
+    health: unread(OF_THE_SERVERS),
+    metrics: unread(OF_THE_SERVERS),
+    webhook: unread(OF_THE_SERVERS),
+    leaderElection: unread(OF_THE_SERVERS),
   };
   return z.strictObject(shape, { error: (issue) => explainMapping(issue, Object.keys(shape), {}) });
 }
 
+const OF_THE_SERVERS = "Of the servers of Eraser's manager: allowed, and not read.";
+
+function unread(description: string) {
+  return z.unknown().optional().meta({ description });
+}
+
 function managerShape(parsers: TextParsers) {
   return {
-    otlpEndpoint: orElse(text, ''),
-    logLevel: orElse(word(LOG_LEVELS), 'info' as const),
+    otlpEndpoint: orElse(text, '').meta({ description: 'Where metrics go, by OpenTelemetry over HTTP (`host:port`); empty: nowhere.' }),
+    logLevel: orElse(word(LOG_LEVELS), 'info' as const).meta({ description: 'The least level that is logged.' }),
     scheduling: section({
-      repeatInterval: orElse(durationAboveZero(parsers), 24 * HOUR_MS),
-      beginImmediately: orElse(flag, true),
-    }),
-    profile: section({ enabled: orElse(flag, false), port: orElse(wholeNumberBetween(0, 65_535), 6060) }),
+      repeatInterval: orElse(durationAboveZero(parsers), 24 * HOUR_MS).meta({
+        description: 'From the beginning of an automatic run to the next.',
+      }),
+      beginImmediately: orElse(flag, true).meta({ description: 'The first automatic run begins at once; if not, after the interval.' }),
+    }).meta({ description: 'When automatic runs are due.' }),
+    profile: section({
+      enabled: orElse(flag, false).meta({ description: 'Whether profiles can be taken of the running programs.' }),
+      port: orElse(wholeNumberBetween(0, 65_535), 6060).meta({ description: 'The port that they are taken from.' }),
+    }).meta({ description: 'Profiling.' }),
     imageJob: section({
-      successRatio: orElse(numberBetween(0, 1), 1),
-      cleanup: section({ delayOnSuccess: orElse(duration(parsers), 0), delayOnFailure: orElse(duration(parsers), 24 * HOUR_MS) }),
+      successRatio: orElse(numberBetween(0, 1), 1).meta({
+        description: 'The part of the nodes that must succeed, or be skipped, for a run to count as completed.',
+      }),
+      cleanup: section({
+        delayOnSuccess: orElse(duration(parsers), 0).meta({ description: 'After the end of a run that completed.' }),
+        delayOnFailure: orElse(duration(parsers), 24 * HOUR_MS).meta({ description: 'After the end of a run that failed.' }),
+      }).meta({ description: 'When the ImageJob of a run is deleted.' }),
+    }).meta({ description: 'How runs are judged and cleared away.' }),
+    pullSecrets: orElse(listOf(filledText), []).meta({
+      description: 'Secrets, in the namespace of the manager, to pull the images of the worker pods with.',
     }),
-    pullSecrets: orElse(listOf(filledText), []),
-    priorityClassName: orElse(text, ''),
+    priorityClassName: orElse(text, '').meta({ description: 'The priority class of the worker pods; empty: not said.' }),
     nodeFilter: section({
-      type: orElse(word(['exclude', 'include']), 'exclude' as const),
-      selectors: orElse(listOf(filledText), [NODE_FILTER, 'kubernetes.io/os=windows']).transform((selectors) =>
-        selectors.includes(NODE_FILTER) ? selectors : [...selectors, NODE_FILTER],
-      ),
-    }),
+      type: orElse(word(['exclude', 'include']), 'exclude' as const).meta({
+        description: 'Whether the nodes that a selector matches are left out, or the only ones that are cleaned.',
+      }),
+      selectors: orElse(listOf(filledText), [NODE_FILTER, 'kubernetes.io/os=windows'])
+        .transform((selectors) => (selectors.includes(NODE_FILTER) ? selectors : [...selectors, NODE_FILTER]))
+        .meta({ description: `Labels of nodes, \`name\` or \`name=value\`; \`${NODE_FILTER}\` is always added.` }),
+    }).meta({ description: 'Which nodes are cleaned.' }),
   };
 }
 
@@ -118,32 +142,38 @@ function managerShape(parsers: TextParsers) {
 function managerOfName(parsers: TextParsers) {
   const name = word(RUNTIME_NAMES, '; name and address are for eraser.sh/v1alpha3');
   return section(
-    { ...managerShape(parsers), runtime: orElse(name, 'containerd' as const) },
+    { ...managerShape(parsers), runtime: orElse(name, 'containerd' as const).meta({ description: 'The container runtime of the nodes.' }) },
     { hints: { additionalPodLabels: 'it is there from eraser.sh/v1alpha3 on' } },
-  );
+  ).meta({ description: MANAGER });
 }
 
 const runtime = section(
   {
-    name: word(RUNTIME_NAMES).nullish(),
+    name: word(RUNTIME_NAMES).nullish().meta({ byDefault: 'containerd', description: 'Which it is. Needed beside an address.' }),
     address: text
       .regex(/^(unix:(\/\/)?\/.*)?$/, { error: isNot('the address of a socket, such as unix:///run/containerd/containerd.sock') })
-      .nullish(),
+      .nullish()
+      .meta({
+        byDefault: USUAL_RUNTIME_ADDRESSES.containerd,
+        description: `Its socket. By default that of the name: \`${USUAL_RUNTIME_ADDRESSES.crio}\` for crio, \`${USUAL_RUNTIME_ADDRESSES.dockershim}\` for dockershim.`,
+      }),
   },
   { allowed: 'a mapping of name and address; a name alone is for eraser.sh/v1alpha1 and v1alpha2' },
-).transform(({ name, address }, context): ConfiguredRuntime => {
-  const isNamed = name !== null && name !== undefined;
-  const isAddressed = address !== null && address !== undefined && address !== '';
-  if (isAddressed && !isNamed) {
-    context.addIssue({
-      code: 'custom',
-      path: ['name'],
-      message: `is missing beside an address; it must be one of ${RUNTIME_NAMES.join(', ')}`,
-    });
-  }
-  const chosen = name ?? 'containerd';
-  return { name: chosen, address: isAddressed ? address : USUAL_RUNTIME_ADDRESSES[chosen] };
-});
+)
+  .transform(({ name, address }, context): ConfiguredRuntime => {
+    const isNamed = name !== null && name !== undefined;
+    const isAddressed = address !== null && address !== undefined && address !== '';
+    if (isAddressed && !isNamed) {
+      context.addIssue({
+        code: 'custom',
+        path: ['name'],
+        message: `is missing beside an address; it must be one of ${RUNTIME_NAMES.join(', ')}`,
+      });
+    }
+    const chosen = name ?? 'containerd';
+    return { name: chosen, address: isAddressed ? address : USUAL_RUNTIME_ADDRESSES[chosen] };
+  })
+  .meta({ description: 'The container runtime, on the nodes whose runtime has that name.' });
 
 interface Resources {
   readonly cpu: number;
@@ -160,44 +190,67 @@ const SCANNER: ComponentDefaults = { request: { cpu: 1, mem: 500 * MiB }, limit:
 const REMOVER: ComponentDefaults = { request: { cpu: 0, mem: 25 * MiB }, limit: { cpu: 0, mem: 30 * MiB } };
 
 function componentShape(parsers: TextParsers, { request, limit }: ComponentDefaults) {
-  const resources = ({ cpu, mem }: Resources) => section({ cpu: orElse(quantity(parsers), cpu), mem: orElse(quantity(parsers), mem) });
+  const resources = ({ cpu, mem }: Resources, description: string) =>
+    section({
+      cpu: orElse(quantity(parsers), cpu).meta({ description: 'Processors; 0: none.' }),
+      mem: orElse(quantity(parsers), mem).meta({ description: 'Bytes of memory; 0: none.' }),
+    }).meta({ description });
   return {
-    image: section({ repo: orElse(text, null), tag: orElse(text, null) }),
-    request: resources(request),
-    limit: resources(limit),
-    config: orElse(z.string({ error: isNot('a text that holds YAML, as after "config: |"') }), null),
-    volumes: orElse(listOf(volume), []),
+    image: section({
+      repo: orElse(text, null).meta({ description: 'The repository, without a tag.' }),
+      tag: orElse(text, null).meta({ description: 'The tag.' }),
+    }).meta({ description: 'The image of the container; not said, it is ours.' }),
+    request: resources(request, 'What the container is sure to have.'),
+    limit: resources(limit, 'What the container may have at most.'),
+    config: componentConfig.meta({ description: 'Nothing reads it here.' }),
+    volumes: orElse(listOf(volume), []).meta({ description: 'Folders and files of the node, mounted read-only at the same path.' }),
   };
 }
 
+const componentConfig = orElse(z.string({ error: isNot('a text that holds YAML, as after "config: |"') }), null);
+
 const volumeShape = {
-  name: filledText,
-  hostPath: z.strictObject(
-    { path: text.regex(/^\//, { error: isNot('an absolute path') }), type: text.optional() },
-    {
-      error: (issue) => explainMapping(issue, ['path', 'type'], { allowed: 'a mapping with a path; no other volumes are mounted' }),
-    },
-  ),
+  name: filledText.meta({ description: 'The name of the volume.' }),
+  hostPath: z
+    .strictObject(
+      {
+        path: text.regex(/^\//, { error: isNot('an absolute path') }).meta({ description: 'An absolute path.' }),
+        type: text.optional().meta({ description: 'What must be there, such as `Directory`, as in a volume of a pod.' }),
+      },
+      {
+        error: (issue) => explainMapping(issue, ['path', 'type'], { allowed: 'a mapping with a path; no other volumes are mounted' }),
+      },
+    )
+    .meta({ description: 'Where it is on the node.' }),
 };
 const volume = z.strictObject(volumeShape, {
   error: (issue) => explainMapping(issue, Object.keys(volumeShape), { allowed: 'a mapping with name and hostPath' }),
 });
 
-function component(parsers: TextParsers, defaults: ComponentDefaults) {
-  return section(componentShape(parsers, defaults));
+function remover(parsers: TextParsers) {
+  return section(componentShape(parsers, REMOVER)).meta({ description: 'Removes the images.' });
 }
 
 function assessingComponents(parsers: TextParsers) {
   const enabled = orElse(flag, false);
   return {
-    collector: section({ enabled, ...componentShape(parsers, COLLECTOR) }),
-    scanner: section({ enabled, ...componentShape(parsers, SCANNER) }),
+    collector: section({
+      enabled: enabled.meta({ description: 'If not, there are no automatic runs.' }),
+      ...componentShape(parsers, COLLECTOR),
+    }).meta({ description: 'Lists the images that no container uses.' }),
+    scanner: section({
+      enabled: enabled.meta({ description: 'If not, **every unused image goes**.' }),
+      ...componentShape(parsers, SCANNER),
+      config: componentConfig.meta({
+        description: 'A text that holds YAML, for the scanner. What ours takes is below; a scanner of your own has a format of its own.',
+      }),
+    }).meta({ description: 'Says which of them are to go.' }),
   };
 }
 
 function components(parsers: TextParsers) {
   return section(
-    { ...assessingComponents(parsers), remover: component(parsers, REMOVER) },
+    { ...assessingComponents(parsers), remover: remover(parsers) },
     { hints: { eraser: 'since eraser.sh/v1alpha2 it is called remover' } },
-  );
+  ).meta({ description: COMPONENTS });
 }

@@ -4,8 +4,9 @@ import { CHART, V1ALPHA1, V1ALPHA2, V1ALPHA3 } from '../../../test/fakes/eraser-
 import { parseDuration } from '../../platform/duration.ts';
 import { parseQuantity } from '../../platform/quantity.ts';
 import { scheduleOf, type EraserConfig } from '../eraser-config.ts';
+import type { Problem } from '../problem.ts';
 import type { TextParsers } from './config-values.ts';
-import { parseEraserConfig, type ConfigProblem } from './parse-eraser-config.ts';
+import { parseEraserConfig } from './parse-eraser-config.ts';
 
 const MiB = 1024 * 1024;
 const HOUR = 3_600_000;
@@ -21,7 +22,7 @@ function configOf(value: unknown): EraserConfig {
   return parsed.config;
 }
 
-function errorsOf(value: unknown): readonly ConfigProblem[] {
+function errorsOf(value: unknown): readonly Problem[] {
   const parsed = parseEraserConfig(value, parsers);
   return parsed.ok ? [] : parsed.errors;
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { EraserConfig, ScannerConfig } from '../eraser-config.ts';
-import { isNot, shorten, type TextParsers } from './config-values.ts';
+import { describeProblems, formatPath, type Problem } from '../problem.ts';
+import { isNot, type TextParsers } from './config-values.ts';
 import {
   API_VERSIONS,
   toV1alpha2,
@@ -13,17 +14,11 @@ import {
 } from './config-versions.ts';
 import { trivyConfigSchema } from './trivy-config.ts';
 
-export interface ConfigProblem {
-  /** `manager.scheduling.repeatInterval`, `components.scanner.volumes[0].name`; empty: the whole. */
-  readonly path: string;
-  readonly message: string;
-}
-
 export type ParsedEraserConfig =
   /** `warnings`: what the configuration asks for and does not get. */
-  | { readonly ok: true; readonly config: EraserConfig; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: true; readonly config: EraserConfig; readonly warnings: readonly Problem[] }
   /** All of them, not only the first. */
-  | { readonly ok: false; readonly errors: readonly ConfigProblem[] };
+  | { readonly ok: false; readonly errors: readonly Problem[] };
 
 /**
  * Reads an `EraserConfig` of any version, as plain values. Strict, unlike Eraser: what it does not know is an error, since a setting that
@@ -54,8 +49,7 @@ const parseVersion: Readonly<Record<ApiVersion, (value: unknown, parsers: TextPa
   'eraser.sh/v1alpha3': (value, parsers) => v1alpha3Schema(parsers).safeParse(value),
 };
 
-type ParsedScanner =
-  { readonly ok: true; readonly config: ScannerConfig } | { readonly ok: false; readonly errors: readonly ConfigProblem[] };
+type ParsedScanner = { readonly ok: true; readonly config: ScannerConfig } | { readonly ok: false; readonly errors: readonly Problem[] };
 
 /** All that is read of the scanner here; what is wrong with it is told by the whole's schema. */
 const scannerSchema = z.object({
@@ -101,7 +95,7 @@ function without<Value extends object, Key extends keyof Value & string>(value: 
   return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.some((left) => left === key))) as Omit<Value, Key>;
 }
 
-function findWarnings({ manager }: V1alpha3, { components }: EraserConfig): ConfigProblem[] {
+function findWarnings({ manager }: V1alpha3, { components }: EraserConfig): Problem[] {
   const unread = UNREAD.filter((key) => isFilled(manager[key]));
   const { config } = components.scanner;
   const others = config.kind === 'custom' ? [] : config.vulnerabilities.securityChecks.filter((check) => check !== 'vuln');
@@ -120,17 +114,4 @@ function findWarnings({ manager }: V1alpha3, { components }: EraserConfig): Conf
 
 function isFilled(value: unknown): boolean {
   return value !== null && value !== undefined && !(typeof value === 'object' && Object.keys(value).length === 0);
-}
-
-function describeProblems({ issues }: z.ZodError, below: readonly PropertyKey[] = []): ConfigProblem[] {
-  return issues.flatMap((issue) => {
-    const path = [...below, ...issue.path];
-    if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(path), message: issue.message }];
-    const messages = issue.message.split('\n');
-    return issue.keys.map((key, at) => ({ path: formatPath([...path, key]), message: messages[at] ?? 'unknown' }));
-  });
-}
-
-function formatPath(path: readonly PropertyKey[]): string {
-  return path.map((key, at) => (typeof key === 'number' ? `[${key}]` : `${at === 0 ? '' : '.'}${shorten(String(key))}`)).join('');
 }

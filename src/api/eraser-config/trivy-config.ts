@@ -10,26 +10,39 @@ export function trivyConfigSchema(parsers: TextParsers) {
   const inVulnerabilities = ['ignoreUnfixed', 'types', 'securityChecks', 'severities', 'ignoredStatuses'];
   return section(
     {
-      cacheDir: orElse(filledText, '/var/lib/trivy'),
-      dbRepo: orElse(filledText, 'ghcr.io/aquasecurity/trivy-db'),
-      deleteFailedImages: orElse(flag, true),
-      deleteEOLImages: orElse(flag, true),
+      cacheDir: orElse(filledText, '/var/lib/trivy').meta({ description: 'Where the scanner keeps its database, in its container.' }),
+      dbRepo: orElse(filledText, 'ghcr.io/aquasecurity/trivy-db').meta({
+        description: 'The repository that the vulnerability database comes from.',
+      }),
+      deleteFailedImages: orElse(flag, true).meta({
+        description:
+          'Whether images go whose complete content cannot be parsed. When a scan fails otherwise, the image stays, unlike in Eraser.',
+      }),
+      deleteEOLImages: orElse(flag, true).meta({ description: 'Whether images go whose operating system is past its end of life.' }),
       vulnerabilities: section({
-        ignoreUnfixed: orElse(flag, false),
-        types: orElse(chosenOf(PACKAGE_CLASSES), PACKAGE_CLASSES),
-        securityChecks: orElse(securityChecks, ['vuln'] as const),
+        ignoreUnfixed: orElse(flag, false).meta({ description: 'Whether vulnerabilities without a fixed version are left out.' }),
+        types: orElse(chosenOf(PACKAGE_CLASSES), PACKAGE_CLASSES).meta({
+          description: 'The packages that count: those of the operating system, and those of languages.',
+        }),
+        securityChecks: orElse(securityChecks, ['vuln'] as const).meta({
+          description: 'Must hold `vuln`; the others have no effect, since only vulnerabilities count.',
+        }),
         severities: orElse(
           chosenOf(SEVERITIES),
           SEVERITIES.filter((severity) => severity !== 'UNKNOWN'),
-        ),
-        ignoredStatuses: orElse(listOf(word(FINDING_STATUSES)), []),
-      }),
+        ).meta({ description: 'The severities that count.' }),
+        ignoredStatuses: orElse(listOf(word(FINDING_STATUSES)), []).meta({
+          description: 'Vulnerabilities of which the vendor says one of these are left out.',
+        }),
+      }).meta({ description: 'Which vulnerabilities make an image go.' }),
       timeout: section({
-        total: orElse(durationAboveZero(parsers), 23 * HOUR_MS),
-        perImage: orElse(durationAboveZero(parsers), HOUR_MS),
-      }),
+        total: orElse(durationAboveZero(parsers), 23 * HOUR_MS).meta({
+          description: 'For all images of a node; what is not scanned by then stays.',
+        }),
+        perImage: orElse(durationAboveZero(parsers), HOUR_MS).meta({ description: 'For one image; it stays then.' }),
+      }).meta({ description: 'How long scans may take.' }),
       // Eraser's scanner has this key, and always overwrites what it says.
-      runtime: z.unknown().optional(),
+      runtime: z.unknown().optional().meta({ description: 'Not read: `manager.runtime` holds.' }),
     },
     {
       // Eraser's own default has some of them here, where nothing reads them.
