@@ -5,7 +5,7 @@ import { parseEraserConfig } from '../api/eraser-config/parse-eraser-config.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
 import { configuredOptions } from './apply-config.ts';
-import { parseYaml } from './parse-yaml.ts';
+import { parseYaml } from '../platform/parse-yaml.ts';
 
 function configOf(value: unknown): EraserConfig {
   const parsed = parseEraserConfig(value, { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml });

@@ -6,6 +6,7 @@ import type { CliContext } from './context.ts';
 import { printable } from './output/image-name.ts';
 import type { PlanOptions } from './parsed-options.ts';
 import { readConfig } from './read-config.ts';
+import { whyNotAutomatic } from './why-not-automatic.ts';
 
 /**
  * Takes what the file of `--config` says for the options of a command that the command line does not give. As commander has it: the command
@@ -15,14 +16,15 @@ export async function applyConfig(context: CliContext, command: Command): Promis
   const { config: file } = command.opts<{ readonly config?: string }>();
   if (file === undefined) return;
   const { config, warnings } = await readConfig(file);
-  refuseUnfitting(file, config, command);
-  for (const warning of warnings) context.stderr.write(`Warning: ${printable(warning)}\n`);
   const cacheDirExists = await isFolder(cacheDirOf(config));
   for (const [name, value] of Object.entries(configuredOptions(config, { env: context.env, cacheDirExists }))) {
     const isOption = command.options.some((option) => option.attributeName() === name);
     if (isOption && !isGiven(command, name)) command.setOptionValueWithSource(name, value, 'config');
   }
   command.setOptionValueWithSource('eraserConfig', config, 'config');
+  command.setOptionValueWithSource('configWarnings', warnings, 'config');
+  refuseUnfitting(file, config, command);
+  for (const warning of warnings) context.stderr.write(`Warning: ${printable(warning)}\n`);
 }
 
 /** What of the machine decides whether a setting of the file holds. */
@@ -60,15 +62,17 @@ function scanOptions({ dbRepo, deleteEOLImages, deleteFailedImages, vulnerabilit
   };
 }
 
+/** Commands that clean, or look whether they could. */
+const CLEANING = ['clean', 'doctor'];
+
 /** Throws when the configuration is for something that the command cannot do. */
-function refuseUnfitting(file: string, { components: { collector, scanner } }: EraserConfig, command: Command): void {
+function refuseUnfitting(file: string, eraserConfig: EraserConfig, command: Command): void {
+  const { scanner } = eraserConfig.components;
   const { image = [] } = command.opts<Partial<PlanOptions>>();
   if (image.length > 0) return;
-  if (command.name() === 'clean' && !collector.enabled) {
-    throw badUsage(
-      `--config ${file}: components.collector.enabled: not true, which switches automatic cleaning off.`,
-      'Name the images to remove with --image, or switch the collector on.',
-    );
+  const notAutomatic = whyNotAutomatic({ config: file, eraserConfig });
+  if (CLEANING.includes(command.name()) && notAutomatic !== null) {
+    throw badUsage(notAutomatic, 'Name the images to remove with --image, or switch the collector on.');
   }
   const takesScanner = command.options.some((option) => option.attributeName() === 'scanner');
   if (takesScanner && scanner.enabled && scanner.config.kind === 'custom' && !isGiven(command, 'scanner')) {

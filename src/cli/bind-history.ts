@@ -61,6 +61,21 @@ function openHistoryFor(context: CliContext, options: HistoryOptions, progress: 
   });
 }
 
+/** For what only reads: a history that is not there is an empty one. */
+export function openHistoryToRead(context: CliContext, options: HistoryOptions, onWarning: (message: string) => void): Promise<History> {
+  const { now, machine } = context;
+  return openHistory({
+    path: historyPath(context, options),
+    now,
+    bootClock: machine.bootClock,
+    onWarning,
+    reading: { copyPlaces: [machine.temporaryDirectory, ...IN_MEMORY] },
+  });
+}
+
+/** Where most machines have a filesystem in memory, which a full disk leaves alone. */
+const IN_MEMORY = ['/dev/shm', '/run'];
+
 /** `--history`, `IMAGE_CLEANER_HISTORY`, or the state folder: root's is `/var/lib/image-cleaner`, another user's by the XDG rules. */
 export function historyPath({ env, machine }: CliContext, { history }: HistoryOptions): string {
   const given = typeof history === 'string' ? history : env['IMAGE_CLEANER_HISTORY'];

@@ -17,6 +17,8 @@ export interface CliContext {
   readonly signal: AbortSignal;
   /** Does what the first interrupt does, for a Ctrl-C that comes as a key. */
   readonly interrupt: () => void;
+  /** Whether both outputs are pipes whose readers are gone: nobody sees what is written. Known only after something was written. */
+  readonly isUnseen: () => boolean;
   /** What this process may use. */
   readonly machine: {
     readonly memoryBytes: number;

@@ -19,6 +19,7 @@ const SELECTION = ['minAge', 'maxAge', 'diskHigh', 'diskLow'];
 /** Throws when options are given that exclude each other. What a configuration file says contradicts nothing: an option of the command line wins. */
 export function refuseContradictions(command: Command): void {
   refuseLonely(command);
+  refuseCrossedLimits(command.opts<Partial<CleanOptions>>());
   const contradiction = findContradiction(command);
   if (contradiction === null) return;
   const [one, other] = contradiction.between;
@@ -51,7 +52,7 @@ function findContradiction(command: Command): Contradiction | null {
     pair(given('since', 'until'), command.name() === 'history' ? list : null, '--image shows all runs') ??
     pair(given('minAge', 'maxAge'), noHistory, 'the age of an image is known from the history') ??
     pair(given('timeoutPerImage'), endsSooner(options) ? given('timeoutTotal') : null, 'all scans together end sooner') ??
-    contradictoryValues(options)
+    contradictoryAges(options)
   );
 }
 
@@ -76,12 +77,17 @@ function endsSooner({ timeoutPerImage = 0, timeoutTotal = timeoutPerImage }: Par
   return timeoutTotal < timeoutPerImage;
 }
 
-function contradictoryValues({ minAge = 0, maxAge, diskHigh, diskLow }: Partial<CleanOptions>): Contradiction | null {
-  if (maxAge !== undefined && minAge > maxAge) {
-    const because = 'no image can be kept for being younger and go for being older';
-    return { between: [`--min-age ${formatDuration(minAge)}`, `--max-age ${formatDuration(maxAge)}`], because };
-  }
-  if (diskLow === undefined || diskHigh === undefined) return null;
-  if (diskLow.unit !== diskHigh.unit || diskLow.value <= diskHigh.value) return null;
-  return { between: ['--disk-low', '--disk-high'], because: 'the low limit is above the high one' };
+function contradictoryAges({ minAge = 0, maxAge }: Partial<CleanOptions>): Contradiction | null {
+  if (maxAge === undefined || minAge <= maxAge) return null;
+  const because = 'no image can be kept for being younger and go for being older';
+  return { between: [`--min-age ${formatDuration(minAge)}`, `--max-age ${formatDuration(maxAge)}`], because };
+}
+
+/** One limit in bytes, one in per cent: which is the lower one depends on the filesystem. */
+function refuseCrossedLimits({ diskHigh, diskLow }: Partial<CleanOptions>): void {
+  if (diskLow === undefined || diskHigh?.unit !== diskLow.unit || diskLow.value <= diskHigh.value) return;
+  throw badUsage(
+    `--disk-low ${diskLow.given} is above --disk-high ${diskHigh.given}, and must not be: removal begins above the high limit and ends at the low one.`,
+    'Lower --disk-low, or raise --disk-high.',
+  );
 }

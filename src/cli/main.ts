@@ -28,10 +28,14 @@ function stop(because: NodeJS.Signals): void {
 // Nothing that happens to the output ends a run in the middle of its removals: a closed pipe (`| head`) is the reader's wish, a full disk
 // under the log what this program is there to cure. Lost data makes the run a failure at its end.
 const lost: { data: NodeJS.ErrnoException | null } = { data: null };
-process.stderr.on('error', () => undefined);
+const hasReader = { stdout: true, stderr: true };
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') hasReader.stderr = false;
+});
 const stdout = isFile(process.stdout.fd) ? new FileOutput(process.stdout.fd) : process.stdout;
 stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') lost.data = error;
+  if (error.code === 'EPIPE') hasReader.stdout = false;
+  else lost.data = error;
 });
 
 /** Also a device such as /dev/full; a terminal is none. */
@@ -54,6 +58,7 @@ const code = await runProgram({
   now: Date.now,
   signal: interrupt.signal,
   interrupt: () => stop('SIGINT'),
+  isUnseen: () => !hasReader.stdout && !hasReader.stderr,
   version: packageJson.version,
   commandLine: process.argv.slice(2),
   machine: {

@@ -88,11 +88,12 @@ export async function makePlan(context: CliContext, { request, node, memory, onE
   return { plan, warnings };
 }
 
-function readDiskLimits({ diskHigh, diskLow }: PlanOptions): DiskLimits | null {
+export function readDiskLimits({ diskHigh, diskLow }: Pick<PlanOptions, 'diskHigh' | 'diskLow'>): DiskLimits | null {
   return diskHigh === undefined ? null : { high: diskHigh, low: diskLow ?? diskHigh };
 }
 
-function readImageList(entries: readonly string[]): ImageList | null {
+/** null: there is none. */
+export function readImageList(entries: readonly string[]): ImageList | null {
   if (entries.length === 0) return null;
   const compiled = compileImageList(entries);
   if (compiled.ok) return compiled.list;
@@ -100,7 +101,7 @@ function readImageList(entries: readonly string[]): ImageList | null {
 }
 
 /** For entries typed on the command line, where one that matches nothing is likely a mistake; a file's are for many machines. */
-function matchesAny(entry: string, images: readonly NodeImage[]): boolean {
+export function matchesAny(entry: string, images: readonly NodeImage[]): boolean {
   const compiled = compileExclusions([{ name: '--exclude', entries: [entry] }]);
   return compiled.ok && images.some((image) => compiled.exclusions.match(image) !== null);
 }

@@ -1,8 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
-import type { DiskLimit } from '../core/disk-pressure.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
-import type { TimeBound } from './parsed-options.ts';
+import type { GivenDiskLimit, TimeBound } from './parsed-options.ts';
 
 /** What the texts of options are parsed with; each throws commander's error, which names the option and the text. */
 
@@ -27,11 +26,11 @@ export function durationOrNone(text: string): number {
 }
 
 /** `85%` of the filesystem, or bytes such as `40Gi`. */
-export function diskLimit(text: string): DiskLimit {
-  if (!text.trim().endsWith('%')) return { unit: 'bytes', value: parsed(parseDiskBytes, text) };
+export function diskLimit(text: string): GivenDiskLimit {
+  if (!text.trim().endsWith('%')) return { unit: 'bytes', value: parsed(parseDiskBytes, text), given: text };
   const percent = /^\d{1,3}(?:\.\d{1,6})?%$/.test(text) ? Number(text.slice(0, -1)) : Number.NaN;
   if (!(percent > 0 && percent < 100)) throw new InvalidArgumentError('Allowed are more than 0% and less than 100% of the filesystem.');
-  return { unit: 'percent', value: percent };
+  return { unit: 'percent', value: percent, given: text };
 }
 
 function parseDiskBytes(text: string): Parsed {

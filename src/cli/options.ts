@@ -115,6 +115,10 @@ export function addScheduleOptions(command: Command): Command {
     .option('--no-begin-immediately', 'begin one interval after the start then');
 }
 
+export function addConsentOptions(command: Command): Command {
+  return command.option('--dry-run', 'show the plan, remove nothing', false).option('-y, --yes', 'remove without asking', false);
+}
+
 export function addConcurrencyOption(command: Command): Command {
   return command.option(
     '--concurrency <number>',

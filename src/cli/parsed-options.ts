@@ -10,6 +10,8 @@ export interface RuntimeOptions {
   readonly config?: string;
   /** What the file of `config` says; for the options that the command line does not give, it is in these already. */
   readonly eraserConfig?: EraserConfig;
+  /** What is in the file to no effect. */
+  readonly configWarnings?: readonly string[];
   readonly output: OutputFormat;
 }
 
@@ -44,12 +46,15 @@ export interface SelectionOptions {
   readonly image: readonly string[];
 }
 
+/** With its text, for messages. */
+export type GivenDiskLimit = DiskLimit & { readonly given: string };
+
 export interface AgeOptions {
   /** 0: no least age. */
   readonly minAge: number;
   readonly maxAge?: number;
-  readonly diskHigh?: DiskLimit;
-  readonly diskLow?: DiskLimit;
+  readonly diskHigh?: GivenDiskLimit;
+  readonly diskLow?: GivenDiskLimit;
 }
 
 export interface HistoryOptions {
@@ -84,11 +89,14 @@ export interface PlanOptions extends RuntimeOptions, ScannerOptions, PolicyOptio
 export interface CleanOptions extends PlanOptions, RecordOptions {
   readonly dryRun: boolean;
   readonly yes: boolean;
-  /** An interval or a cron expression; one run if not given. */
-  /** true: as the configuration says it. */
+  /** An interval or a cron expression; one run if not given. true: as the configuration says it. */
   readonly schedule?: string | true;
   readonly timeZone?: string;
   readonly beginImmediately?: boolean;
 }
 
-export interface DoctorOptions extends RuntimeOptions, ScannerOptions, AgeOptions, HistoryOptions {}
+/** What `clean` would end with, `doctor` shows beside all else. */
+export interface DoctorOptions extends CleanOptions {
+  /** Why `clean` would not do anything by the file of `config`. */
+  readonly configFault?: Error;
+}

@@ -9,6 +9,7 @@ import { EXIT, type ExitCode } from './exit-codes.ts';
 import {
   addAgeOptions,
   addConcurrencyOption,
+  addConsentOptions,
   addHistoryOption,
   addPolicyOptions,
   addRecordOptions,
@@ -55,10 +56,7 @@ function createProgram(context: CliContext, exit: (code: ExitCode) => void): Com
     .configureHelp({ optionDescription: describeOption })
     .hook('preAction', async (_program, action) => {
       refuseLostValues(action);
-      if (action.getOptionValue('config') !== undefined) {
-        const { applyConfig } = await import('./apply-config.ts');
-        await applyConfig(context, action);
-      }
+      await configure(context, action);
       refuseContradictions(action);
       await loadFormat(action.opts<{ readonly output?: OutputFormat }>().output ?? 'table');
     })
@@ -70,14 +68,16 @@ function createProgram(context: CliContext, exit: (code: ExitCode) => void): Com
   const planning = (made: Command): Command =>
     addConcurrencyOption(addPolicyOptions(addScannerOptions(addAgeOptions(addSelectionOptions(made)))));
 
-  addScheduleOptions(addRecordOptions(planning(command('clean', 'remove the images that nothing uses and that the policy does not want'))))
-    .option('--dry-run', 'show the plan, remove nothing', false)
-    .option('-y, --yes', 'remove without asking', false)
+  const cleaning = (made: Command): Command => addConsentOptions(addScheduleOptions(addRecordOptions(planning(made))));
+
+  cleaning(command('clean', 'remove the images that nothing uses and that the policy does not want'))
     .addHelpText('after', CLEAN_EXAMPLES)
     .action(async (options: CleanOptions) => {
-      const { readSchedule } = await import('./read-schedule.ts');
       const { clean } = await import('./commands/clean.ts');
-      const schedule = readSchedule(options);
+      // What reads a schedule is loaded only where there is one.
+      const { schedule: when, timeZone, beginImmediately } = options;
+      const isScheduled = when !== undefined || timeZone !== undefined || beginImmediately !== undefined;
+      const schedule = isScheduled ? (await import('./read-schedule.ts')).readSchedule(options) : null;
       const runOnce = (within: CliContext): Promise<ExitCode> =>
         clean(within, options).catch((error: unknown) => reportError(within, error));
       if (schedule === null) {
@@ -132,7 +132,7 @@ function createProgram(context: CliContext, exit: (code: ExitCode) => void): Com
       exit(await history(context, run, options));
     });
 
-  addHistoryOption(addScannerOptions(addAgeOptions(command('doctor', 'check whether this machine has what runs need, and say what to do'))))
+  cleaning(command('doctor', 'check whether this machine has what runs need, and say what to do'))
     .addHelpText('after', DOCTOR_HELP)
     .action(async (options: DoctorOptions) => {
       const { doctor } = await import('./commands/doctor.ts');
@@ -168,10 +168,12 @@ Examples:
   image-cleaner history --since 30d -o json`;
 
 const DOCTOR_HELP = `
-Give it the options that clean is to have. Exits with 1 when a check finds a problem; warnings are none.
+Takes the options of clean, checks what they name, and removes nothing: give it those that clean is to have. Exits with 1 when a check finds a
+problem; warnings are none.
 
 Examples:
   image-cleaner doctor
+  image-cleaner doctor --config eraser.yaml --exclude-file keep.json --audit-log /var/log/image-cleaner.jsonl
   image-cleaner doctor --disk-high 80% -o json | jq '.checks[] | select(.status != "ok")'`;
 
 const COMPLETION_EXAMPLES = `
@@ -189,6 +191,18 @@ Examples:
   image-cleaner clean --image alpine:3.7.3               this image, if nothing uses it
   image-cleaner clean --yes --schedule 24h               stay, and clean once a day
   image-cleaner clean --dry-run -o json | jq '.decisions[] | select(.outcome == "remove")'`;
+
+/** What is wrong with a configuration, `doctor` shows beside all else; every other command ends with it. */
+async function configure(context: CliContext, action: Command): Promise<void> {
+  if (action.getOptionValue('config') === undefined) return;
+  const { applyConfig } = await import('./apply-config.ts');
+  try {
+    await applyConfig(context, action);
+  } catch (error) {
+    if (action.name() !== 'doctor') throw error;
+    action.setOptionValueWithSource('configFault', error, 'config');
+  }
+}
 
 function reportError(context: CliContext, error: unknown): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.badUsage;

@@ -1,18 +1,21 @@
 import * as z from 'zod';
 import type { EraserConfig } from '../api/eraser-config.ts';
-import { parseEraserConfig, type ConfigProblem } from '../api/eraser-config/parse-eraser-config.ts';
+import { CONFIG_MAP_KEY, parseEraserConfigMap } from '../api/eraser-config/config-map.ts';
+import type { TextParsers } from '../api/eraser-config/config-values.ts';
+import { parseEraserConfig } from '../api/eraser-config/parse-eraser-config.ts';
+import type { Problem } from '../api/problem.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
-import { badUsage, type CliError } from './cli-error.ts';
+import { badUsage } from './cli-error.ts';
 import { describeSome } from './describe-issues.ts';
-import { parseYaml } from './parse-yaml.ts';
+import { parseYaml } from '../platform/parse-yaml.ts';
 import { readInputFile } from './read-input-file.ts';
 
 /** As large as a ConfigMap can be. */
 const MOST_BYTES = 1024 * 1024;
 /** All that is wrong with a configuration; a file of another kind has thousands of faults. */
 const MOST_ERRORS = 50;
-const CONFIG_MAP_KEY = 'controller_manager_config.yaml';
+const PARSERS: TextParsers = { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml };
 
 export interface ReadConfig {
   readonly config: EraserConfig;
@@ -23,9 +26,10 @@ export interface ReadConfig {
 /** The configuration in a file: an `EraserConfig`, or the ConfigMap that Eraser keeps it in, as `kubectl get -o yaml` prints it. */
 export async function readConfig(file: string): Promise<ReadConfig> {
   const value = parseFile(file, await readInputFile('--config', file, MOST_BYTES));
-  const { name, value: given } = isConfigMap(value) ? openConfigMap(file, value) : { name: file, value };
-  const parsed = parseEraserConfig(given, { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml });
-  const describe = ({ path, message }: ConfigProblem): string => `${name}: ${path === '' ? '' : `${path}: `}${message}`;
+  const inMap = isConfigMap(value);
+  const name = inMap ? `${file} (${CONFIG_MAP_KEY})` : file;
+  const parsed = inMap ? parseEraserConfigMap(value, PARSERS) : parseEraserConfig(value, PARSERS);
+  const describe = ({ path, message }: Problem): string => `${name}: ${path === '' ? '' : `${path}: `}${message}`;
   if (!parsed.ok) {
     const errors = parsed.errors.map((error) => `--config ${describe(error)}`);
     throw badUsage(describeSome(errors, '\n', MOST_ERRORS));
@@ -33,25 +37,12 @@ export async function readConfig(file: string): Promise<ReadConfig> {
   return { config: parsed.config, warnings: parsed.warnings.map(describe) };
 }
 
-/** `name`: for messages. */
-function parseFile(name: string, text: string): unknown {
+function parseFile(file: string, text: string): unknown {
   const parsed = parseYaml(text);
-  if (!parsed.ok) throw refuse(name, parsed.message);
-  if (parsed.value === null) throw refuse(name, 'empty');
-  return parsed.value;
+  if (parsed.ok && parsed.value !== null) return parsed.value;
+  throw badUsage(`--config ${file}: ${parsed.ok ? 'empty' : parsed.message}`);
 }
 
 function isConfigMap(value: unknown): boolean {
   return z.looseObject({ kind: z.literal('ConfigMap') }).safeParse(value).success;
-}
-
-function openConfigMap(file: string, value: unknown): { readonly name: string; readonly value: unknown } {
-  const map = z.looseObject({ data: z.looseObject({ [CONFIG_MAP_KEY]: z.string() }) }).safeParse(value);
-  if (!map.success) throw refuse(file, `data: the ConfigMap has no text under the key ${CONFIG_MAP_KEY}`);
-  const name = `${file} (${CONFIG_MAP_KEY})`;
-  return { name, value: parseFile(name, map.data.data[CONFIG_MAP_KEY]) };
-}
-
-function refuse(name: string, message: string): CliError {
-  return badUsage(`--config ${name}: ${message}`);
 }

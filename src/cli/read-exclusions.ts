@@ -1,9 +1,7 @@
-import { exclusionListSchema, type ExclusionList } from '../api/exclusion-list.ts';
+import { parseExclusionList, type ExclusionList } from '../api/exclusion-list.ts';
 import { compileExclusions, type Exclusions } from '../core/exclusions/exclusions.ts';
-import { errorMessage } from '../platform/errors.ts';
 import { badUsage } from './cli-error.ts';
-import { describeIssues, describeSome } from './describe-issues.ts';
-import { findDuplicateKey } from './find-duplicate-key.ts';
+import { describeSome } from './describe-issues.ts';
 import { printable } from './output/image-name.ts';
 import type { SelectionOptions } from './parsed-options.ts';
 import { readInputFile } from './read-input-file.ts';
@@ -26,17 +24,10 @@ export async function readExclusions({ exclude, excludeFile }: SelectionOptions)
 
 async function readExclusionFile(path: string): Promise<ExclusionList> {
   const text = await readInputFile('--exclude-file', path, FILE_BYTES_MAX);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw badUsage(`--exclude-file ${path} is not JSON: ${printable(errorMessage(error))}`, EXPECTED);
-  }
-  const twice = findDuplicateKey(text);
-  if (twice !== null) throw badUsage(`--exclude-file ${path}: the key "${twice}" is there twice`, EXPECTED);
-  const list = exclusionListSchema.safeParse(json);
-  if (!list.success) throw badUsage(`--exclude-file ${path}: ${describeIssues(list.error)}`, EXPECTED);
-  return { name: path, entries: list.data.excluded };
+  const list = parseExclusionList(path, text);
+  if (list.ok) return list.value;
+  const faults = list.errors.map(({ path: at, message }) => printable(at === '' ? message : `${at}: ${message}`));
+  throw badUsage(`--exclude-file ${path}: ${describeSome(faults, '; ')}`, EXPECTED);
 }
 
 /** As much as a configmap may hold: tens of thousands of entries. */

@@ -3,7 +3,7 @@ import { V1ALPHA3 } from '../../test/fakes/eraser-configs.ts';
 import { parseEraserConfig } from '../api/eraser-config/parse-eraser-config.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { parseQuantity } from '../platform/quantity.ts';
-import { parseYaml } from './parse-yaml.ts';
+import { parseYaml } from '../platform/parse-yaml.ts';
 import { readSchedule } from './read-schedule.ts';
 
 const YES = { yes: true, dryRun: false };

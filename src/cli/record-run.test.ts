@@ -8,6 +8,7 @@ import { ENDPOINT, HOLDER, plan, removal, runStart } from '../../test/fakes/runs
 import type { History } from '../store/history.ts';
 import { historyError } from '../store/history-error.ts';
 import { EXIT } from './exit-codes.ts';
+import { formatUnsettledRun } from './output/describe-run.ts';
 import { recordRun, type RecordContext, type RecordRunOptions } from './record-run.ts';
 
 const [one, two] = [image(1), image(2)];
@@ -78,30 +79,55 @@ describe('recordRun', () => {
     const auditLog = join(temporaryFolder(), 'audit.jsonl');
     const history = await historyWithKilledRun();
     await recordRun(context, optionsOf(history, { auditLog }), async (run) => {
-      expect(await run.settleKilledRuns(new FakeRuntime([two]), signal)).toMatchObject([{ id: 1, state: 'killed' }]);
+      expect(await run.settleKilledRuns(new FakeRuntime([two]), signal)).toMatchObject({
+        settled: [{ id: 1, state: 'killed' }],
+        unsettled: [],
+      });
       return EXIT.done;
     });
     expect(auditedLines(auditLog)).toMatchObject([{ runId: 1, user: 'ada', imageId: one.id, outcome: 'removed', settled: true }]);
   });
 
+  test('a killed run that was settled without an audit log is in that of the next run that has one, once', async () => {
+    const auditLog = join(temporaryFolder(), 'audit.jsonl');
+    const history = await historyWithKilledRun();
+    const goOn = (fields: Partial<RecordRunOptions>): Promise<unknown> =>
+      recordRun(context, optionsOf(history, fields), async (run) => {
+        await run.settleKilledRuns(new FakeRuntime([]), signal);
+        return EXIT.done;
+      });
+    await goOn({});
+    expect(await history.readRun(1)).toMatchObject({ state: 'killed' });
+    // On whatever runtime: the image is gone.
+    await goOn({ auditLog, runtimeEndpoint: 'unix:///run/crio/crio.sock' });
+    const lines = [{ runId: 1, user: 'ada', imageId: one.id, outcome: 'removed', settled: true }];
+    expect(auditedLines(auditLog)).toMatchObject(lines);
+    await goOn({ auditLog });
+    expect(auditedLines(auditLog)).toHaveLength(1);
+  });
+
   test('a killed run that there is no space to settle does not stop the next one, and is settled later', async () => {
     const history = await historyWithKilledRun();
+    const told: string[] = [];
     const full: History = { ...history, settleKilledRun: () => Promise.reject(historyError('full', 'no space is left')) };
     const goOn = (given: History): Promise<unknown> =>
       recordRun(context, optionsOf(given), async (run) => {
-        await run.settleKilledRuns(new FakeRuntime([]), signal);
+        const { unsettled } = await run.settleKilledRuns(new FakeRuntime([]), signal);
+        told.push(...unsettled.map(formatUnsettledRun));
         return EXIT.done;
       });
     expect(await goOn(full)).toBe(EXIT.done);
     expect(await history.readRun(1)).toMatchObject({ state: 'running' });
+    expect(told).toEqual([expect.stringMatching(/^Warning: Run 1 of .+ the 1 removal .+ not on record: no space is left\. Make room/)]);
     await goOn(history);
+    expect(told).toHaveLength(1);
     expect(await history.readRun(1)).toMatchObject({ state: 'killed' });
   });
 
   test("another runtime's killed run is left to a run on that one", async () => {
     const history = await historyWithKilledRun();
     await recordRun(context, optionsOf(history, { runtimeEndpoint: 'unix:///run/crio/crio.sock' }), async (run) => {
-      expect(await run.settleKilledRuns(new FakeRuntime([]), signal)).toEqual([]);
+      expect(await run.settleKilledRuns(new FakeRuntime([]), signal)).toEqual({ settled: [], unsettled: [] });
       return EXIT.done;
     });
     expect(await history.readRun(1)).toMatchObject({ state: 'running' });

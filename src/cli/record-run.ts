@@ -8,7 +8,7 @@ import type { NodeRuntime, RemovalJournal } from '../engine/ports.ts';
 import { summariseRemovals } from '../engine/summarise-run.ts';
 import { errorMessage } from '../platform/errors.ts';
 import { AuditLog, type AuditEntry } from '../store/audit-log.ts';
-import type { History, RunWriter, UnfinishedRun } from '../store/history.ts';
+import type { History, RunWriter } from '../store/history.ts';
 import { HistoryError } from '../store/history-error.ts';
 import { auditedRecord, auditedRemoval } from './audited-removal.ts';
 import type { CliContext } from './context.ts';
@@ -19,13 +19,28 @@ import { exitCodeOf } from './exit-code-of.ts';
 export interface RecordedRun {
   readonly onEvent: OnEvent;
   readonly journal: RemovalJournal;
-  /** Finds out what became of the removals of runs that were killed, by what the runtime has now. */
-  settleKilledRuns(runtime: NodeRuntime, signal: AbortSignal): Promise<readonly RunRecord[]>;
+  /**
+   * Finds out what became of the removals of runs that were killed, by what the runtime has now. Those that no audit log has yet, also of runs
+   * that were settled by one without an audit log, are in this run's now.
+   */
+  settleKilledRuns(runtime: NodeRuntime, signal: AbortSignal): Promise<SettledRuns>;
   /** The whole plan, on record before the first removal. */
   planned(plan: RemovalPlan): Promise<void>;
   carriedOut(plan: RemovalPlan, done: CarriedOutPlan): void;
   /** Why nothing is carried out. */
   note(message: string): void;
+}
+
+export interface SettledRuns {
+  readonly settled: readonly RunRecord[];
+  /** What there was no space to write down: a later run finds it out, and this one may make the space. */
+  readonly unsettled: readonly UnsettledRun[];
+}
+
+export interface UnsettledRun {
+  readonly run: RunRecord;
+  readonly openRemovals: number;
+  readonly because: HistoryError;
 }
 
 /** Of the process: what its record names. */
@@ -88,6 +103,10 @@ async function recordWork(
   return code;
 }
 
+function isFull(error: unknown): error is HistoryError {
+  return error instanceof HistoryError && error.code === 'full';
+}
+
 function closeQuietly(auditLog: AuditLog): void {
   try {
     auditLog.close();
@@ -128,37 +147,37 @@ class RunOnRecord implements RecordedRun {
     };
   }
 
-  async settleKilledRuns(runtime: NodeRuntime, signal: AbortSignal): Promise<RunRecord[]> {
+  async settleKilledRuns(runtime: NodeRuntime, signal: AbortSignal): Promise<SettledRuns> {
     const { writer, history, start } = this.#parts;
-    if (writer === null || history === null) return [];
-    const unfinished = await history.unfinishedRuns();
+    const [settled, unsettled]: [RunRecord[], UnsettledRun[]] = [[], []];
+    if (writer === null || history === null) return { settled, unsettled };
     // What another runtime has tells nothing of this one's images.
-    const killed = unfinished.filter(({ run }) => run.runtimeEndpoint === start.runtimeEndpoint);
-    if (killed.length === 0) return [];
-    const present = new Set((await runtime.listImages(signal)).map(({ id }) => id));
-    const settled: RunRecord[] = [];
-    for (const unsettled of killed) {
-      const run = await this.#settle(history, unsettled, present);
-      if (run !== null) settled.push(run);
+    const killed = (await history.unfinishedRuns()).filter(({ run }) => run.runtimeEndpoint === start.runtimeEndpoint);
+    const present = new Set(killed.length === 0 ? [] : (await runtime.listImages(signal)).map(({ id }) => id));
+    for (const { run, open } of killed) {
+      try {
+        settled.push(await history.settleKilledRun(run.id, present, this.#parts.now()));
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        unsettled.push({ run, openRemovals: open.length, because: error });
+      }
     }
-    return settled;
+    await this.#auditSettled(history);
+    return { settled, unsettled };
   }
 
-  /** null: there is no space to write down what became of it; a later run does it, and this one may make the space. */
-  async #settle(history: History, { run, open }: UnfinishedRun, present: ReadonlySet<string>): Promise<RunRecord | null> {
-    let settled: RunRecord;
-    try {
-      settled = await history.settleKilledRun(run.id, present, this.#parts.now());
-    } catch (error) {
-      if (error instanceof HistoryError && error.code === 'full') return null;
-      throw error;
-    }
-    const wereOpen = new Set(open.map(({ imageId }) => imageId));
-    for (const decision of await history.readDecisions(run.id)) {
+  /** Marked only once they are on the disk: rather twice in an audit log than never. */
+  async #auditSettled(history: History): Promise<void> {
+    const { auditLog } = this.#parts;
+    if (auditLog === null) return;
+    for (const { run, removals } of await history.unauditedRuns()) {
       const { id: runId, host, user } = run;
-      if (wereOpen.has(decision.imageId)) this.#audit({ runId, host, user, settled: true, ...auditedRecord(decision) });
+      for (const removal of removals) this.#audit({ runId, host, user, settled: true, ...auditedRecord(removal) });
+      if (!auditLog.sync()) return;
+      await history.markAudited(runId).catch((error: unknown) => {
+        if (!isFull(error)) throw error;
+      });
     }
-    return settled;
   }
 
   #audit(entry: Omit<AuditEntry, 'at'>): void {

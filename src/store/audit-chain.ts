@@ -28,13 +28,16 @@ export type AuditVerification =
     }
   | { readonly ok: false; readonly line: number; readonly why: string };
 
-/** Reads the whole log and tells the first line that does not follow from the one before it. Rejects when the file cannot be read. */
-export async function verifyAuditLog(path: string): Promise<AuditVerification> {
+/**
+ * Reads the whole log and tells the first line that does not follow from the one before it. Rejects when the file cannot be read, or with the
+ * reason of the signal.
+ */
+export async function verifyAuditLog(path: string, signal?: AbortSignal): Promise<AuditVerification> {
   let follows: string | null = null;
   let last: string | null = null;
   let torn: { readonly number: number; readonly hash: string; readonly before: string | null } | null = null;
   let number = 0;
-  for await (const { bytes, isWhole } of readLines(path)) {
+  for await (const { bytes, isWhole } of readLines(path, signal)) {
     number += 1;
     const line = isWhole ? lineSchema.safeParse(parseJson(bytes.toString('utf8'))) : null;
     const hash = hashLine(bytes);
@@ -63,12 +66,13 @@ export function hashLine(bytes: Uint8Array): string {
 
 const LINE_BREAK = 0x0a;
 
-async function* readLines(path: string): AsyncGenerator<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
+async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<{ readonly bytes: Buffer; readonly isWhole: boolean }> {
   let rest = Buffer.alloc(0);
   // To open a pipe that nobody writes to would wait without end.
   await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if (!(await file.stat()).isFile()) throw new Error(`${path} is no regular file`);
   for await (const chunk of file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
+    signal?.throwIfAborted();
     rest = Buffer.concat([rest, chunk]);
     let start = 0;
     for (let end = rest.indexOf(LINE_BREAK); end !== -1; end = rest.indexOf(LINE_BREAK, start)) {

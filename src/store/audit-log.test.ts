@@ -57,6 +57,15 @@ const imagesIn = (path: string): unknown[] =>
     .filter((id) => id !== undefined);
 
 describe('the audit log', () => {
+  test('says when all of it is on the disk', () => {
+    const path = newPath();
+    const log = open(path);
+    log.append(entry(1));
+    expect(log.sync()).toBe(true);
+    expect(imagesIn(path)).toEqual([imageId(1)]);
+    log.close();
+  });
+
   test('has a line for each removal, with all that is known of it', () => {
     const path = write(newPath(), 1);
     expect(lines(path)).toHaveLength(2);

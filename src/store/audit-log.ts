@@ -67,19 +67,23 @@ export class AuditLog {
     this.#writeWaiting();
   }
 
-  /** @throws AuditLogError `incomplete` when there is no writing even now, or the disk does not confirm it. */
-  close(): void {
+  /** Whether all entries are on the disk; never throws, as `append`. */
+  sync(): boolean {
     this.#writeWaiting();
     try {
-      if (this.#waiting.length === 0) {
-        fsyncSync(this.#file.descriptor);
-        return;
-      }
+      fsyncSync(this.#file.descriptor);
     } catch (error) {
       this.#fault = error;
-    } finally {
-      closeSync(this.#file.descriptor);
+      return false;
     }
+    return this.#waiting.length === 0;
+  }
+
+  /** @throws AuditLogError `incomplete` when there is no writing even now, or the disk does not confirm it. */
+  close(): void {
+    const isWhole = this.sync();
+    closeSync(this.#file.descriptor);
+    if (isWhole) return;
     throw new AuditLogError({
       code: 'incomplete',
       message: `the audit log ${this.#path} lacks ${this.#waiting.length} of the removals of this run: ${errorMessage(this.#fault)}`,

@@ -12,18 +12,27 @@ export type Changes = Transaction<Tables>;
 /** What a commit outlives: the end of this `process`, or the loss of `power` (a sync to the disk, some milliseconds). */
 export type Durability = 'process' | 'power';
 
+interface OpenFile {
+  readonly database: DatabaseSync;
+  readonly disturbance?: () => HistoryError | null;
+}
+
 /** The history's database. Whatever it throws is a `HistoryError`. */
 export class HistoryDatabase {
   readonly path: string;
   readonly queries: Queries;
   readonly #database: DatabaseSync;
   readonly #identity: string | null;
+  readonly #disturbance: () => HistoryError | null;
 
-  constructor(path: string, database: DatabaseSync) {
+  /** `disturbance`: asked after each query, why its answer cannot be relied on. */
+  constructor(path: string, { database, disturbance = () => null }: OpenFile) {
     this.path = path;
     this.#database = database;
     this.#identity = fileIdentity(path);
-    this.queries = new Kysely<Tables>({ dialect: createSqliteDialect(database, (error) => this.translate(error)) });
+    this.#disturbance = disturbance;
+    const dialect = createSqliteDialect(database, { translate: (error) => this.translate(error), disturbance });
+    this.queries = new Kysely<Tables>({ dialect });
   }
 
   /** All of the work or nothing of it. */
@@ -62,6 +71,6 @@ export class HistoryDatabase {
   }
 
   translate(error: unknown): HistoryError {
-    return asHistoryError(error, this.path);
+    return this.#disturbance() ?? asHistoryError(error, this.path);
   }
 }

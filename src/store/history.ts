@@ -22,6 +22,10 @@ export interface History {
    * too: then the run stays unfinished, and a later one can still find out.
    */
   settleKilledRun(runId: number, present: ReadonlySet<string>, at: number): Promise<RunRecord>;
+  /** Removals of killed runs, settled since, that no audit log has yet; oldest run first. */
+  unauditedRuns(): Promise<UnauditedRun[]>;
+  /** Of a run: an audit log has them now. Needs the lock. */
+  markAudited(runId: number): Promise<void>;
   /** Needs the lock. Does not reject for want of space. */
   beginRun(start: RunStart): Promise<RunWriter>;
 
@@ -102,6 +106,11 @@ export interface UnfinishedRun {
   readonly run: RunRecord;
   /** The decisions whose removal is `planned` or `in-hand`. */
   readonly open: readonly OpenRemoval[];
+}
+
+export interface UnauditedRun {
+  readonly run: RunRecord;
+  readonly removals: readonly DecisionRecord[];
 }
 
 /** Without the reason: one that cannot be read, such as that of a newer version, stops no run. */

@@ -180,4 +180,9 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (id_key, scanner_name)
   );
   `,
+  // Removals of killed runs that no audit log has yet. What was settled before this version is not known, so none of that.
+  `
+  ALTER TABLE decision ADD COLUMN audit_due INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX decision_by_audit_due ON decision (run_id) WHERE audit_due = 1;
+  `,
 ];

@@ -23,6 +23,8 @@ import { openSqliteFile } from './open-sqlite-file.ts';
 
 const VERSION_1 = readFileSync(new URL('../../test/fakes/history-version-1.sql', import.meta.url), 'utf8');
 
+const VERSION_2 = readFileSync(new URL('../../test/fakes/history-version-2.sql', import.meta.url), 'utf8');
+
 function makeFile(path: string, statements: string): void {
   const database = new DatabaseSync(path);
   database.exec(statements);
@@ -248,6 +250,38 @@ describe('migrations', () => {
     // A run removed it after it was seen.
     expect(await history.memoryOf(ENDPOINT).readImageHistories([imageId(1)])).toEqual(new Map());
     expect((await history.memoryOf(ENDPOINT).readImageHistories([imageId(2)])).get(imageId(2))?.lastInUseAt).toBe(Date.UTC(2026, 10, 1));
+  });
+
+  test('a file of version 2 is read whole, and what its killed run had in hand is owed to the audit log', async () => {
+    const path = join(temporaryFolder(), 'history.db');
+    makeFile(path, VERSION_2);
+    const clock = new MachineClock();
+    clock.pass(3_600_000);
+    const { history } = await openTestHistory({ path, clock });
+    await history.lockRuns(HOLDER);
+    const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'files 1' };
+    expect(await history.readRun(1)).toMatchObject({ ...runStart(), state: 'completed', scanner });
+    expect(await history.readDecisions(1)).toMatchObject([
+      { imageId: imageId(1), ruling: { reason: { code: 'vulnerable' } }, removal: { state: 'removed', reclaimedBytes: 90 } },
+      { imageId: imageId(2), ruling: { reason: { code: 'pinned' } }, removal: null },
+    ]);
+    expect((await history.scanRecords.readReports([imageId(2)], scanner)).get(imageId(2))?.scanner).toEqual(scanner);
+    expect((await history.scanRecords.readAnalyses([imageId(2)], scanner)).get(imageId(2))?.parts).toHaveLength(1);
+    expect((await history.memoryOf(ENDPOINT).readImageHistories([imageId(2)])).get(imageId(2))?.lastInUseAt).toBe(Date.UTC(2026, 10, 1));
+    expect(await history.unauditedRuns()).toEqual([]);
+    expect((await history.unfinishedRuns()).map(({ run, open }) => [run.id, open.length])).toEqual([[2, 2]]);
+    await history.settleKilledRun(2, new Set([imageId(3)]), 0);
+    expect(await history.unauditedRuns()).toMatchObject([
+      {
+        run: { id: 2, user: 'ada' },
+        removals: [
+          { imageId: imageId(2), removal: { state: 'removed' } },
+          { imageId: imageId(3), removal: { state: 'not-attempted' } },
+        ],
+      },
+    ]);
+    await history.markAudited(2);
+    expect(await history.unauditedRuns()).toEqual([]);
   });
 
   test('ages of version 1 in which two runtimes are mixed are let go of', async () => {

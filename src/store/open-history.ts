@@ -6,9 +6,10 @@ import { historyError, HistoryError } from './history-error.ts';
 import { HistoryDatabase } from './history-database.ts';
 import { HistoryTime } from './history-time.ts';
 import { readImageHistories, recordSightings } from './image-sightings.ts';
-import { openSqliteFile, openSqliteFileReadOnly } from './open-sqlite-file.ts';
+import { openForReading } from './open-for-reading.ts';
+import { openSqliteFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
-import { listRuns, readDecisions, readImageDecisions, readRun } from './read-runs.ts';
+import { listRuns, readDecisions, readImageDecisions, readRun, readUnaudited } from './read-runs.ts';
 import { takeRunLock, type HeldRunLock } from './run-lock.ts';
 import { writeRun } from './run-writer.ts';
 import { createScanRecords } from './scan-records.ts';
@@ -21,8 +22,11 @@ export interface OpenHistoryOptions {
   readonly bootClock: () => BootReading;
   /** What does not end a run but should be told, such as want of space for the history. */
   readonly onWarning: (message: string) => void;
-  /** For commands that only read: a missing file is an empty history, and nothing is made or changed. */
-  readonly readOnly?: boolean;
+  /**
+   * For commands that only read: a missing file is an empty history, and nothing is changed. `copyPlaces`: folders that may take a copy of the
+   * history while it is read, in their order.
+   */
+  readonly reading?: { readonly copyPlaces: readonly string[] };
 }
 
 /**
@@ -30,14 +34,15 @@ export interface OpenHistoryOptions {
  * @throws HistoryError
  */
 export async function openHistory(options: OpenHistoryOptions): Promise<History> {
-  const { readOnly = false } = options;
+  const { reading } = options;
   // Absolute, so that SQLite takes neither `:memory:` nor `file:…` for anything but the name of a file.
   const path = resolve(options.path);
-  const database = await Promise.resolve(readOnly ? openSqliteFileReadOnly(path) : openSqliteFile(path));
-  return createHistory(options, new HistoryDatabase(path, database));
+  const file = await Promise.resolve(reading === undefined ? { database: openSqliteFile(path) } : openForReading(path, reading.copyPlaces));
+  return createHistory(options, new HistoryDatabase(path, file));
 }
 
-function createHistory({ now, bootClock, onWarning, readOnly = false }: OpenHistoryOptions, database: HistoryDatabase): History {
+function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOptions, database: HistoryDatabase): History {
+  const readOnly = reading !== undefined;
   const time = new HistoryTime(now, bootClock);
   const ifSpace = workIfSpace(onWarning);
   let lock: HeldRunLock | null = null;
@@ -83,6 +88,13 @@ function createHistory({ now, bootClock, onWarning, readOnly = false }: OpenHist
     settleKilledRun: async (runId, present, at) => {
       requireLock();
       return settleKilledRun(database, runId, present, at);
+    },
+    unauditedRuns: () => readUnaudited(database),
+    markAudited: async (runId) => {
+      requireLock();
+      await database.write('process', async (changes) => {
+        await changes.updateTable('decision').set({ audit_due: 0 }).where('run_id', '=', runId).where('audit_due', '=', 1).execute();
+      });
     },
     beginRun: async (start) => {
       requireLock();

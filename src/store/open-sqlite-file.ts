@@ -1,7 +1,6 @@
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import { historyError, type HistoryErrorCode } from './history-error.ts';
 import { checkVersion, migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -9,7 +8,7 @@ import { makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.t
 import { asHistoryError } from './sqlite-error.ts';
 
 /** How long a writer waits for another. Writes are short: what takes longer, such as pruning, is done in small pieces. */
-const BUSY_TIMEOUT_MS = 5_000;
+export const BUSY_TIMEOUT_MS = 5_000;
 
 /**
  * Opens the file for reading and writing, makes it where there is none, and migrates it.
@@ -37,40 +36,8 @@ export function openSqliteFile(path: string, migrations = MIGRATIONS): DatabaseS
   });
 }
 
-/**
- * Opens the file for reading. Makes and changes nothing; a missing file is an empty history.
- * @throws HistoryError
- */
-export function openSqliteFileReadOnly(path: string): DatabaseSync {
-  const size = regularFileSize(path);
-  if (size === null || size === 0) return emptyHistory(path);
-  checkAccess(path, constants.R_OK, 'unreadable');
-  return openAs(path, () => {
-    const attempt = (location: string | URL): DatabaseSync =>
-      using(new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), (database) => {
-        const version = checkVersion(database, path, MIGRATIONS.length);
-        if (version < MIGRATIONS.length) throw historyError('older', `the history ${path} was made by an older image-cleaner`);
-      });
-    try {
-      return attempt(path);
-    } catch (error) {
-      // Readers share an index in a file beside, which cannot be made here; without it only a file that nobody writes to can be read.
-      const isBeside = ['unreadable', 'read-only'].includes(asHistoryError(error, path).code);
-      if (!isBeside || (regularFileSize(`${path}-wal`) ?? 0) > 0) throw error;
-      const location = pathToFileURL(path);
-      location.searchParams.set('immutable', '1');
-      return attempt(location);
-    }
-  });
-}
-
-function emptyHistory(path: string): DatabaseSync {
-  const database = new DatabaseSync(':memory:');
-  migrate(database, path, MIGRATIONS);
-  return database;
-}
-
-function openAs(path: string, open: () => DatabaseSync): DatabaseSync {
+/** What `open` throws, as a `HistoryError`. */
+export function openAs<T>(path: string, open: () => T): T {
   try {
     return open();
   } catch (error) {
@@ -79,7 +46,7 @@ function openAs(path: string, open: () => DatabaseSync): DatabaseSync {
 }
 
 /** Closes what was opened when the work on it fails. */
-function using(database: DatabaseSync, work: (database: DatabaseSync) => void): DatabaseSync {
+export function using(database: DatabaseSync, work: (database: DatabaseSync) => void): DatabaseSync {
   try {
     work(database);
     return database;
@@ -109,7 +76,8 @@ function nearestFolder(path: string): string {
   return folder === path || existsSync(folder) ? folder : nearestFolder(folder);
 }
 
-function checkAccess(path: string, mode: number, code: HistoryErrorCode, history = path): void {
+/** @throws HistoryError */
+export function checkAccess(path: string, mode: number, code: HistoryErrorCode, history = path): void {
   try {
     accessSync(path, mode);
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { SelectQueryBuilder } from 'kysely';
 import type { DecisionRecord, RunRecord } from '../api/run-record.ts';
-import type { ImageQuery, RunQuery } from './history.ts';
+import type { ImageQuery, RunQuery, UnauditedRun } from './history.ts';
 import type { HistoryDatabase, Queries } from './history-database.ts';
 import { idKey } from './id-key.ts';
 import { inBatches } from './in-batches.ts';
@@ -29,6 +29,18 @@ export async function readDecisions({ queries, path }: HistoryDatabase, runId: n
   const reader = new RowReader(path);
   const rows = await selectDecisions(queries).where('run_id', '=', runId).orderBy('position').execute();
   return rows.map((row) => reader.decision(row));
+}
+
+/** The removals of killed runs that no audit log has yet, in the order of runs and plans. */
+export async function readUnaudited(database: HistoryDatabase): Promise<UnauditedRun[]> {
+  const reader = new RowReader(database.path);
+  const rows = await selectDecisions(database.queries).where('audit_due', '=', 1).orderBy('run_id').orderBy('position').execute();
+  const unaudited: UnauditedRun[] = [];
+  for (const [runId, owed] of Map.groupBy(rows, ({ run_id }) => run_id)) {
+    const run = await readRun(database, runId);
+    if (run !== null) unaudited.push({ run, removals: owed.map((row) => reader.decision(row)) });
+  }
+  return unaudited;
 }
 
 export async function readImageDecisions({ queries, path }: HistoryDatabase, query: ImageQuery): Promise<DecisionRecord[]> {

@@ -87,5 +87,6 @@ export const removeReasonSchema: z.ZodType<RemoveReason> = z.discriminatedUnion(
   z.object({ code: z.literal('vulnerable'), findings: z.array(findingSchema) }),
   z.object({ code: z.literal('end-of-life'), os: z.string() }),
   z.object({ code: z.literal('unscannable'), error: z.string() }),
+  z.object({ code: z.literal('rejected') }),
   z.object({ code: z.literal('unused') }),
 ]);

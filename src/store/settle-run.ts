@@ -78,6 +78,8 @@ export async function settleKilledRun(
       run.runtime_endpoint,
       ended.map(({ id_key }) => id_key),
     );
+    for (const keys of inBatches(open.map(({ image_key }) => image_key)))
+      await changes.updateTable('decision').set({ audit_due: 1 }).where('run_id', '=', runId).where('image_key', 'in', keys).execute();
     await changes
       .updateTable('decision')
       .set((row) => ({ reclaimed_bytes: row.ref('estimated_bytes') }))

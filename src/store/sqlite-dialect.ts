@@ -10,10 +10,17 @@ import {
   type QueryResult,
 } from 'kysely';
 
-/** Node's own SQLite under kysely. `translate` makes of what the database throws the error that callers know. */
-export function createSqliteDialect(database: DatabaseSync, translate: (error: unknown) => Error): Dialect {
+export interface SqliteFaults {
+  /** Makes of what the database throws the error that callers know. */
+  readonly translate: (error: unknown) => Error;
+  /** After each answer: why it cannot be relied on; null: it can. */
+  readonly disturbance: () => Error | null;
+}
+
+/** Node's own SQLite under kysely. */
+export function createSqliteDialect(database: DatabaseSync, faults: SqliteFaults): Dialect {
   return {
-    createDriver: () => new SqliteDriver(database, translate),
+    createDriver: () => new SqliteDriver(database, faults),
     createQueryCompiler: () => new SqliteQueryCompiler(),
     createAdapter: () => new SqliteAdapter(),
     createIntrospector: (db) => new SqliteIntrospector(db),
@@ -24,8 +31,8 @@ export function createSqliteDialect(database: DatabaseSync, translate: (error: u
 class SqliteDriver implements Driver {
   readonly #connection: SqliteConnection;
 
-  constructor(database: DatabaseSync, translate: (error: unknown) => Error) {
-    this.#connection = new SqliteConnection(database, translate);
+  constructor(database: DatabaseSync, faults: SqliteFaults) {
+    this.#connection = new SqliteConnection(database, faults);
   }
 
   init(): Promise<void> {
@@ -64,12 +71,12 @@ const LONGEST_KEPT_STATEMENT = 4_000;
 
 class SqliteConnection implements DatabaseConnection {
   readonly #database: DatabaseSync;
-  readonly #translate: (error: unknown) => Error;
+  readonly #faults: SqliteFaults;
   readonly #statements = new Map<string, StatementSync>();
 
-  constructor(database: DatabaseSync, translate: (error: unknown) => Error) {
+  constructor(database: DatabaseSync, faults: SqliteFaults) {
     this.#database = database;
-    this.#translate = translate;
+    this.#faults = faults;
   }
 
   get isInTransaction(): boolean {
@@ -86,7 +93,12 @@ class SqliteConnection implements DatabaseConnection {
     return this.#attempt(() => {
       const statement = this.#statement(sql);
       const values = parameters.map(inputValue);
-      if (statement.columns().length > 0) return { rows: statement.all(...values) as R[] };
+      if (statement.columns().length > 0) {
+        const rows = statement.all(...values) as R[];
+        const disturbance = this.#faults.disturbance();
+        if (disturbance !== null) throw disturbance;
+        return { rows };
+      }
       return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) };
     });
   }
@@ -114,7 +126,7 @@ class SqliteConnection implements DatabaseConnection {
     try {
       return Promise.resolve(work());
     } catch (error) {
-      return Promise.reject(this.#translate(error));
+      return Promise.reject(this.#faults.translate(error));
     }
   }
 }

@@ -128,6 +128,8 @@ export interface DecisionTable {
   readonly removal_message: string | null;
   readonly kept_by: string | null;
   readonly reclaimed_bytes: number;
+  /** 1: what became of it was found out after its run was killed, and no audit log has it yet. */
+  readonly audit_due: Generated<number>;
 }
 
 /** The last report of a scanner on an image. */

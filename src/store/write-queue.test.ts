@@ -8,7 +8,7 @@ import { WriteQueue, type Entry } from './write-queue.ts';
 /** A real file that SQLite itself keeps from growing: what it then says is what it says of a full disk. */
 function limitedQueue(): { database: HistoryDatabase; queue: WriteQueue; warnings: string[]; limit: (isFull: boolean) => void } {
   const path = join(temporaryFolder(), 'history.db');
-  const database = new HistoryDatabase(path, openSqliteFile(path));
+  const database = new HistoryDatabase(path, { database: openSqliteFile(path) });
   onTestFinished(() => database.close());
   const warnings: string[] = [];
   const queue = new WriteQueue(database, (message) => warnings.push(message));

@@ -51,16 +51,21 @@ export interface TestHistory {
 
 /** A history in a folder of its own, or at a path. */
 export async function openTestHistory(
-  options: { readonly path?: string; readonly clock?: MachineClock; readonly readOnly?: boolean } = {},
+  options: {
+    readonly path?: string;
+    readonly clock?: MachineClock;
+    readonly readOnly?: boolean;
+    readonly copyPlaces?: readonly string[];
+  } = {},
 ): Promise<TestHistory> {
-  const { path = join(temporaryFolder(), 'history.db'), clock = new MachineClock(), readOnly = false } = options;
+  const { path = join(temporaryFolder(), 'history.db'), clock = new MachineClock(), readOnly = false, copyPlaces = [] } = options;
   const warnings: string[] = [];
   const history = await openHistory({
     path,
     now: clock.now,
     bootClock: clock.bootClock,
     onWarning: (message) => warnings.push(message),
-    readOnly,
+    ...(readOnly ? { reading: { copyPlaces } } : {}),
   });
   onTestFinished(() => history.close());
   return { history, clock, path, warnings };

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -65,6 +65,30 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
     expect(inUse.stdout).toMatch(/ 1\. KEEP: in use by container web\/shop-0\/shop \(running\)/);
   });
 
+  test('explain says where no run does by itself what the rules say', async () => {
+    const config = async (name: string, enabled: boolean): Promise<string> => {
+      const path = join(folder, name);
+      const components = { collector: { enabled }, scanner: { enabled: false } };
+      await writeFile(path, JSON.stringify({ apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', components }));
+      return path;
+    };
+    const [off, on] = [await config('off.json', false), await config('on.json', true)];
+    const because = `--config ${off}: components.collector.enabled: not true, which switches automatic cleaning off.`;
+    const explained = await run('explain', 'web:1.0', '--config', off);
+    expect(explained.stdout).toContain(`11. REMOVE: no container uses it`);
+    expect(explained.stdout).toContain(`But no run does so by itself: ${because}`);
+    expect((await run('explain', 'shop:2.1', '--config', off)).stdout).not.toContain('by itself');
+    const documentOf = async (...args: string[]): Promise<unknown> =>
+      JSON.parse((await run('explain', 'web:1.0', '-o', 'json', ...args)).stdout);
+    expect(await documentOf('--config', off)).toMatchObject([{ outcome: 'remove', notAutomatic: because }]);
+    for (const args of [
+      ['--config', on],
+      ['--config', off, '--image', 'web:1.0'],
+      ['--scanner', 'none'],
+    ])
+      expect(await documentOf(...args)).toMatchObject([{ outcome: 'remove', notAutomatic: null }]);
+  });
+
   test('explain takes the beginning of an id, and says so when nothing has that name', async () => {
     const id = before[0]?.slice(7, 19) ?? '';
     expect((await run('explain', id, '--scanner', 'none')).stdout).toContain(before[0]);
@@ -79,6 +103,14 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('the c
     expect(stdout).toMatch(/shop:2\.1\n +alpine 3\.22\.0: 1 CRITICAL, 1 MEDIUM\n/);
     expect(stdout).toMatch(/CVE-2026-10001 +CRITICAL +openssl +3\.0\.0-r0 +3\.0\.1-r0/);
     expect(stdout).toMatch(/proxy:9\n +debian 12\.5: nothing that the policy counts/);
+    const documents = JSON.parse((await run('scan', 'shop:2.1', ...scanning, '-o', 'json')).stdout) as Record<string, unknown>[];
+    const { images } = JSON.parse((await run('list', '-o', 'json')).stdout) as { images: Record<string, unknown>[] };
+    const shop = images.find(({ repoTags }) => String(repoTags) === 'docker.io/library/shop:2.1');
+    // Each document names an image in the same way.
+    expect(documents).toMatchObject([
+      { imageId: shop?.['imageId'], repoTags: shop?.['repoTags'], sizeBytes: shop?.['sizeBytes'], result: 'scanned' },
+    ]);
+    expect(documents[0]).not.toHaveProperty('image');
   });
 
   test('nothing of this removed an image', async () => {

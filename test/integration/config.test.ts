@@ -240,6 +240,17 @@ describe('options that exclude each other', () => {
   });
 
   test.each([
+    ['20%', '30%'],
+    ['40Gi', '40.5Gi'],
+  ])('a --disk-high of %s and a --disk-low of %s, which must be the lower one', async (high, low) => {
+    expect(await clean('--disk-high', high, '--disk-low', low)).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringContaining(`--disk-low ${low} is above --disk-high ${high}, and must not be`) as string,
+    });
+    expect(await clean('--disk-high', high, '--disk-low', high)).toMatchObject(PAST_THE_OPTIONS);
+  });
+
+  test.each([
     [
       ['--severity', 'HIGH'],
       ['--severity', 'LOW'],

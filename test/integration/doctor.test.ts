@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer as createNetServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import * as z from 'zod';
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
 import { removeSandbox, runningContainer } from '../../lab/containers.ts';
 import { demoDatabase, demoImages } from '../../lab/demo-images.ts';
-import { deleteLayerContent, importImages, listImageIds } from '../../lab/images.ts';
+import { buildImage, deleteLayerContent, importImages, listImageIds } from '../../lab/images.ts';
 import { lacksRealPart } from '../../lab/real-parts.ts';
 import { runCommand } from '../../lab/run-command.ts';
 import { ensureTrivy } from '../../lab/tools.ts';
@@ -275,12 +275,138 @@ describe.skipIf(lacksRealPart('containerd-v2') || lacksRealPart('trivy'))('docto
     ];
     expect((await runCli(clean)).code).toBe(0);
     expect(checkOf(parseDoctor(await doctor({ '--history': history })), 'history')?.found).toMatch(
-      /schema \d+, .* 1 runs; the last, number 1, .*\(completed\)/,
+      /schema \d+, .* 1 run; the last, number 1, .*\(completed\)/,
     );
     await writeTrivyDatabase(cacheDir, { ...demoDatabase(), updatedAt: new Date('2099-01-01T00:00:00Z') });
     expect(checkOf(parseDoctor(await doctor()), 'clock')).toMatchObject({
       status: 'warning',
       found: expect.stringContaining('2099') as string,
+    });
+  });
+
+  describe('the options of clean', () => {
+    const check = async (...args: string[]): Promise<{ code: number | null; document: Document }> => {
+      const result = await runCli(['doctor', '--runtime-endpoint', containerd.endpoint, '-o', 'json', ...args]);
+      return { code: result.code, document: parseDoctor(result) };
+    };
+    const scanning = (): string[] => ['--trivy', trivy, '--trivy-cache-dir', cacheDir];
+    const write = async (name: string, content: string): Promise<string> => {
+      const path = join(folder, name);
+      await writeFile(path, content);
+      return path;
+    };
+    const CONFIG =
+      'apiVersion: eraser.sh/v1alpha3\nkind: EraserConfig\ncomponents: {collector: {enabled: true}, scanner: {enabled: true}}\n';
+
+    test('are all taken, by the same declaration', async () => {
+      const options = async (command: string): Promise<string[]> =>
+        [...(await runCli([command, '--help'])).stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, name = '']) => name);
+      expect(await options('doctor')).toEqual(await options('clean'));
+    });
+
+    test('a line for each that names something, and nothing is made or changed', async () => {
+      const history = newHistory();
+      const auditLog = join(folder, 'audit.jsonl');
+      const seen = ['--history', history, '--audit-log', auditLog];
+      await importImages(containerd, [buildImage({ refs: ['docker.io/library/goes:1'], layers: [{ files: { 'app/content': 'goes' } }] })]);
+      const removed = await runCli(['clean', '--runtime-endpoint', containerd.endpoint, '--image', 'goes:1', '--yes', ...seen]);
+      expect(removed.code, removed.stderr).toBe(0);
+      const before = await readFile(auditLog);
+      const args = [
+        ...['--config', await write('eraser.yaml', CONFIG), '--exclude', 'shop', '--min-age', '1h', '--disk-high', '1Mi', '--yes'],
+        ...['--exclude-file', await write('keep.json', '{"excluded": ["docker.io/library/web:1.0"]}'), '--schedule', '24h'],
+        ...['--ignorefile', await write('ignore.yaml', 'vulnerabilities: [{id: CVE-2026-10001}]\n')],
+      ];
+      const { code, document } = await check(...scanning(), ...args, ...seen);
+      const found = (id: string): string => checkOf(document, id)?.found ?? '';
+      expect({ code, ...statuses(document) }).toMatchObject({
+        ...{ code: 0, ...WELL, configuration: 'ok', exclusions: 'ok', ignorefile: 'ok' },
+        ...{ ages: 'ok', 'disk-limits': 'ok', schedule: 'ok', 'audit-log': 'ok', 'history-integrity': 'ok' },
+      });
+      expect(found('exclusions')).toMatch(/^They keep [2-9] of \d+ images/);
+      expect(found('audit-log')).toContain('1 line, each following');
+      expect(found('disk-limits')).toMatch(/^Above 1\.0 MiB in use on .+: the next run would free/);
+      expect(found('ages')).toMatch(/^The history knows [1-9]\d* of \d+ images/);
+      expect(await readFile(auditLog)).toEqual(before);
+      const absent = join(folder, 'absent.jsonl');
+      expect(checkOf((await check(...scanning(), '--audit-log', absent)).document, 'audit-log')).toMatchObject({ status: 'ok' });
+      await expect(stat(absent)).rejects.toThrow('ENOENT');
+    });
+
+    test('what clean would be refused for is a problem, and all of it is told', async () => {
+      const auditLog = await write('audit.jsonl', '{"previous":null,"a":1}\n{"previous":"of another line","a":2}\n');
+      const { code, document } = await check(
+        ...scanning(),
+        ...['--config', await write('eraser.yaml', `${CONFIG}manager: {schedulling: {}}\n`)],
+        ...['--exclude-file', await write('keep.json', '{"excluded": ["UPPER/case"]}')],
+        ...['--ignorefile', await write('ignore.yaml', 'vulnerabilities: [{id: CVE-2026-1, paths: [a]}]\n')],
+        ...['--audit-log', auditLog, '--schedule', '24h'],
+      );
+      const found = ['configuration', 'exclusions', 'ignorefile', 'audit-log', 'schedule'].map((id) => checkOf(document, id));
+      expect(found).toEqual(
+        [/schedulling: unknown/, /UPPER\/case/, /paths/, /line 2: it does not follow/, /--schedule needs --yes/].map((message): unknown =>
+          expect.objectContaining({
+            status: 'problem',
+            found: expect.stringMatching(message) as string,
+            advice: expect.stringMatching(/\.$/) as string,
+          }),
+        ),
+      );
+      expect(code).toBe(1);
+    });
+
+    test.each(['a folder', 'a link', 'a folder that is not there'])('an audit log that is %s', async (what) => {
+      const path = join(folder, what === 'a folder that is not there' ? 'absent/audit.jsonl' : 'audit.jsonl');
+      if (what === 'a folder') await mkdir(path);
+      if (what === 'a link') await symlink('/dev/null', path);
+      const { code, document } = await check(...scanning(), '--audit-log', path);
+      expect([code, checkOf(document, 'audit-log')?.status]).toEqual([1, 'problem']);
+    });
+
+    test('a collector that is switched off, and a scanner of another make', async () => {
+      const off = await write('off.yaml', CONFIG.replace('{enabled: true}', '{enabled: false}'));
+      const custom = await write('custom.yaml', CONFIG.replace('scanner: {', 'scanner: {image: {repo: ghcr.io/acme/scanner}, '));
+      for (const [config, message] of [
+        [off, /automatic cleaning off/],
+        [custom, /cannot run here/],
+      ] as const) {
+        const { code, document } = await check(...scanning(), '--config', config);
+        expect(checkOf(document, 'configuration')).toMatchObject({ status: 'problem', found: expect.stringMatching(message) as string });
+        expect(code).toBe(1);
+      }
+    });
+
+    test.each([
+      ['--scanner none', ['--scanner', 'none']],
+      ['--image', ['--image', 'shop:2.1']],
+    ])('with %s no Trivy is needed, and none is called', async (_what, args) => {
+      // There is none in PATH.
+      const scan = await check();
+      expect([scan.code, checkOf(scan.document, 'trivy')?.status]).toEqual([1, 'problem']);
+      const { code, document } = await check(...args);
+      expect(code).toBe(0);
+      for (const id of ['trivy', 'vulnerability-database', 'java-index', 'temporary-folder', 'memory'])
+        expect(checkOf(document, id)).toMatchObject({ status: 'skipped', found: expect.stringMatching(/^Not needed: /) as string });
+    });
+
+    test('a damaged history', async () => {
+      const history = newHistory();
+      for (let run = 0; run < 2; run += 1) {
+        const clean = ['clean', '--runtime-endpoint', containerd.endpoint, '--image', 'absent:1', '--yes'];
+        expect(await runCli([...clean, '--history', history])).toMatchObject({ code: 0 });
+      }
+      expect(checkOf((await check(...scanning(), '--history', history)).document, 'history-integrity')).toMatchObject({ status: 'ok' });
+      // The last page: opening the file reads none of it.
+      const content = await readFile(history);
+      content.fill(0xa5, content.length - 4096);
+      await writeFile(history, content);
+      const { code, document } = await check(...scanning(), '--history', history);
+      expect(checkOf(document, 'history-integrity')).toMatchObject({
+        status: 'problem',
+        found: expect.stringContaining(`${history} is damaged`) as string,
+        advice: expect.stringContaining('move') as string,
+      });
+      expect(code).toBe(1);
     });
   });
 

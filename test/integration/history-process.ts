@@ -10,8 +10,8 @@ import { finding, image, report } from '../fakes/images.ts';
 import { ending, ENDPOINT, plan, runStart } from '../fakes/runs.ts';
 
 /**
- * A process of its own that uses a history, for the tests of many processes. `open PATH [read-only]`: opens it and tells the outcome in one
- * line. `hold PATH`: holds the lock of runs. `clean PATH FOLDER NUMBER`: runs without end, in which each file of the folder is an image; makes
+ * A process of its own that uses a history, for the tests of many processes. `open PATH [read-only[:PLACE]]`: opens it, for reading with a place for
+ * a copy, and tells the outcome in one line. `hold PATH`: holds the lock of runs. `clean PATH FOLDER NUMBER`: runs without end, in which each file of the folder is an image; makes
  * new ones, from that number on.
  */
 const [mode, path = '', folder = '', first = '1'] = process.argv.slice(2);
@@ -19,8 +19,10 @@ const tell = (line: string): void => writeFileSync(1, `${line}\n`);
 const holder = { pid: process.pid, host: hostname(), startedAt: Date.now() };
 const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'files 1' };
 
-function open(readOnly = false): Promise<History> {
-  return openHistory({ path, now: Date.now, bootClock: readBootClock, onWarning: tell, readOnly });
+function open(): Promise<History> {
+  const copyPlaces = folder.startsWith('read-only:') ? [folder.slice('read-only:'.length)] : [];
+  const reading = folder.startsWith('read-only') ? { reading: { copyPlaces } } : {};
+  return openHistory({ path, now: Date.now, bootClock: readBootClock, onWarning: tell, ...reading });
 }
 
 async function clean(history: History): Promise<void> {
@@ -66,7 +68,7 @@ function idOf(name: string): string {
 
 try {
   tell('begun');
-  const history = await open(folder === 'read-only');
+  const history = await open();
   if (mode === 'clean') await clean(history);
   if (mode === 'hold') {
     await history.lockRuns(holder);

@@ -114,6 +114,21 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean --schedule', () => {
     expect(documents.every(({ dryRun }) => !dryRun)).toBe(true);
   });
 
+  test('when the readers of both outputs are gone, ends with 1 before the next run; while one is there, goes on', async () => {
+    const history = newHistory();
+    const states = async (): Promise<string[]> =>
+      (JSON.parse((await runCli(['history', '--history', history, '-o', 'json'])).stdout) as { state: string }[]).map(({ state }) => state);
+    const one = schedule('1s', '--history', history);
+    await one.seen('The next run is in ');
+    one.child.stderr?.destroy();
+    const before = await states();
+    await waitUntil('two more runs', async () => (await states()).length >= before.length + 2);
+    one.child.stdout?.destroy();
+    expect((await one.result).code).toBe(1);
+    // The run whose report nobody saw is on record, too.
+    expect(new Set(await states())).toEqual(new Set(['completed']));
+  });
+
   test('goes on when the files of the program are gone, as in the middle of an upgrade', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-test-'));
     const program = join(folder, 'program');

@@ -1,18 +1,36 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { verifyAuditLog } from '../../src/store/audit-chain.ts';
 import { AuditLog } from '../../src/store/audit-log.ts';
+import { EXIT } from '../../src/cli/exit-codes.ts';
+import { recordRun } from '../../src/cli/record-run.ts';
+import { FakeRuntime } from '../fakes/fake-runtime.ts';
 import { finding, image, imageId, report } from '../fakes/images.ts';
+import { startImageServer } from '../fakes/image-server.ts';
 import { openTestHistory, type TestHistory } from '../fakes/history-in-test.ts';
 import { ending, ENDPOINT, HOLDER, plan, removal, runStart } from '../fakes/runs.ts';
+import { runCli } from './run-cli.ts';
 
 let folder: string;
 let program: string;
@@ -225,6 +243,110 @@ describe('a full disk', () => {
     await expect(openTestHistory({ path: join(path, 'history.db'), readOnly: true })).resolves.toBeDefined();
   });
 
+  describe('can be read', () => {
+    const filesOf = (path: string): string[] => ['', '-wal'].map((suffix) => readFileSync(`${path}${suffix}`, 'hex'));
+
+    test('a history that was closed, and whose log is written back', async () => {
+      const path = mount(2_048);
+      const it = await locked(join(path, 'history.db'));
+      await wholeRun(it);
+      await it.history.close();
+      fill(path);
+      const before = readFileSync(it.path);
+      expect(await outcomeOf(['open', it.path, 'read-only'])).toBe('runs: 1');
+      expect(readFileSync(it.path).equals(before)).toBe(true);
+      const shown = await runCli(['history', '--history', it.path, '-o', 'json']);
+      expect([shown.code, JSON.parse(shown.stdout)]).toMatchObject([0, [{ id: 1, state: 'completed' }]]);
+      // Whoever writes to it meanwhile spoils the answers: they are refused.
+      const reading = await openTestHistory({ path: it.path, readOnly: true });
+      expect(await reading.history.readRun(1)).toMatchObject({ state: 'completed' });
+      makeRoom(path);
+      const other = await locked(it.path);
+      await wholeRun(other);
+      await other.history.close();
+      await expect(reading.history.readRun(2)).rejects.toMatchObject({ code: 'busy' });
+    });
+
+    test('one whose last entries are in the log that a killed run left', async () => {
+      const path = mount(4_096);
+      const it = await locked(join(folder, 'living.db'));
+      await wholeRun(it);
+      await it.history.beginRun(runStart());
+      // As the end of its process leaves them; the index beside is not there, as after a run that had the history to itself.
+      const file = join(path, 'history.db');
+      for (const suffix of ['', '-wal']) copyFileSync(`${it.path}${suffix}`, `${file}${suffix}`);
+      fill(path);
+      const before = filesOf(file);
+      expect(await outcomeOf(['open', file, 'read-only'])).toBe('full');
+      // A place without room is passed over.
+      expect(await outcomeOf(['open', file, `read-only:${path}`])).toBe('full');
+      const place = newFolder();
+      expect(await outcomeOf(['open', file, `read-only:${place}`])).toBe('runs: 2');
+      expect(readdirSync(place)).toEqual([]);
+      const shown = await runCli(['history', '--history', file, '-o', 'json']);
+      expect([shown.code, JSON.parse(shown.stdout)]).toMatchObject([0, [{ id: 2, state: 'running' }, { id: 1 }]]);
+      expect(filesOf(file)).toEqual(before);
+    });
+  });
+
+  test('while a killed run is to be settled: the run goes on, and says what is not on record and what to do', async () => {
+    await using server = await startImageServer([]);
+    const path = mount(2_048);
+    const it = await locked(join(path, 'history.db'));
+    const run = await it.history.beginRun(runStart({ runtimeEndpoint: `unix://${server.socketPath}` }));
+    await run.planned(plan(...decisions));
+    for (const decision of decisions.slice(0, 2)) await run.removalBegan(decision);
+    await it.history.close();
+    fill(path);
+    const args = ['--runtime-endpoint', server.socketPath, '--scanner', 'none', '--history', it.path];
+    const full = await runCli(['clean', '--yes', ...args]);
+    expect(full.stderr).toMatch(
+      /^Warning: Run 1 of \S+ was killed; what became of the 40 removals .+ is not on record: .+no space is left.+ Make room there/m,
+    );
+    makeRoom(path);
+    const next = await runCli(['clean', '--yes', ...args]);
+    expect(next.code, next.stderr).toBe(0);
+    expect(next.stderr).toMatch(/^Run 1 of \S+ was killed; by what the runtime has now it had removed 2 images\./m);
+    expect(next.stderr).not.toContain('Make room');
+  });
+
+  test('of the audit log, while a killed run is settled: its removals are in the log of a later run', async () => {
+    const path = mount(2_048);
+    const [auditLog, file] = [join(path, 'audit.log'), join(newFolder(), 'history.db')];
+    const it = await locked(file);
+    const run = await it.history.beginRun(runStart());
+    await run.planned(plan(...decisions));
+    for (const decision of decisions) await run.removalBegan(decision);
+    await it.history.close();
+    const context = {
+      ...{ now: Date.now, version: '1', env: {}, commandLine: [], signal: new AbortController().signal },
+      machine: { userId: 0, pid: 1, hostName: 'node-1' },
+    };
+    const goOn = async (): Promise<unknown> => {
+      const { history } = await openTestHistory({ path: file });
+      const retention = { maxAgeMs: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER };
+      const options = { auditLog, history, runtimeEndpoint: ENDPOINT, mode: 'automatic', retention } as const;
+      const ended = await recordRun(context, options, async (recorded) => {
+        await recorded.settleKilledRuns(new FakeRuntime([]), context.signal);
+        return EXIT.done;
+      }).catch((error: unknown) => error);
+      await history.close();
+      return ended;
+    };
+    const audited = (): number => readFileSync(auditLog, 'utf8').split('\n').length - 1;
+    new AuditLog({ path: auditLog, now: Date.now }).close();
+    fill(path);
+    expect(await goOn()).toMatchObject({ code: 'incomplete' });
+    expect(audited()).toBeLessThan(images.length);
+    makeRoom(path);
+    expect(await goOn()).toBe(EXIT.done);
+    const lines = readFileSync(auditLog, 'utf8').trimEnd().split('\n');
+    expect(new Set(lines.map((line) => (JSON.parse(line) as { imageId: string }).imageId))).toEqual(new Set(images.map(({ id }) => id)));
+    const before = audited();
+    expect(await goOn()).toBe(EXIT.done);
+    expect(audited()).toBe(before);
+  });
+
   test('of the audit log: what cannot be written waits, and what never could is told at the end', async () => {
     const path = mount(64);
     const entryOf = (number: number): Parameters<AuditLog['append']>[0] => ({
@@ -331,8 +453,9 @@ describe('processes', () => {
     for (let round = 0; round < 120; round += 1) {
       const cleaning = start(['clean', path, store, String(next)]);
       await cleaning.nextLine();
-      // Mostly in the midst of runs, sometimes while it opens and settles the run before.
-      await new Promise((resolve) => setTimeout(resolve, random() ** 2 * 150));
+      // In the midst of its removals, however busy the machine is; each third time while it opens and settles the run before, perhaps.
+      if (round % 3 > 0) await firstRemoval(store);
+      await delay(random() ** 2 * 150);
       await kill(cleaning);
 
       expect(integrityOf(path)).toBe('ok');
@@ -374,6 +497,17 @@ describe('processes', () => {
     expect(gone.size).toBeGreaterThan(300);
   });
 });
+
+/** Resolves when a file of the folder is gone. */
+async function firstRemoval(store: string): Promise<void> {
+  const seen = new Set<string>();
+  for (;;) {
+    const present = new Set(readdirSync(store));
+    if ([...seen].some((name) => !present.has(name))) return;
+    for (const name of present) seen.add(name);
+    await delay(1);
+  }
+}
 
 /** Mulberry32: the same numbers for the same seed, between 0 and 1. */
 function seededRandom(seed: number): () => number {

@@ -12,6 +12,7 @@ const EVERY_DAY: Schedule = { kind: 'interval', intervalMs: DAY, beginImmediatel
 class Machine {
   /** Since the beginning. */
   elapsed = 0;
+  isUnseen = false;
   /** What the wall clock is wrong by. */
   offset = 0;
   readonly interrupt = new AbortController();
@@ -31,6 +32,7 @@ class Machine {
     const context = {
       signal: this.interrupt.signal,
       now: (): number => START + this.elapsed + this.offset,
+      isUnseen: (): boolean => this.isUnseen,
       machine: { bootClock: () => ({ bootId: 'boot', uptimeMs: 5000 + this.elapsed }) },
     };
     return repeatOnSchedule(context, {
@@ -99,6 +101,16 @@ describe('repeatOnSchedule', () => {
     ]);
     expect(await machine.repeat(EVERY_DAY)).toBe(code);
     expect(machine.startedAt).toHaveLength(1);
+  });
+
+  test('once nobody sees the output, no other run begins, and the end is a failure', async () => {
+    const reported = (): ExitCode => {
+      machine.isUnseen = true;
+      return EXIT.done;
+    };
+    const machine = new Machine([done, reported, done, done]);
+    expect(await machine.repeat(EVERY_DAY)).toBe(EXIT.failed);
+    expect(machine.startedAt).toEqual([0, DAY]);
   });
 
   test.each([365 * DAY, -365 * DAY])('an interval is the same whatever the wall clock is set to (%d ms)', async (step) => {

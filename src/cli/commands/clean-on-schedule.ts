@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { RunRecord } from '../../api/run-record.ts';
 import { planNextRun, planWait, type Schedule } from '../../core/schedule.ts';
 import { loadCrictlParser } from '../../cri/crictl-config.ts';
 import { formatDuration } from '../../platform/duration.ts';
@@ -25,7 +26,7 @@ export async function cleanOnSchedule(given: CliContext, { schedule, options, ru
   await readRequest(context, options);
   // The only part that a run might load later; the program's files may be replaced while it waits.
   await loadCrictlParser();
-  const lastRunStartedAt = await readLastRun(context, options, progress);
+  const lastRunAt = await readLastRun(context, options, progress);
   const run = async (): Promise<ExitCode> => {
     const code = await runOnce(context);
     // Ends a document in a stream of them.
@@ -33,23 +34,27 @@ export async function cleanOnSchedule(given: CliContext, { schedule, options, ru
     return code;
   };
   const wait = (ms: number): Promise<void> => delay(ms, undefined, { signal: context.signal }).catch(() => undefined);
-  return repeatOnSchedule(context, { schedule, lastRunStartedAt, run, say: (line) => progress.say(line), wait });
+  return repeatOnSchedule(context, { schedule, lastRunStartedAt: lastRunAt, run, say: (line) => progress.say(line), wait });
 }
 
 /** When the last run of this kind began: one by hand of some images does not stand for one of all. */
 async function readLastRun(context: CliContext, options: CleanOptions, progress: Progress): Promise<number | null> {
-  const mode = options.image.length === 0 ? 'automatic' : 'manual';
-  return withMemory(context, options, { progress, purpose: 'remember' }, async ({ history }) => {
-    const runs = (await history?.listRuns({ limit: RUNS_LOOKED_AT })) ?? [];
-    // One that was refused, or not confirmed by hand, has not cleaned.
-    return runs.find((run) => run.mode === mode && run.state !== 'refused')?.startedAt ?? null;
-  });
+  return withMemory(context, options, { progress, purpose: 'remember' }, async ({ history }) =>
+    lastRunStartedAt((await history?.listRuns({ limit: RUNS_LOOKED_AT })) ?? [], options),
+  );
+}
+
+/** Of the last of the runs, newest first, that the schedule goes on from; null: there is none. */
+export function lastRunStartedAt(runs: readonly RunRecord[], { image }: Pick<CleanOptions, 'image'>): number | null {
+  const mode = image.length === 0 ? 'automatic' : 'manual';
+  // One that was refused, or not confirmed by hand, has not cleaned.
+  return runs.find((run) => run.mode === mode && run.state !== 'refused')?.startedAt ?? null;
 }
 
 /** Enough to find one of the schedule's own behind those of a busy day by hand. */
 const RUNS_LOOKED_AT = 100;
 
-type Clocks = Pick<CliContext, 'signal' | 'now'> & { readonly machine: Pick<CliContext['machine'], 'bootClock'> };
+type Surroundings = Pick<CliContext, 'signal' | 'now' | 'isUnseen'> & { readonly machine: Pick<CliContext['machine'], 'bootClock'> };
 
 export interface Repetition {
   readonly schedule: Schedule;
@@ -61,8 +66,11 @@ export interface Repetition {
   readonly wait: (ms: number) => Promise<void>;
 }
 
-/** Runs one after the other, never two at once, until the interrupt. */
-export async function repeatOnSchedule(context: Clocks, repetition: Repetition): Promise<ExitCode> {
+/**
+ * Runs one after the other, never two at once, until the interrupt; or until nobody sees what they report, which is a failure: whoever looks after
+ * this process learns of it, and may start another.
+ */
+export async function repeatOnSchedule(context: Surroundings, repetition: Repetition): Promise<ExitCode> {
   const { schedule, run, say } = repetition;
   const { signal, now, machine } = context;
   // An interval is as long as it is, whatever the wall clock is set to; a cron expression is about the wall clock.
@@ -71,7 +79,8 @@ export async function repeatOnSchedule(context: Clocks, repetition: Repetition):
   let { lastRunStartedAt } = repetition;
   let dueAt = planNextRun({ schedule, lastRunStartedAt, now: wallAt }) + (schedule.kind === 'cron' ? 0 : clockAt - wallAt);
   for (;;) {
-    if (!(await isDue(context, { ...repetition, lastRunStartedAt, dueAt, clock }))) return EXIT.done;
+    const wait = await waitUntilDue(context, { ...repetition, lastRunStartedAt, dueAt, clock });
+    if (wait !== 'due') return wait === 'unseen' ? EXIT.failed : EXIT.done;
     lastRunStartedAt = clock();
     const code = await run();
     if (signal.aborted) return code === EXIT.interrupted ? EXIT.interrupted : EXIT.done;
@@ -86,12 +95,16 @@ interface NextRun extends Repetition {
   readonly clock: () => number;
 }
 
-/** Waits until the run is due; false: the interrupt came. */
-async function isDue({ signal, now }: Clocks, { schedule, lastRunStartedAt, dueAt, clock, say, wait }: NextRun): Promise<boolean> {
+/** Waits until the run is due; or until the interrupt, or nobody sees the output. */
+async function waitUntilDue(
+  { signal, now, isUnseen }: Surroundings,
+  { schedule, lastRunStartedAt, dueAt, clock, say, wait }: NextRun,
+): Promise<'due' | 'interrupted' | 'unseen'> {
   let announced: number | null = null;
   while (!signal.aborted) {
+    if (isUnseen()) return 'unseen';
     const next = planWait({ schedule, lastRunStartedAt, now: clock(), dueAt });
-    if (next.kind === 'due') return true;
+    if (next.kind === 'due') return 'due';
     ({ dueAt } = next);
     if (announced !== dueAt) {
       const inMs = Math.ceil((dueAt - clock()) / 1000) * 1000;
@@ -100,5 +113,5 @@ async function isDue({ signal, now }: Clocks, { schedule, lastRunStartedAt, dueA
     announced = dueAt;
     await wait(next.ms);
   }
-  return false;
+  return 'interrupted';
 }

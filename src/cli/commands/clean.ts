@@ -12,10 +12,10 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { makePlan, readRequest, type CleaningRequest, type PlannedNode } from '../make-plan.ts';
 import { countOf } from '../output/count-of.ts';
 import { confirm } from '../output/confirm.ts';
-import { describePlan, describeRun, formatRun, formatSettledRun } from '../output/describe-run.ts';
+import { describePlan, describeRun, formatRun, formatSettledRun, formatUnsettledRun } from '../output/describe-run.ts';
 import { formatDecisions, formatOutcomes } from '../output/format-decisions.ts';
 import { createProgress, type Progress } from '../output/progress.ts';
-import { usesColor } from '../output/terminal.ts';
+import { screenOf } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { CleanOptions } from '../parsed-options.ts';
 import { recordRun, type RecordedRun } from '../record-run.ts';
@@ -74,7 +74,8 @@ interface Bound {
 
 async function cleanOnRecord(cleaning: Cleaning, { run, node, memory }: Bound): Promise<ExitCode> {
   const { context, options, request, progress } = cleaning;
-  for (const killed of await run.settleKilledRuns(node.runtime, context.signal)) progress.say(formatSettledRun(killed));
+  const { settled, unsettled } = await run.settleKilledRuns(node.runtime, context.signal);
+  for (const line of [...settled.map(formatSettledRun), ...unsettled.map(formatUnsettledRun)]) progress.say(line);
   const onEvent: OnEvent = (event) => {
     run.onEvent(event);
     progress.onEvent(event);
@@ -93,7 +94,7 @@ async function cleanOnRecord(cleaning: Cleaning, { run, node, memory }: Bound): 
 async function showPlan({ context, options, progress }: Cleaning, planned: PlannedNode): Promise<ExitCode> {
   const { decisions, estimatedBytes } = planned.plan;
   await writeDocument(context.stdout, options.output, describePlan(planned, options.dryRun), () =>
-    formatDecisions(decisions, usesColor(context, context.stdout)),
+    formatDecisions(decisions, screenOf(context, context.stdout)),
   );
   progress.say(
     `${String(removals(decisions).length)} of ${countOf(decisions.length, 'image')} would go, about ${formatBytes(estimatedBytes)}.`,
@@ -102,7 +103,7 @@ async function showPlan({ context, options, progress }: Cleaning, planned: Plann
 }
 
 async function isConfirmed(context: CliContext, { decisions, estimatedBytes }: RemovalPlan): Promise<boolean> {
-  context.stderr.write(formatDecisions(decisions, usesColor(context, context.stderr)));
+  context.stderr.write(formatDecisions(decisions, screenOf(context, context.stderr)));
   return confirm(context, `Remove ${countOf(removals(decisions).length, 'image')} (about ${formatBytes(estimatedBytes)})?`);
 }
 
@@ -127,7 +128,7 @@ async function carryOut({ context, options, progress }: Cleaning, { planned, run
   run.carriedOut(plan, carriedOut);
   progress.clear();
   await writeDocument(context.stdout, options.output, describeRun(planned, carriedOut), () =>
-    formatOutcomes(plan.decisions, carriedOut.removals, usesColor(context, context.stdout)),
+    formatOutcomes(plan.decisions, carriedOut.removals, screenOf(context, context.stdout)),
   );
   progress.say(formatRun(plan, carriedOut));
   const afterScans = codeAfterScans(plan, progress);

@@ -13,6 +13,7 @@ import { imageName, printable } from '../output/image-name.ts';
 import { createProgress } from '../output/progress.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { PlanOptions } from '../parsed-options.ts';
+import { whyNotAutomatic } from '../why-not-automatic.ts';
 
 /** `image-cleaner explain IMAGE`: which rule of the decision chain holds for an image, and why those before it do not. */
 export async function explain(context: CliContext, name: string, options: PlanOptions): Promise<ExitCode> {
@@ -23,8 +24,11 @@ export async function explain(context: CliContext, name: string, options: PlanOp
       const { plan } = await makePlan(context, { request, node, memory, ...progress, only: name });
       const ids = new Set(findImages(plan.facts.images, name).map(({ id }) => id));
       const explanations = plan.decisions.filter(({ image }) => ids.has(image.id)).map((decision) => explainDecision(decision, plan));
-      const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed }));
-      await writeDocument(context.stdout, options.output, document, () => explanations.map(formatExplanation).join('\n'));
+      const notAutomatic = whyNotAutomatic(options);
+      const document = explanations.map(({ decision, passed, rule }) => ({ ...describeDecision(decision), rule, passed, notAutomatic }));
+      await writeDocument(context.stdout, options.output, document, () =>
+        explanations.map((explanation) => formatExplanation(explanation, notAutomatic)).join('\n'),
+      );
       return EXIT.done;
     }),
   );
@@ -44,7 +48,8 @@ function explainDecision(decision: Decision, { rules, facts }: RemovalPlan): Exp
   return { decision, rule: rules[at]?.number ?? 0, passed };
 }
 
-function formatExplanation({ decision, rule, passed }: Explanation): string {
+/** `notAutomatic`: why no run does by itself what the rules say; null: one does. */
+function formatExplanation({ decision, rule, passed }: Explanation, notAutomatic: string | null): string {
   const { image, outcome } = decision;
   const line = (number: number, text: string): string => `  ${String(number).padStart(2)}. ${text}\n`;
   const frees = decision.outcome === 'remove' ? `, freeing about ${formatBytes(decision.estimatedBytes)}` : '';
@@ -58,5 +63,6 @@ function formatExplanation({ decision, rule, passed }: Explanation): string {
             `      ${id} ${severity} ${printable(packageName)} ${printable(installedVersion)}, fixed in ${printable(fixedVersion ?? 'no version')}\n`,
         )
       : []),
+    ...(outcome === 'remove' && notAutomatic !== null ? [`      But no run does so by itself: ${printable(notAutomatic)}\n`] : []),
   ].join('');
 }

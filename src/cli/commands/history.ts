@@ -1,13 +1,13 @@
 import type { RunRecord } from '../../api/run-record.ts';
 import { referenceKeys } from '../../core/image-index.ts';
 import type { History, ImageQuery } from '../../store/history.ts';
-import { openHistory } from '../../store/open-history.ts';
-import { historyPath } from '../bind-history.ts';
+import { openHistoryToRead } from '../bind-history.ts';
 import { badUsage, CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { describeImageDecision, describeRecordedDecision, describeRecordedRun, type ImageDecision } from '../output/describe-history.ts';
 import { formatImageHistory, formatRecordedRun, formatRuns } from '../output/format-history.ts';
+import { screenOf } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { HistoryCommandOptions } from '../parsed-options.ts';
 
@@ -15,13 +15,7 @@ import type { HistoryCommandOptions } from '../parsed-options.ts';
 export async function history(context: CliContext, runId: number | undefined, options: HistoryCommandOptions): Promise<ExitCode> {
   if (runId !== undefined && options.image !== undefined)
     throw badUsage(`Run ${String(runId)} and --image exclude each other: --image shows all runs.`);
-  const opened = await openHistory({
-    path: historyPath(context, options),
-    now: context.now,
-    bootClock: context.machine.bootClock,
-    onWarning: (message) => context.stderr.write(`Warning: ${message}\n`),
-    readOnly: true,
-  });
+  const opened = await openHistoryToRead(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
   try {
     const show = { context, options, history: opened };
     if (options.image !== undefined) await showImage(show, options.image);
@@ -47,7 +41,9 @@ async function showRuns({ context, options, history: opened }: Show): Promise<vo
     ...(since === undefined ? {} : { since: bound(since) }),
     ...(until === undefined ? {} : { until: bound(until) }),
   });
-  await writeDocument(context.stdout, options.output, runs.map(describeRecordedRun), () => formatRuns(runs));
+  await writeDocument(context.stdout, options.output, runs.map(describeRecordedRun), () =>
+    formatRuns(runs, screenOf(context, context.stdout)),
+  );
 }
 
 const RUNS_SHOWN = 20;
@@ -63,7 +59,7 @@ async function showRun({ context, options, history: opened }: Show, runId: numbe
   }
   const decisions = await opened.readDecisions(runId);
   const document = { ...describeRecordedRun(run), decisions: decisions.map(describeRecordedDecision) };
-  await writeDocument(context.stdout, options.output, document, () => formatRecordedRun(run, decisions));
+  await writeDocument(context.stdout, options.output, document, () => formatRecordedRun(run, decisions, screenOf(context, context.stdout)));
 }
 
 async function showImage({ context, options, history: opened }: Show, name: string): Promise<void> {
@@ -81,7 +77,9 @@ async function showImage({ context, options, history: opened }: Show, name: stri
     if (run !== null) runs.set(runId, run);
   }
   const dated = decisions.map((decision): ImageDecision => ({ decision, startedAt: runs.get(decision.runId)?.startedAt ?? null }));
-  await writeDocument(context.stdout, options.output, dated.map(describeImageDecision), () => formatImageHistory(dated));
+  await writeDocument(context.stdout, options.output, dated.map(describeImageDecision), () =>
+    formatImageHistory(dated, screenOf(context, context.stdout)),
+  );
 }
 
 /** Three years of daily runs. */

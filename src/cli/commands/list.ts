@@ -10,6 +10,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { withNode } from '../bind-runtime.ts';
 import { formatTable } from '../output/format-table.ts';
 import { imageName, shortId } from '../output/image-name.ts';
+import { screenOf, type Screen } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { RuntimeOptions } from '../parsed-options.ts';
 
@@ -29,7 +30,9 @@ export async function list(context: CliContext, options: RuntimeOptions): Promis
   return withNode(context, options, async ({ runtime }) => {
     const inventory = await takeInventory(runtime, context.signal);
     const images = describeInventory(inventory);
-    await writeDocument(context.stdout, options.output, { runtime: inventory.runtime, images }, () => formatList(images));
+    await writeDocument(context.stdout, options.output, { runtime: inventory.runtime, images }, () =>
+      formatList(images, screenOf(context, context.stdout)),
+    );
     return EXIT.done;
   });
 }
@@ -56,7 +59,7 @@ function describeInventory({ images, containers, sandboxImageReferences }: NodeI
     .map(({ listed }) => listed);
 }
 
-function formatList(images: readonly ListedImage[]): string {
+function formatList(images: readonly ListedImage[], { columns }: Screen): string {
   const rows = images.map((image) => [
     imageName({ ...image, id: image.imageId }),
     shortId(image.imageId),
@@ -64,5 +67,5 @@ function formatList(images: readonly ListedImage[]): string {
     image.pinned ? 'pinned' : image.inUse ? 'in use' : 'unused',
     String(image.containers),
   ]);
-  return formatTable(['IMAGE', 'ID', 'SIZE', 'STATE', 'CONTAINERS'], rows);
+  return formatTable(['IMAGE', 'ID', 'SIZE', 'STATE', 'CONTAINERS'], rows, columns);
 }

@@ -13,6 +13,7 @@ import { bindScanner, scanLimits } from '../bind-scanner.ts';
 import { formatTable } from '../output/format-table.ts';
 import { imageName, printable } from '../output/image-name.ts';
 import { createProgress } from '../output/progress.ts';
+import { screenOf, type Screen } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
 import type { ScanOptions } from '../parsed-options.ts';
 import { readTrivyServer } from '../read-trivy-server.ts';
@@ -39,14 +40,19 @@ export async function scan(context: CliContext, names: readonly string[], option
       });
       const results = await scans.finally(() => scanner.close());
       const scanned = chosen.map((image) => describeScan(image, results.get(image.id), { policy, now: context.now() }));
-      await writeDocument(context.stdout, options.output, scanned, () => scanned.map(formatScan).join('\n'));
+      const screen = screenOf(context, context.stdout);
+      await writeDocument(context.stdout, options.output, scanned, () => scanned.map((one) => formatScan(one, screen)).join('\n'));
       return scanned.every(({ result }) => result === 'scanned') ? EXIT.done : EXIT.failed;
     }),
   );
 }
 
+/** As `-o json` and `-o yaml` print it, with the names of fields that all documents share. */
 interface ScannedImage {
-  readonly image: NodeImage;
+  readonly imageId: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+  readonly sizeBytes: number;
   readonly result: ScanResult['kind'];
   /** Why there is no verdict; null when there is one. */
   readonly message: string | null;
@@ -62,14 +68,16 @@ interface Judgement {
 }
 
 function describeScan(image: NodeImage, result: ScanResult | undefined, { policy, now }: Judgement): ScannedImage {
-  const none = { image, os: null, endOfLife: false, findings: [], ignoredFindings: 0 };
+  const { id: imageId, repoTags, repoDigests, sizeBytes } = image;
+  const names = { imageId, repoTags, repoDigests, sizeBytes };
+  const none = { ...names, os: null, endOfLife: false, findings: [], ignoredFindings: 0 };
   if (result === undefined) return { ...none, result: 'unscanned', message: 'the image was not scanned' };
   if (result.kind === 'unscanned') return { ...none, result: result.kind, message: result.message };
   if (result.kind === 'unscannable') return { ...none, result: result.kind, message: result.error };
   const { os } = result.report;
   const { findings, ignoredFindings } = evaluateReport(result.report, policy, now);
   return {
-    image,
+    ...names,
     result: result.kind,
     message: null,
     os: os === null ? null : `${os.family} ${os.name}`,
@@ -79,8 +87,9 @@ function describeScan(image: NodeImage, result: ScanResult | undefined, { policy
   };
 }
 
-function formatScan({ image, result, message, os, endOfLife, findings, ignoredFindings }: ScannedImage): string {
-  const title = `${imageName(image)}\n`;
+function formatScan(scanned: ScannedImage, { columns }: Screen): string {
+  const { result, message, os, endOfLife, findings, ignoredFindings, imageId: id } = scanned;
+  const title = `${imageName({ ...scanned, id })}\n`;
   if (result !== 'scanned') return `${title}  ${result}: ${printable(message ?? '')}\n`;
   const counts = SEVERITIES.map((severity) => ({ severity, count: findings.filter((finding) => finding.severity === severity).length }));
   const found = counts.filter(({ count }) => count > 0).map(({ severity, count }) => `${String(count)} ${severity}`);
@@ -89,5 +98,5 @@ function formatScan({ image, result, message, os, endOfLife, findings, ignoredFi
   const rows = findings.map(({ id, severity, packageName, installedVersion, fixedVersion }) =>
     [`  ${id}`, severity, packageName, installedVersion, fixedVersion ?? '-'].map(printable),
   );
-  return title + summary + formatTable(['  VULNERABILITY', 'SEVERITY', 'PACKAGE', 'INSTALLED', 'FIXED IN'], rows);
+  return title + summary + formatTable(['  VULNERABILITY', 'SEVERITY', 'PACKAGE', 'INSTALLED', 'FIXED IN'], rows, columns);
 }

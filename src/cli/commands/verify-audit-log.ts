@@ -8,7 +8,8 @@ import { writeDocument, type OutputFormat } from '../output/write-document.ts';
 
 /** `image-cleaner verify-audit-log FILE`: whether each line of an audit log follows from the one before it. */
 export async function verifyAuditLog(context: CliContext, path: string, { output }: { readonly output: OutputFormat }): Promise<ExitCode> {
-  const result = await verify(path).catch((error: unknown) => {
+  const result = await verify(path, context.signal).catch((error: unknown) => {
+    context.signal.throwIfAborted();
     throw badUsage(`the audit log ${path} cannot be read: ${errorMessage(error)}`);
   });
   await writeDocument(context.stdout, output, { path, ...result }, () => {

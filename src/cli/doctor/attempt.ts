@@ -16,4 +16,4 @@ export async function attempt<T>(signal: AbortSignal, work: () => Promise<T>): P
 }
 
 /** A fault of the system or of the program, which says all that is known. */
-const NO_HINT = 'The message is all that is known.';
+export const NO_HINT = 'The message is all that is known.';

@@ -1,4 +1,3 @@
-import type { RunRecord } from '../../api/run-record.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import type { Attempt } from './attempt.ts';
 import { ok, problem, skipped, warning, type Finding } from './check.ts';
@@ -74,26 +73,6 @@ export function judgeClock({ now, isSynchronised, newest }: ClockFacts): Finding
   return isSynchronised ? ok(`${time}, synchronised`) : warning(`${time}; the clock is not synchronised`, advice);
 }
 
-export interface HistoryFacts {
-  readonly path: string;
-  /** null: there is none yet. */
-  readonly sizeBytes: number | null;
-  readonly schema: number;
-  readonly runs: readonly RunRecord[];
-}
-
-/** null: none is wanted. */
-export function judgeHistory(history: Attempt<HistoryFacts> | null): Finding {
-  if (history === null) return ok('None is kept (--no-history)');
-  if (!history.ok) return problem(history.message, history.hint);
-  const { path, sizeBytes, schema, runs } = history.value;
-  if (sizeBytes === null) return ok(`None yet at ${path}; the first run makes it`);
-  const [last] = runs;
-  const which =
-    last === undefined ? '' : `; the last, number ${String(last.id)}, began ${new Date(last.startedAt).toISOString()} (${last.state})`;
-  return ok(`${path}: schema ${String(schema)}, ${formatBytes(sizeBytes)}, ${String(runs.length)} runs${which}`);
-}
-
 export interface MemoryFacts {
   /** What this process may use now. */
   readonly memoryBytes: number;
@@ -104,9 +83,11 @@ export interface MemoryFacts {
 
 export function judgeMemory({ memoryBytes, forScansBytes, concurrency, perScanBytes }: MemoryFacts): Finding {
   const found = `${formatBytes(memoryBytes)} may be used, ${formatBytes(forScansBytes)} of it for scans, ${String(concurrency)} at once`;
-  if (forScansBytes >= perScanBytes) return ok(found);
+  const wantedBytes = perScanBytes * concurrency;
+  if (forScansBytes >= wantedBytes) return ok(found);
+  const scans = concurrency === 1 ? 'one scan needs' : `${String(concurrency)} scans need`;
   return warning(
-    `${found}; one scan needs up to ${formatBytes(perScanBytes)}: the kernel may end it, and the image stays without a verdict`,
-    'Raise the memory limit of this process, free memory, or give scans more of it with --scan-memory.',
+    `${found}; ${scans} up to ${formatBytes(wantedBytes)}: the kernel may end one, and its image stays without a verdict`,
+    'Raise the memory limit of this process, free memory, give scans more of it with --scan-memory, or lower --concurrency.',
   );
 }

@@ -32,7 +32,8 @@ export interface ServicesFacts {
   readonly hasContentService: boolean;
 }
 
-export function judgeServices(services: Attempt<ServicesFacts> | null): Finding {
+/** `scans`: whether images are to be scanned; else those that are not whole do not matter. */
+export function judgeServices(services: Attempt<ServicesFacts> | null, scans: boolean): Finding {
   if (services === null) return skipped('Needs the container runtime');
   if (!services.ok) return problem(services.message, services.hint);
   const { runtimeName, images, lookedAt, sized, complete, hasContentService } = services.value;
@@ -50,7 +51,7 @@ export function judgeServices(services: Attempt<ServicesFacts> | null): Finding 
       'Their estimates count what the runtime reports. See the log of containerd for its snapshotter.',
     );
   }
-  if (complete < lookedAt) {
+  if (scans && complete < lookedAt) {
     return warning(
       `${String(lookedAt - complete)} of ${countOf(lookedAt, 'image')} looked at are not whole in the content store: they cannot be scanned, and stay`,
       'Set `discard_unpacked_layers = false` in the configuration of containerd and pull them again, or remove them without a scan.',

@@ -4,7 +4,8 @@ import type { RunRecord } from '../../api/run-record.ts';
 import type { Attempt } from './attempt.ts';
 import type { Finding } from './check.ts';
 import { judgeKubelet, type OwnLimits } from './judge-kubelet.ts';
-import { judgeClock, judgeHistory, judgeMemory, judgeRights, judgeTemporaryFolder } from './judge-machine.ts';
+import { judgeHistory, judgeIntegrity, type HistoryFacts, type IntegrityFacts } from './judge-history.ts';
+import { judgeClock, judgeMemory, judgeRights, judgeTemporaryFolder } from './judge-machine.ts';
 import { judgeEraser, judgeImageFilesystem, judgeRuntime, judgeServices, type ServicesFacts } from './judge-runtime.ts';
 import { judgeDatabase, judgeJavaIndex, judgeServer, judgeTrivy, type DatabaseFacts } from './judge-trivy.ts';
 import type { KubeletSettings } from './kubelet-settings.ts';
@@ -36,7 +37,7 @@ describe('runtime', () => {
 
 describe('containerd-services', () => {
   const facts: ServicesFacts = { runtimeName: 'containerd', images: 30, lookedAt: 20, sized: 20, complete: 20, hasContentService: true };
-  const judged = (other: Partial<ServicesFacts>): Finding => judgeServices(done({ ...facts, ...other }));
+  const judged = (other: Partial<ServicesFacts>): Finding => judgeServices(done({ ...facts, ...other }), true);
   test.each<Case>([
     [judged({}), 'ok', /20 images of 30/],
     [judged({ images: 0, lookedAt: 0, sized: 0, complete: 0 }), 'ok', /no image/],
@@ -44,8 +45,10 @@ describe('containerd-services', () => {
     [judged({ hasContentService: false, sized: 0, complete: 0 }), 'warning', /do not answer/],
     [judged({ sized: 18 }), 'warning', /sizes on disk of 2 of 20/],
     [judged({ complete: 17 }), 'warning', /3 of 20 images .* cannot be scanned/],
-    [judgeServices(failed), 'problem', /broken/],
-    [judgeServices(null), 'skipped', /runtime/],
+    // They go without a scan.
+    [judgeServices(done({ ...facts, complete: 17 }), false), 'ok', /20 images of 30/],
+    [judgeServices(failed, true), 'problem', /broken/],
+    [judgeServices(null, true), 'skipped', /runtime/],
   ])('%j is %s', (...check) => expectFinding(check));
 });
 
@@ -167,21 +170,38 @@ test.each<Case>([
   [
     judgeMemory({ memoryBytes: GiB / 2, forScansBytes: GiB / 4, concurrency: 1, perScanBytes: GiB / 2 }),
     'warning',
-    /needs up to 512\.0 MiB/,
+    /one scan needs up to 512\.0 MiB/,
+  ],
+  [
+    judgeMemory({ memoryBytes: 4 * GiB, forScansBytes: 2 * GiB, concurrency: 16, perScanBytes: GiB / 2 }),
+    'warning',
+    /16 scans need up to 8\.0 GiB/,
   ],
 ])('memory: %j is %s', (...check) => expectFinding(check));
 
 const run = { id: 12, startedAt: NOW - DAY, state: 'completed' } as RunRecord;
+const history: HistoryFacts = { path: '/h.db', sizeBytes: 4096, mostBytes: GiB, schema: 1, runs: [run] };
 test.each<Case>([
   [
-    judgeHistory(done({ path: '/h.db', sizeBytes: 4096, schema: 1, runs: [run] })),
+    judgeHistory(done(history)),
     'ok',
-    /\/h\.db: schema 1, 4\.0 KiB, 1 runs; the last, number 12, began 2026-11-20T12:00:00\.000Z \(completed\)/,
+    /\/h\.db: schema 1, 4\.0 KiB, 1 run; the last, number 12, began 2026-11-20T12:00:00\.000Z \(completed\)$/,
   ],
-  [judgeHistory(done({ path: '/h.db', sizeBytes: null, schema: 1, runs: [] })), 'ok', /None yet at \/h\.db/],
+  [judgeHistory(done({ ...history, mostBytes: 1024 })), 'ok', /larger than --history-max-size \(1\.0 KiB\)/],
+  [judgeHistory(done({ ...history, sizeBytes: null, runs: [] })), 'ok', /None yet at \/h\.db/],
   [judgeHistory(null), 'ok', /--no-history/],
   [judgeHistory(failed), 'problem', /broken/],
 ])('history: %j is %s', (...check) => expectFinding(check));
+
+const integrity = (result: IntegrityFacts['result']): Finding => judgeIntegrity({ path: '/h.db', timeoutMs: 20_000, result });
+test.each<Case>([
+  [integrity({ kind: 'whole' }), 'ok', /\/h\.db whole/],
+  [integrity({ kind: 'damaged', faults: ['one', 'two'] }), 'problem', /\/h\.db is damaged: one; two/],
+  [integrity({ kind: 'timed-out' }), 'skipped', /within 20s/],
+  [integrity({ kind: 'unreadable', message: 'busy' }), 'skipped', /now: busy/],
+  [integrity(null), 'ok', /no history yet/],
+  [judgeIntegrity(null), 'ok', /--no-history/],
+])('history-integrity: %j is %s', (...check) => expectFinding(check));
 
 test.each<Case>([
   [judgeClock({ now: NOW, isSynchronised: true, newest: { what: 'the last run', at: NOW - DAY } }), 'ok', /synchronised/],

@@ -1,15 +1,13 @@
 import { execFile } from 'node:child_process';
-import { access, constants, mkdtemp, rmdir, stat, statfs } from 'node:fs/promises';
+import { access, constants, mkdtemp, rmdir, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { MIGRATIONS } from '../../store/migrations.ts';
-import { openHistory } from '../../store/open-history.ts';
 import { historyPath } from '../bind-history.ts';
 import { SCAN_MEMORY_BYTES, scanConcurrency, scanMemory } from '../bind-scanner.ts';
 import type { CliContext } from '../context.ts';
 import type { HistoryOptions, ScannerOptions } from '../parsed-options.ts';
-import { attempt, type Attempt } from './attempt.ts';
-import type { HistoryFacts, MemoryFacts, RightsFacts, TemporaryFolderFacts } from './judge-machine.ts';
+import { attempt } from './attempt.ts';
+import type { MemoryFacts, RightsFacts, TemporaryFolderFacts } from './judge-machine.ts';
 
 /** null: no history is kept. */
 export async function readHistoryFolder(context: CliContext, options: HistoryOptions): Promise<RightsFacts['historyFolder']> {
@@ -60,33 +58,6 @@ export async function readIsSynchronised({ env, signal }: CliContext): Promise<b
   if (said === 'yes' || said === 'no') return said === 'yes';
   // systemd-timesyncd leaves it there, also for those who may not ask.
   return (await isThere('/run/systemd/timesync/synchronized')) ? true : null;
-}
-
-/** null: none is kept. */
-export async function readHistory(context: CliContext, options: HistoryOptions): Promise<Attempt<HistoryFacts> | null> {
-  if (options.history === false) return null;
-  const path = resolve(historyPath(context, options));
-  return attempt(context.signal, async () => {
-    const { now, machine } = context;
-    const history = await openHistory({ path, now, bootClock: machine.bootClock, onWarning: () => undefined, readOnly: true });
-    try {
-      const runs = await history.listRuns({ limit: Number.MAX_SAFE_INTEGER });
-      return { path, sizeBytes: await sizeOf(path), schema: MIGRATIONS.length, runs };
-    } finally {
-      await history.close();
-    }
-  });
-}
-
-/** With what is not yet written back into it; null: there is no such file. */
-async function sizeOf(path: string): Promise<number | null> {
-  const size = (file: string): Promise<number | null> =>
-    stat(file).then(
-      (found) => found.size,
-      () => null,
-    );
-  const main = await size(path);
-  return main === null ? null : main + ((await size(`${path}-wal`)) ?? 0);
 }
 
 export function readMemory(context: CliContext, options: ScannerOptions): MemoryFacts {

@@ -23,6 +23,8 @@ export interface RuntimeDetails {
   readonly filesystem: Attempt<FilesystemUsage | null>;
   readonly containers: Attempt<readonly NodeContainer[]>;
   /** null: unknown. */
+  readonly images: readonly NodeImage[] | null;
+  /** null: unknown. */
   readonly largestImageBytes: number | null;
 }
 
@@ -68,6 +70,7 @@ async function readDetails(runtime: CriRuntime, version: RuntimeVersion, signal:
     services,
     filesystem: await attempt(signal, () => runtime.imageFilesystem(signal)),
     containers: await attempt(signal, () => runtime.listContainers(signal)),
+    images: images.ok ? images.value : null,
     largestImageBytes: images.ok ? Math.max(0, ...images.value.map(({ sizeBytes }) => sizeBytes)) : null,
   };
 }

@@ -4,6 +4,7 @@ import type { CarriedOutPlan } from '../../engine/clean-node.ts';
 import { summariseRemovals } from '../../engine/summarise-run.ts';
 import { formatBytes } from '../../platform/quantity.ts';
 import type { PlannedNode } from '../make-plan.ts';
+import type { UnsettledRun } from '../record-run.ts';
 import { describeDecision } from './describe-decision.ts';
 import { countOf } from './count-of.ts';
 import { OUTCOME_WORDS } from './format-outcome.ts';
@@ -53,6 +54,12 @@ export function formatRun(plan: RemovalPlan, { removals, filesystem }: CarriedOu
 export function formatSettledRun({ id, startedAt, summary }: RunRecord): string {
   const removed = countOf(summary?.removed ?? 0, 'image');
   return `Run ${String(id)} of ${new Date(startedAt).toISOString()} was killed; by what the runtime has now it had removed ${removed}.`;
+}
+
+/** The same where there is no space to put that on record. */
+export function formatUnsettledRun({ run: { id, startedAt }, openRemovals, because }: UnsettledRun): string {
+  const what = `Run ${String(id)} of ${new Date(startedAt).toISOString()} was killed; what became of the ${countOf(openRemovals, 'removal')} it had not ended`;
+  return `Warning: ${what} is not on record: ${because.message}. Make room there: the next run finds it out.`;
 }
 
 const OUTCOMES = ['removed', 'absent', 'kept', 'failed', 'not-attempted'] as const;

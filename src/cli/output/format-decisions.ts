@@ -7,9 +7,10 @@ import { FIGURES } from './describe-decision.ts';
 import { formatOutcome, OUTCOME_WORDS } from './format-outcome.ts';
 import { formatTable } from './format-table.ts';
 import { imageName, printable, shortId } from './image-name.ts';
+import type { Screen } from './terminal.ts';
 
 /** The decisions as a table: what goes first, then what stays, each by name. */
-export function formatDecisions(decisions: readonly Decision[], color: boolean): string {
+export function formatDecisions(decisions: readonly Decision[], { color, columns }: Screen): string {
   const rows = decisions
     .toSorted(goesFirst)
     .map((decision) => [
@@ -18,11 +19,11 @@ export function formatDecisions(decisions: readonly Decision[], color: boolean):
       decision.outcome === 'remove' ? formatBytes(decision.estimatedBytes) : '-',
       printable(formatReason(decision, FIGURES)),
     ]);
-  return formatTable(['DECISION', 'IMAGE', 'ID', 'SIZE', 'FREES', 'REASON'], rows);
+  return formatTable(['DECISION', 'IMAGE', 'ID', 'SIZE', 'FREES', 'REASON'], rows, columns);
 }
 
 /** The same after the run: what came of each decision, and what it freed. */
-export function formatOutcomes(decisions: readonly Decision[], removals: readonly CarriedOutRemoval[], color: boolean): string {
+export function formatOutcomes(decisions: readonly Decision[], removals: readonly CarriedOutRemoval[], { color, columns }: Screen): string {
   const removalsById = new Map(removals.map((removal) => [removal.decision.image.id, removal]));
   const rows = decisions.toSorted(goesFirst).map((decision) => {
     const removal = removalsById.get(decision.image.id);
@@ -37,7 +38,7 @@ export function formatOutcomes(decisions: readonly Decision[], removals: readonl
       printable(gone ? reason : `${reason}; ${formatOutcome(outcome)}`),
     ];
   });
-  return formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows);
+  return formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows, columns);
 }
 
 function describeImage({ image }: Decision): string[] {

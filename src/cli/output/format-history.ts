@@ -7,9 +7,10 @@ import { formatTime, type ImageDecision } from './describe-history.ts';
 import { OUTCOME_WORDS } from './format-outcome.ts';
 import { formatTable } from './format-table.ts';
 import { imageName, printable, shortId } from './image-name.ts';
+import type { Screen } from './terminal.ts';
 
 /** Runs as a table, newest first. */
-export function formatRuns(runs: readonly RunRecord[]): string {
+export function formatRuns(runs: readonly RunRecord[], { columns }: Screen): string {
   const rows = runs.map(({ id, startedAt, endedAt, state, mode, summary, message }) => [
     String(id),
     formatSeconds(startedAt),
@@ -29,11 +30,12 @@ export function formatRuns(runs: readonly RunRecord[]): string {
       firstLine(message ?? (summary === null || summary.notAttempted === 0 ? '' : `${String(summary.notAttempted)} not attempted`)),
     ),
   ]);
-  return formatTable(['RUN', 'STARTED', 'TOOK', 'MODE', 'STATE', 'IMAGES', 'REMOVED', 'FAILED', 'FREED', 'SCANNED', 'MESSAGE'], rows);
+  const headings = ['RUN', 'STARTED', 'TOOK', 'MODE', 'STATE', 'IMAGES', 'REMOVED', 'FAILED', 'FREED', 'SCANNED', 'MESSAGE'];
+  return formatTable(headings, rows, columns);
 }
 
 /** One run: what is known of it, then its decisions, what went first. */
-export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRecord[]): string {
+export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRecord[], { columns }: Screen): string {
   const facts: readonly (readonly [string, string])[] = [
     ['Run', `${String(run.id)}, ${run.mode}, ${run.state}`],
     ['Started', `${formatTime(run.startedAt)} by ${run.user} on ${run.host} (image-cleaner ${run.version}, process ${String(run.pid)})`],
@@ -63,11 +65,11 @@ export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRe
       formatFreed(record),
       formatWhy(record),
     ]);
-  return rows.length === 0 ? head : `${head}\n${formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows)}`;
+  return rows.length === 0 ? head : `${head}\n${formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows, columns)}`;
 }
 
 /** All that was ever decided on an image, newest first; runs that kept it for the same reason are one line. */
-export function formatImageHistory(decisions: readonly ImageDecision[]): string {
+export function formatImageHistory(decisions: readonly ImageDecision[], { columns }: Screen): string {
   const rows = groupsOf(decisions).map(({ newest, oldest }) => {
     const { decision } = newest;
     const [first, last] = [oldest.decision.runId, decision.runId];
@@ -81,7 +83,7 @@ export function formatImageHistory(decisions: readonly ImageDecision[]): string 
       formatWhy(decision, Number.POSITIVE_INFINITY),
     ];
   });
-  return formatTable(['RUN', 'STARTED', 'OUTCOME', 'IMAGE', 'ID', 'FREED', 'REASON'], rows);
+  return formatTable(['RUN', 'STARTED', 'OUTCOME', 'IMAGE', 'ID', 'FREED', 'REASON'], rows, columns);
 }
 
 interface Group {

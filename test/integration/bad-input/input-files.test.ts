@@ -80,12 +80,12 @@ describe.skipIf(lacksRealPart('containerd-debian'))('a bad file removes nothing'
       [
         'of another shape: a number as an entry',
         '{"excluded": ["nginx", 1]}',
-        /excluded\.1: .+expected string, received number\nExpected is/,
+        /excluded\[1\]: .+expected string, received number\nExpected is/,
       ],
-      ['of another shape: an empty entry', '{"excluded": [""]}', /excluded\.0: an entry is empty\nExpected is/],
+      ['of another shape: an empty entry', '{"excluded": [""]}', /excluded\[0\]: an entry is empty\nExpected is/],
       ['of another shape: another key', '{"exclude": ["nginx"]}', /"exclude"\nExpected is/],
       ['of another shape: a further key', '{"excluded": [], "included": ["nginx"]}', /Unrecognized key: "included"\nExpected is/],
-      ['nested deeply', `{"excluded": ${'['.repeat(200_000)}${']'.repeat(200_000)}}`, /excluded\.0: .+expected string, received array/],
+      ['nested deeply', `{"excluded": ${'['.repeat(200_000)}${']'.repeat(200_000)}}`, /excluded\[0\]: .+expected string, received array/],
       ['with the same key twice', '{"excluded": ["nginx"], "excluded": ["redis"]}', /the key "excluded" is there twice\nExpected is/],
       [
         'with the same key twice, once escaped',
