@@ -78,6 +78,18 @@ describe('readKubelet', () => {
     });
   });
 
+  test('not that of a node that is a container here', async () => {
+    const config = await write('config.yaml', 'imageMaximumGCAge: 24h');
+    for (const [process, namespace] of Object.entries({ self: 'pid:[1]', 811: 'pid:[2]', 812: 'pid:[1]' })) {
+      if (process !== 'self') await write(`proc/${process}/cmdline`, 'kubelet\0');
+      await mkdir(join(root, `proc/${process}/ns`));
+      await symlink(namespace, join(root, `proc/${process}/ns/pid`));
+    }
+    expect(await read([config])).toMatchObject({ ok: true, value: { source: 'kubelet (process 812)' } });
+    await rm(join(root, 'proc/812'), { recursive: true });
+    expect(await read([config])).toMatchObject({ ok: true, value: { source: config } });
+  });
+
   test('a configuration that it names and that cannot be read is a fault, no default', async () => {
     await write('proc/812/cmdline', 'kubelet\0--config\0/k/config.yaml\0');
     expect(await read([])).toMatchObject({ ok: false, message: expect.stringContaining('config.yaml') as string });

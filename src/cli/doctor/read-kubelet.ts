@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { attempt, type Attempt } from './attempt.ts';
 import type { KubeletFacts } from './judge-kubelet.ts';
@@ -41,10 +41,14 @@ interface KubeletProcess {
   readonly commandLine: readonly string[];
 }
 
+/** Not that of a node in a container, as of kind, which has processes and a disk of its own. Without the right to see whose it is: the first. */
 async function findKubelet(proc: string): Promise<KubeletProcess | null> {
+  const ownProcesses = await readLinkIfThere(join(proc, 'self/ns/pid'));
   for (const pid of (await readdir(proc)).filter((name) => /^\d+$/.test(name))) {
     const commandLine = ((await readIfThere(join(proc, pid, 'cmdline'))) ?? '').split('\0').filter((word) => word !== '');
-    if (basename(commandLine[0] ?? '') === 'kubelet') return { pid, commandLine };
+    if (basename(commandLine[0] ?? '') !== 'kubelet') continue;
+    const processes = await readLinkIfThere(join(proc, pid, 'ns/pid'));
+    if (processes === ownProcesses || processes === null) return { pid, commandLine };
   }
   return null;
 }
@@ -62,6 +66,14 @@ async function readRunning({ pid, commandLine }: KubeletProcess, { proc }: Kubel
   }
   const named = [`kubelet (process ${pid})`, config, dropIns].filter((part) => part !== null);
   return { source: named.join(', '), settings: parseKubeletSettings(texts, commandLine) };
+}
+
+async function readLinkIfThere(path: string): Promise<string | null> {
+  try {
+    return await readlink(path);
+  } catch {
+    return null;
+  }
 }
 
 async function readIfThere(path: string): Promise<string | null> {
