@@ -3,7 +3,10 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts', 'bench/**/*.test.ts'] } },
+      {
+        // A limit for what hangs, no measure: two cores may be busy with other work.
+        test: { name: 'unit', include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts', 'bench/**/*.test.ts'], testTimeout: 30_000 },
+      },
       {
         // Real containerd and Trivy: one file at a time, so that two cores are not oversubscribed and timings stay honest.
         test: {

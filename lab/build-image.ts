@@ -4,8 +4,11 @@ import { LabError } from './lab-error.ts';
 import type { TarEntry } from './tar.ts';
 import { makeTar } from './tar.ts';
 
-export type FileContent = string | Buffer | { readonly content: string | Buffer; readonly mode: number };
-/** Files by path: `etc/os-release`, `bin/busybox`. The directories above them come by themselves. */
+export type FileContent = string | Buffer | { readonly content: string | Buffer; readonly mode: number } | { readonly link: string };
+/**
+ * Files by path: `etc/os-release`, `bin/busybox`. The directories above them come by themselves; one that is empty, or has a mode of its own,
+ * is an entry with a trailing slash.
+ */
 export type Files = Readonly<Record<string, FileContent>>;
 
 export interface LayerSpec {
@@ -21,6 +24,8 @@ export interface Layer {
   readonly diffId: string;
   readonly mediaType: string;
   readonly blob: Buffer;
+  /** What the image's history says of it. */
+  readonly createdBy?: string;
 }
 
 export interface ImageSpec {
@@ -31,6 +36,9 @@ export interface ImageSpec {
     readonly entrypoint?: readonly string[];
     readonly labels?: Readonly<Record<string, string>>;
     readonly env?: readonly string[];
+    /** `65532:65532`; root unless given. */
+    readonly user?: string;
+    readonly workingDirectory?: string;
   };
   readonly created?: Date;
 }
@@ -50,11 +58,24 @@ const CONFIG_TYPE = 'application/vnd.oci.image.config.v1+json';
 const LAYER_TYPE = 'application/vnd.oci.image.layer.v1.tar';
 const DEFAULT_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
+const LINK_MODE = 0o777;
 
 export function buildLayer(spec: LayerSpec): Layer {
-  const archive = makeTar(layerEntries(spec.files));
-  const blob = spec.gzip === true ? gzipSync(archive) : archive;
-  const mediaType = spec.gzip === true ? `${LAYER_TYPE}+gzip` : LAYER_TYPE;
+  const archive = archiveFiles(spec.files);
+  return spec.gzip === true ? layerOf(archive, { blob: gzipSync(archive), compression: 'gzip' }) : layerOf(archive);
+}
+
+/** What a layer is before compression: a tar archive. */
+export function archiveFiles(files: Files): Buffer {
+  return makeTar(layerEntries(files));
+}
+
+export type Compression = 'gzip' | 'zstd';
+
+/** The layer that an archive makes; `compressed` is the same archive as it is to be stored. */
+export function layerOf(archive: Buffer, compressed?: { readonly blob: Buffer; readonly compression: Compression }): Layer {
+  const blob = compressed?.blob ?? archive;
+  const mediaType = compressed === undefined ? LAYER_TYPE : `${LAYER_TYPE}+${compressed.compression}`;
   return { digest: digestOf(blob), diffId: digestOf(archive), mediaType, blob };
 }
 
@@ -73,10 +94,12 @@ export function buildImage(spec: ImageSpec): Image {
     config: {
       Entrypoint: spec.config?.entrypoint ?? ['/bin/busybox', 'true'],
       Env: spec.config?.env ?? ['PATH=/bin:/usr/bin'],
+      ...(spec.config?.user === undefined ? {} : { User: spec.config.user }),
+      ...(spec.config?.workingDirectory === undefined ? {} : { WorkingDir: spec.config.workingDirectory }),
       ...(spec.config?.labels === undefined ? {} : { Labels: spec.config.labels }),
     },
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
-    history: layers.map(() => ({ created })),
+    history: layers.map(({ createdBy }) => ({ created, ...(createdBy === undefined ? {} : { created_by: createdBy }) })),
   });
   const manifest = json({
     schemaVersion: 2,
@@ -101,8 +124,10 @@ function json(value: unknown): Buffer {
 function layerEntries(files: Files): TarEntry[] {
   const paths = Object.keys(files);
   const parents = paths.flatMap((path) => [...path.matchAll(/\//g)].map(({ index }) => path.slice(0, index + 1)));
-  const directories = [...new Set(parents)].map((path) => ({ path, content: Buffer.alloc(0), mode: DIRECTORY_MODE }));
+  const implied = [...new Set(parents)].filter((path) => !(path in files));
+  const directories = implied.map((path) => ({ path, content: Buffer.alloc(0), mode: DIRECTORY_MODE }));
   const entries = Object.entries(files).map(([path, file]): TarEntry => {
+    if (typeof file === 'object' && 'link' in file) return { path, content: Buffer.alloc(0), mode: LINK_MODE, link: file.link };
     const { content, mode } = typeof file === 'object' && 'mode' in file ? file : { content: file, mode: DEFAULT_MODE };
     return { path, content: Buffer.from(content as string), mode };
   });

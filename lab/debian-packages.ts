@@ -1,19 +1,50 @@
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cachedDirectory } from './cache-directory.ts';
 import { LabError } from './lab-error.ts';
 import { runCommand } from './run-command.ts';
 
-/** The folder in the cache (`debian-12`, `debian-12-shells`) with the content of the distribution's packages, unpacked, not installed. */
+/** How Debian calls this machine's kind in the names of folders and programs. */
+export const MULTIARCH = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+
+/**
+ * The folder in the cache (`debian-12`, `debian-12-shells`) with the content of the distribution's packages, unpacked, not installed. What each
+ * says of itself (name, version) is in `DEBIAN/<name>`.
+ */
 export async function ensurePackages(suffix: string, packages: readonly string[], onProgress: (line: string) => void): Promise<string> {
   const release = await debianRelease();
   return cachedDirectory(`${release}${suffix}`, async (making) => {
     onProgress(`Fetching ${packages.join(', ')} from ${release}'s packages (not installed) ...`);
     await downloadPackages(packages, making);
     const archives = (await readdir(making)).filter((name) => name.endsWith('.deb'));
-    for (const archive of archives) await runCommand('dpkg-deb', ['-x', join(making, archive), making]);
-    for (const archive of archives) await rm(join(making, archive));
+    await mkdir(join(making, 'DEBIAN'));
+    for (const archive of archives) {
+      const path = join(making, archive);
+      await runCommand('dpkg-deb', ['-x', path, making]);
+      await writeFile(join(making, 'DEBIAN', archive.slice(0, archive.indexOf('_'))), await runCommand('dpkg-deb', ['--field', path]));
+      await rm(path);
+    }
   });
+}
+
+/** As `ensurePackages`, in the versions that apt has now: what is shipped is to have what was fixed since the folder was made. */
+export async function ensureNewestPackages(
+  suffix: string,
+  packages: readonly string[],
+  onProgress: (line: string) => void,
+): Promise<string> {
+  const list = async (): Promise<string> => await runCommand('apt-get', ['download', '--print-uris', ...packages]);
+  const found = await list().catch(async () => {
+    await updateLists();
+    return await list();
+  });
+  const versions = createHash('sha256').update(found).digest('hex').slice(0, 12);
+  return await ensurePackages(`${suffix}-${versions}`, packages, onProgress);
+}
+
+async function updateLists(): Promise<void> {
+  await runCommand('apt-get', ['update', '--quiet']);
 }
 
 async function downloadPackages(packages: readonly string[], directory: string): Promise<void> {
@@ -23,7 +54,7 @@ async function downloadPackages(packages: readonly string[], directory: string):
   } catch {
     // The package lists may be missing (as in a fresh container) or name versions that are gone.
     try {
-      await runCommand('apt-get', ['update', '--quiet']);
+      await updateLists();
       await runCommand('apt-get', download, { cwd: directory });
     } catch (cause) {
       const message = `The packages ${packages.join(', ')} can't be downloaded.`;

@@ -1,5 +1,6 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cachedDirectory } from './cache-directory.ts';
 import type { OnProgress } from './debian-tools.ts';
@@ -60,11 +61,7 @@ export const TRIVY: GoTool = {
 /** The directory that holds the tool's binaries, built into the cache when they aren't there. Throws `tool-missing` with the reason. */
 export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promise<string> {
   return await cachedDirectory(`${tool.name}-${tool.version}`, async (making) => {
-    const go = onPath('go') ?? (existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : null);
-    if (go === null) {
-      const message = `${tool.name} ${tool.version} is built from source, and there is no Go on PATH.`;
-      throw new LabError({ code: 'tool-missing', message, hint: `Install Go ${tool.go} or newer from https://go.dev/dl/.` });
-    }
+    const go = findGo(tool);
     onProgress(`Building ${tool.name} ${tool.version} from its Go module (${tool.duration}) ...`);
     const started = Date.now();
     try {
@@ -77,13 +74,29 @@ export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promis
   });
 }
 
+/** The directory of the tool's sources in Go's own cache, downloaded when they aren't there: for its licence. */
+export async function ensureToolSource(tool: GoTool): Promise<string> {
+  return await downloadSource(tool, { go: findGo(tool), cwd: tmpdir(), env: goEnvironment(tool) });
+}
+
+function findGo(tool: GoTool): string {
+  const go = onPath('go') ?? (existsSync('/usr/local/go/bin/go') ? '/usr/local/go/bin/go' : null);
+  if (go !== null) return go;
+  const message = `${tool.name} ${tool.version} is built from source, and there is no Go on PATH.`;
+  throw new LabError({ code: 'tool-missing', message, hint: `Install Go ${tool.go} or newer from https://go.dev/dl/.` });
+}
+
+function goEnvironment(tool: GoTool): NodeJS.ProcessEnv {
+  return { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-buildvcs=false -mod=mod', ...tool.env };
+}
+
 /** Trivy is made of some 400 modules: a sign of life, not a list. */
 const DOWNLOADS_PER_LINE = 50;
 
 async function build(tool: GoTool, at: { go: string; directory: string; onProgress: OnProgress }): Promise<void> {
   const work = join(at.directory, 'work');
   await mkdir(work);
-  const env = { ...process.env, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOWORK: 'off', GOFLAGS: '-buildvcs=false -mod=mod', ...tool.env };
+  const env = goEnvironment(tool);
   const source = await downloadSource(tool, { go: at.go, cwd: at.directory, env });
   await writeFile(join(work, 'go.mod'), goMod(tool));
   if (tool.mainSource !== undefined) await writeFile(join(work, 'main.go'), tool.mainSource);

@@ -3,6 +3,8 @@ export interface TarEntry {
   readonly path: string;
   readonly content: Buffer;
   readonly mode: number;
+  /** Where a symbolic link leads, at most 100 bytes; it has no content. */
+  readonly link?: string;
 }
 
 const BLOCK_BYTES = 512;
@@ -20,15 +22,17 @@ export function makeTar(entries: readonly TarEntry[]): Buffer {
 
 function entryBlocks(entry: TarEntry): Buffer[] {
   const name = Buffer.from(entry.path);
-  const type = entry.path.endsWith('/') ? '5' : '0';
-  const own = [header(name.subarray(0, NAME_BYTES), { type, mode: entry.mode, bytes: entry.content.length }), ...padded(entry.content)];
+  const { mode, link, content } = entry;
+  const type = link !== undefined ? '2' : entry.path.endsWith('/') ? '5' : '0';
+  const fields = { type, mode, bytes: content.length, ...(link === undefined ? {} : { link }) };
+  const own = [header(name.subarray(0, NAME_BYTES), fields), ...padded(content)];
   if (name.length <= NAME_BYTES) return own;
   const longName = Buffer.concat([name, Buffer.alloc(1)]);
   return [header(Buffer.from(LONG_NAME_ENTRY), { type: 'L', mode: 0, bytes: longName.length }), ...padded(longName), ...own];
 }
 
 /** Field offsets of POSIX.1-1988 ustar. */
-function header(name: Buffer, fields: { type: string; mode: number; bytes: number }): Buffer {
+function header(name: Buffer, fields: { type: string; mode: number; bytes: number; link?: string }): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   const octal = (value: number, width: number): string => `${value.toString(8).padStart(width - 1, '0')}\0`;
   name.copy(block, 0);
@@ -39,6 +43,7 @@ function header(name: Buffer, fields: { type: string; mode: number; bytes: numbe
   block.write(octal(0, 12), 136); // mtime
   block.write(' '.repeat(8), 148); // the checksum counts itself as blanks
   block.write(fields.type, 156);
+  block.write(fields.link ?? '', 157, NAME_BYTES);
   block.write('ustar\x0000', 257);
   block.write('root', 265);
   block.write('root', 297);

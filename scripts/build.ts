@@ -1,11 +1,12 @@
 import { chmod, readdir, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { isBuiltin } from 'node:module';
-import { build, type Plugin } from 'esbuild';
-
-const ENTRY_POINTS = { 'image-cleaner': 'src/cli/main.ts' };
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { buildMkfifo } from './build-mkfifo.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Made of the bundles, by `build-images.ts`. */
+const IMAGES = `${root}dist/images/`;
 
 /** Packages that only some commands, or some of their options, need. */
 const ON_DEMAND = ['yaml'];
@@ -40,16 +41,11 @@ function onDemand(loaded: object, load: string): string {
   return `for (const name of ${JSON.stringify(names)}) Object.defineProperty(exports, name, { enumerable: true, get: () => ${load}[name] });`;
 }
 
-const { metafile } = await build({
+const COMMON = {
   absWorkingDir: root,
-  entryPoints: ENTRY_POINTS,
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
-  // Each command loads what it runs, and no more: source that is loaded takes time and memory. With the hash of its content in its name, no
-  // chunk is replaced by another version's: a program that is under way may load it later.
-  splitting: true,
-  chunkNames: 'chunks/[name]-[hash]',
   platform: 'node',
   target: 'node24',
   format: 'esm',
@@ -61,14 +57,38 @@ const { metafile } = await build({
   legalComments: 'linked',
   logLevel: 'warning',
   metafile: true,
+} as const satisfies BuildOptions;
+
+const commandLine = await build({
+  ...COMMON,
+  entryPoints: { 'image-cleaner': 'src/cli/main.ts' },
+  // Each command loads what it runs, and no more: source that is loaded takes time and memory. With the hash of its content in its name, no
+  // chunk is replaced by another version's: a program that is under way may load it later.
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
 });
-for (const name of Object.keys(ENTRY_POINTS)) await chmod(`${root}dist/${name}.mjs`, 0o755);
-await removeOthers(Object.keys(metafile.outputs).map((path) => `${root}${path}`));
+// One file: a container carries it, and the helper beside it, alone.
+const worker = await build({ ...COMMON, entryPoints: { worker: 'src/worker/main.ts' } });
+// It speaks with the API server through undici, which has headers of its own, and in a pod has no use for the code that reads kubeconfigs.
+const controller = await build({
+  ...COMMON,
+  entryPoints: { controller: 'src/controller/main.ts' },
+  plugins: [],
+  inject: [],
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+});
+for (const name of ['image-cleaner', 'worker', 'controller']) await chmod(`${root}dist/${name}.mjs`, 0o755);
+const mkfifo = `${root}dist/mkfifo`;
+if (!(await buildMkfifo(mkfifo))) process.stderr.write('dist/mkfifo, which worker pods need, is not built: there is no Go on PATH\n');
+const outputs = [commandLine, worker, controller].flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => `${root}${path}`));
+await removeOthers([...outputs, mkfifo]);
 
 /** What earlier builds have left. After the build: a program that starts meanwhile finds all of its chunks. */
 async function removeOthers(paths: readonly string[]): Promise<void> {
   for (const entry of await readdir(`${root}dist`, { recursive: true, withFileTypes: true })) {
     const path = `${entry.parentPath}/${entry.name}`;
-    if (entry.isFile() && !paths.includes(path)) await rm(path, { force: true });
+    if (entry.isFile() && !paths.includes(path) && !path.startsWith(IMAGES)) await rm(path, { force: true });
   }
 }

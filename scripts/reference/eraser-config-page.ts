@@ -4,7 +4,7 @@ import { v1alpha1Schema, v1alpha2Schema, v1alpha3Schema } from '../../src/api/er
 import { trivyConfigSchema } from '../../src/api/eraser-config/trivy-config.ts';
 import { parseDuration } from '../../src/platform/duration.ts';
 import { parseQuantity } from '../../src/platform/quantity.ts';
-import { parseYaml } from '../../src/cli/parse-yaml.ts';
+import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import { fieldRows, type FieldRow, type FieldSchema } from './field-rows.ts';
 import { fieldTable, markdownTable } from './field-table.ts';
 

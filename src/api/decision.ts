@@ -37,6 +37,8 @@ export type RemoveReason =
   | { readonly code: 'vulnerable'; readonly findings: readonly Finding[] }
   | { readonly code: 'end-of-life'; readonly os: string }
   | { readonly code: 'unscannable'; readonly error: string }
+  /** By a scanner of the user's own, which tells no more. */
+  | { readonly code: 'rejected' }
   | { readonly code: 'unused' };
 
 export interface KeepDecision {

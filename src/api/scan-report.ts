@@ -111,3 +111,15 @@ export type ScanResult =
 
 /** Scan results by image id, in the runtime's own form of the id. */
 export type ScanResults = ReadonlyMap<string, ScanResult>;
+
+/**
+ * Decided elsewhere, without a report that a policy could be applied to: by a scanner of the user's own (`rejected`, `accepted`), or, where the
+ * scanner is off, by the program that has taken the inventory (`unused`).
+ */
+export interface ForeignVerdict {
+  readonly kind: 'judged';
+  readonly verdict: 'rejected' | 'accepted' | 'unused';
+}
+
+/** What a plan goes by, by image id in the runtime's own form. */
+export type Verdicts = ReadonlyMap<string, ScanResult | ForeignVerdict>;

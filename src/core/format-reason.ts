@@ -47,6 +47,8 @@ export function formatReason({ reason }: { readonly reason: AnyReason }, formats
       return `${reason.os} is past its end of life`;
     case 'unscannable':
       return `cannot be scanned: ${reason.error}`;
+    case 'rejected':
+      return 'the custom scanner wants it gone';
     case 'unused':
       return 'no container uses it';
     case 'unreadable':

@@ -1,7 +1,7 @@
 import type { ProtectingObject } from '../api/decision.ts';
 import type { ImageStorage, NodeContainer, NodeImage, NodeInventory, SandboxImageReferences } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
-import type { ScanResults } from '../api/scan-report.ts';
+import type { Verdicts } from '../api/scan-report.ts';
 import { compareTexts } from './compare-texts.ts';
 import type { DiskThresholds } from './disk-pressure.ts';
 import type { Exclusions } from './exclusions/exclusions.ts';
@@ -34,7 +34,7 @@ export interface PlanInput {
   /** null: no disk threshold. */
   readonly diskThresholds: DiskThresholds | null;
   /** null: the scanner is off. */
-  readonly scan: { readonly policy: ScanPolicy; readonly results: ScanResults } | null;
+  readonly scan: { readonly policy: ScanPolicy; readonly results: Verdicts } | null;
   readonly storage: ImageStorage;
   /** Milliseconds since the epoch. */
   readonly now: number;

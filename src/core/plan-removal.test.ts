@@ -299,6 +299,21 @@ describe('rules 9 and 10, verdicts', () => {
     expect(codes([one], { scan: scanned([[one, old]], { removeEndOfLife: false }) })).toEqual(['keep compliant']);
   });
 
+  test('goes by a verdict that was made elsewhere, where there is one', () => {
+    const verdicts = new Map([
+      [one.id, { kind: 'judged', verdict: 'rejected' } as const],
+      [two.id, { kind: 'judged', verdict: 'accepted' } as const],
+      [imageId(3), { kind: 'judged', verdict: 'unused' } as const],
+    ]);
+    const scan = { policy: DEFAULT_SCAN_POLICY, results: verdicts };
+    expect(codes([one, two, image(3), image(4)], { scan })).toEqual([
+      'remove rejected',
+      'keep compliant',
+      'remove unused',
+      'keep unscanned',
+    ]);
+  });
+
   test('an unscannable image goes, unless the policy keeps such images', () => {
     const broken: ScanResult = { kind: 'unscannable', error: 'invalid tar header' };
     expect(codes([one], { scan: scanned([[one, broken]]) })).toEqual(['remove unscannable']);

@@ -1,6 +1,6 @@
 import type { KeepReason, RemoveReason } from '../api/decision.ts';
 import type { NodeImage } from '../api/inventory.ts';
-import type { Finding, ScanResult } from '../api/scan-report.ts';
+import type { Finding, ForeignVerdict, ScanResult } from '../api/scan-report.ts';
 import { expiredReason, tooYoungReason } from './image-age.ts';
 import type { PlanFacts } from './plan-facts.ts';
 import { sameImageId } from './reference.ts';
@@ -121,6 +121,7 @@ export const VERDICT_RULES: readonly Rule[] = [
 function verdictRuling(image: NodeImage, { input: { scan }, policy }: PlanFacts): Ruling | null {
   const result = scan?.results.get(image.id);
   if (scan === null || policy === null || result === undefined) return null;
+  if (result.kind === 'judged') return result.verdict === 'accepted' ? null : remove({ code: result.verdict });
   if (result.kind === 'unscannable') return remove({ code: 'unscannable', error: result.error });
   if (result.kind !== 'scanned') return null;
   const { report } = result;
@@ -141,7 +142,7 @@ function vulnerable(gather: () => readonly Finding[]): RemoveReason {
 }
 
 /** A report counts only for the image that it says it is of: a tag may have moved while the scanner read it. */
-function acceptedResult(image: NodeImage, result: ScanResult | undefined): ScanResult {
+function acceptedResult(image: NodeImage, result: ScanResult | ForeignVerdict | undefined): ScanResult | ForeignVerdict {
   if (result === undefined) return { kind: 'unscanned', reason: 'not-scanned', message: 'the image was not scanned' };
   if (result.kind !== 'scanned' || sameImageId(result.report.imageId, image.id)) return result;
   return { kind: 'unscanned', reason: 'report-for-another-image', message: `the report is for ${result.report.imageId}` };

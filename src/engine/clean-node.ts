@@ -1,7 +1,7 @@
 import type { KeepReason } from '../api/decision.ts';
 import type { FilesystemUsage, ImageStorage, NodeImage, NodeInventory } from '../api/inventory.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
-import type { ScanResults } from '../api/scan-report.ts';
+import type { Verdicts } from '../api/scan-report.ts';
 import { planDiskThresholds, usedBytes, type DiskLimits, type DiskThresholds } from '../core/disk-pressure.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import { indexImages } from '../core/image-index.ts';
@@ -20,13 +20,7 @@ import { takeInventory } from './take-inventory.ts';
 export interface PlanNodeOptions {
   readonly runtime: NodeRuntime;
   /** null: the scanner is off. */
-  readonly scan: {
-    readonly scanner: Scanner;
-    readonly policy: ScanPolicy;
-    readonly limits: ScanLimits;
-    /** null: nothing is remembered of scans. */
-    readonly records: ScanRecords | null;
-  } | null;
+  readonly scan: OwnScan | VerdictsFromElsewhere | null;
   /** null: nothing is remembered of images, so their age is unknown. */
   readonly memory: ImageMemory | null;
   /** null: no disk threshold. */
@@ -38,6 +32,22 @@ export interface PlanNodeOptions {
   readonly now: () => number;
   readonly onEvent: OnEvent;
   readonly signal: AbortSignal;
+}
+
+/** Images are scanned here. */
+export interface OwnScan {
+  readonly scanner: Scanner;
+  readonly policy: ScanPolicy;
+  readonly limits: ScanLimits;
+  /** null: nothing is remembered of scans. */
+  readonly records: ScanRecords | null;
+}
+
+/** Another program scans, or has scanned. */
+export interface VerdictsFromElsewhere {
+  readonly policy: ScanPolicy;
+  /** The verdicts on images that only a verdict can decide on; one without an entry stays unscanned. */
+  readonly readVerdicts: (images: readonly NodeImage[], signal: AbortSignal) => Promise<Verdicts>;
 }
 
 /**
@@ -53,7 +63,7 @@ export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
   // After the sightings, so that nothing was first seen in the future.
   const now = options.now();
   const diskThresholds = await readDiskThresholds(options);
-  const plan = (results: ScanResults, storage: ImageStorage): RemovalPlan =>
+  const plan = (results: Verdicts, storage: ImageStorage): RemovalPlan =>
     planRemoval({
       ...options.settings,
       inventory,
@@ -70,10 +80,15 @@ export async function planNode(options: PlanNodeOptions): Promise<RemovalPlan> {
   const unscanned = plan(new Map(), early);
   const chosen = new Set((options.chooseToScan?.(unscanned.facts.images) ?? unscanned.facts.images).map(({ id }) => id));
   const images = imagesToScan(unscanned).filter(({ id }) => chosen.has(id));
-  const results: ScanResults = scan === null ? new Map() : await scanImages({ ...scan, runtime, images, onEvent, signal });
+  const results = await obtainVerdicts(options, images);
   const scanned = plan(results, early);
   if (early.size > 0 || removals(scanned.decisions).length === 0) return scanned;
   return plan(results, await runtime.imageStorage(ids, signal));
+}
+
+async function obtainVerdicts({ scan, runtime, onEvent, signal }: PlanNodeOptions, images: readonly NodeImage[]): Promise<Verdicts> {
+  if (scan === null) return new Map();
+  return 'scanner' in scan ? scanImages({ ...scan, runtime, images, onEvent, signal }) : scan.readVerdicts(images, signal);
 }
 
 /** Images are remembered by what the node has and uses now, whatever becomes of this run. */

@@ -46,7 +46,9 @@ describe.skipIf(lacksKubernetes())('the Kubernetes client', () => {
     const { stdout } = await kubectl(['config', 'view', '--raw', '--flatten', '-o', 'json']);
     const config = JSON.parse(stdout) as { users: { user: object }[] };
     const file = join(directory, `kubeconfig-${randomUUID()}`);
-    await writeFile(file, JSON.stringify({ ...config, users: config.users.map((user) => ({ ...user, user: { token } })) }), { mode: 0o600 });
+    await writeFile(file, JSON.stringify({ ...config, users: config.users.map((user) => ({ ...user, user: { token } })) }), {
+      mode: 0o600,
+    });
     return file;
   }
 
@@ -80,7 +82,9 @@ describe.skipIf(lacksKubernetes())('the Kubernetes client', () => {
     const names = Array.from({ length: 1_200 }, (_, at) => `many-${String(at).padStart(4, '0')}`);
     for (let at = 0; at < names.length; at += 50) {
       await Promise.all(
-        names.slice(at, at + 50).map((name) => cluster.client.create(all, { metadata: { name, labels: { many: '' } }, data: { fill: 'x'.repeat(500) } }, call)),
+        names
+          .slice(at, at + 50)
+          .map((name) => cluster.client.create(all, { metadata: { name, labels: { many: '' } }, data: { fill: 'x'.repeat(500) } }, call)),
       );
     }
     const { items } = await cluster.client.list(all, { trim: keyOf, labelSelector: 'many' }, call);
@@ -104,7 +108,9 @@ describe.skipIf(lacksKubernetes())('the Kubernetes client', () => {
     });
     expect(await createTokenReview(cluster.client, { token, audiences: ['else'] }, call)).toMatchObject({ outcome: 'rejected' });
     await cluster.client.delete({ resource: PODS, namespace: NAMESPACE, name: 'worker' }, { gracePeriodSeconds: 0 }, call);
-    await eventually(async () => (await createTokenReview(cluster.client, { token, audiences: ['coordinator'] }, call)).outcome).toBe('rejected');
+    await eventually(async () => (await createTokenReview(cluster.client, { token, audiences: ['coordinator'] }, call)).outcome).toBe(
+      'rejected',
+    );
   });
 
   test('says what RBAC refuses, and to whom', async () => {
@@ -117,14 +123,20 @@ describe.skipIf(lacksKubernetes())('the Kubernetes client', () => {
       hint: expect.stringContaining('Grant the verb "list" on "nodes" of API group "" in the whole cluster') as string,
     });
     const pods = { resource: PODS, namespace: NAMESPACE };
-    await expect(client.watch(pods, { resourceVersion: '0', timeoutSeconds: 5, inactivityMs: 5_000 }, signal).next()).rejects.toMatchObject({
-      code: 'forbidden',
-      hint: expect.stringContaining(`Grant the verb "watch" on "pods" of API group "" in namespace ${NAMESPACE}`) as string,
-    });
+    await expect(client.watch(pods, { resourceVersion: '0', timeoutSeconds: 5, inactivityMs: 5_000 }, signal).next()).rejects.toMatchObject(
+      {
+        code: 'forbidden',
+        hint: expect.stringContaining(`Grant the verb "watch" on "pods" of API group "" in namespace ${NAMESPACE}`) as string,
+      },
+    );
   });
 
   test('writes events that kubectl describe shows as a series', async () => {
-    const { metadata } = await cluster.client.create({ resource: CONFIG_MAPS, namespace: NAMESPACE }, { metadata: { name: 'described' } }, call);
+    const { metadata } = await cluster.client.create(
+      { resource: CONFIG_MAPS, namespace: NAMESPACE },
+      { metadata: { name: 'described' } },
+      call,
+    );
     const faults: unknown[] = [];
     const recorder = new EventRecorder({
       client: cluster.client,
@@ -155,9 +167,16 @@ describe.skipIf(lacksKubernetes())('the Kubernetes client', () => {
     const pod = { metadata: { name: 'contended' }, spec: { containers: [{ name: 'a', image: 'example.com/a' }] } };
     const observed = await cluster.client.create({ resource: PODS, namespace: NAMESPACE }, pod, call);
     await cluster.client.patch(reference, { strategy: 'merge', patch: { metadata: { labels: { a: '1' } } } }, call);
-    const statusOf = (object: KubeObject): Record<string, unknown> => ({ ...(object['status'] as object), reason: 'Cleaned', message: null });
+    const statusOf = (object: KubeObject): Record<string, unknown> => ({
+      ...(object['status'] as object),
+      reason: 'Cleaned',
+      message: null,
+    });
     const first = await patchStatus(cluster.client, reference, { observed, statusOf }, call);
-    expect(first).toMatchObject({ outcome: 'patched', object: { metadata: { labels: { a: '1' } }, status: { phase: 'Pending', reason: 'Cleaned' } } });
+    expect(first).toMatchObject({
+      outcome: 'patched',
+      object: { metadata: { labels: { a: '1' } }, status: { phase: 'Pending', reason: 'Cleaned' } },
+    });
     if (first.outcome === 'gone') throw new Error('gone');
     expect((await patchStatus(cluster.client, reference, { observed: first.object, statusOf }, call)).outcome).toBe('unchanged');
     await cluster.client.delete(reference, { gracePeriodSeconds: 0 }, call);

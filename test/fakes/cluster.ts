@@ -1,7 +1,7 @@
 import type { ClusterNode } from '../../src/api/cluster-node.ts';
 import type { EraserConfig } from '../../src/api/eraser-config.ts';
 import { parseEraserConfig } from '../../src/api/eraser-config/parse-eraser-config.ts';
-import { parseYaml } from '../../src/cli/parse-yaml.ts';
+import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import type { OwnContainers } from '../../src/core/cluster/resolve-components.ts';
 import { parseDuration } from '../../src/platform/duration.ts';
 import { parseQuantity } from '../../src/platform/quantity.ts';

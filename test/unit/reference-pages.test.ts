@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { fieldRows } from '../../scripts/reference/field-rows.ts';
 import { parseEraserConfig } from '../../src/api/eraser-config/parse-eraser-config.ts';
-import { parseYaml } from '../../src/cli/parse-yaml.ts';
+import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import { parseDuration } from '../../src/platform/duration.ts';
 import { parseQuantity } from '../../src/platform/quantity.ts';
 

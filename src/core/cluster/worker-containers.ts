@@ -15,6 +15,7 @@ import type { Components, ResolvedContainer, ResolvedScanner, Resources } from '
 
 export interface WorkerContainersInput {
   readonly kind: WorkerKind;
+  readonly jobUid: string;
   readonly node: ParticipatingNode;
   readonly components: Components;
   readonly manager: EraserConfig['manager'];
@@ -30,10 +31,12 @@ const SCANNER_NAME = 'trivy-scanner';
 export function makeWorkerContainers(input: WorkerContainersInput): WorkerContainer[] {
   const { kind, components, parts } = input;
   const isAutomatic = kind === 'automatic';
+  // How many of each there are is said, so that one that is not where it should be is missed.
+  const lists = [`--scanner=${components.scanner.kind}`, `--exclusions=${parts.exclusions}`];
   const remover = ownContainer(input, {
     name: 'remover',
     container: components.remover,
-    args: [CONFIG_ARGUMENT, `--run=${kind}`],
+    args: [`--run=${kind}`, ...lists, ...(kind === 'manual' ? [`--image-list=${parts.imageList}`] : [])],
     mounts: [
       ...(isAutomatic ? [SHARED_DATA] : []),
       ...numbered('exclusions', parts.exclusions),
@@ -44,7 +47,7 @@ export function makeWorkerContainers(input: WorkerContainersInput): WorkerContai
   const collector = ownContainer(input, {
     name: 'collector',
     container: components.collector,
-    args: [CONFIG_ARGUMENT, `--scanner=${components.scanner.kind}`],
+    args: lists,
     mounts: [SHARED_DATA, ...numbered('exclusions', parts.exclusions)],
   });
   return [collector, remover, ...scannerContainers(input, components.scanner)];
@@ -56,7 +59,7 @@ function scannerContainers(input: WorkerContainersInput, scanner: ResolvedScanne
       return [];
     case 'trivy': {
       const mounts = [SHARED_DATA, ...hostMounts(scanner.volumes)];
-      return [ownContainer(input, { name: SCANNER_NAME, container: scanner.container, args: [CONFIG_ARGUMENT], mounts })];
+      return [ownContainer(input, { name: SCANNER_NAME, container: scanner.container, args: [], mounts })];
     }
     case 'custom':
       return [customScanner(input, scanner)];
@@ -101,16 +104,17 @@ const OWN_SECURITY_CONTEXT: SecurityContext = {
 };
 
 function ownContainer(input: WorkerContainersInput, { name, container, args, mounts }: OwnContainerInput): WorkerContainer {
-  const { components, node, coordinatorUrl } = input;
+  const { components, node, manager, jobUid, coordinatorUrl } = input;
   const socket = components.sockets[node.runtime];
   return {
     name,
     image: container.image,
     imagePullPolicy: 'IfNotPresent',
     command: container.command,
-    args,
+    args: [CONFIG_ARGUMENT, `--log-level=${manager.logLevel}`, ...args],
     env: [
       ...commonEnvironment(name, input),
+      { name: 'JOB_UID', value: jobUid },
       { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
       { name: 'POD_NAMESPACE', valueFrom: { fieldRef: { fieldPath: 'metadata.namespace' } } },
       { name: 'CONTAINER_RUNTIME_ENDPOINT', value: `unix://${WORKER_PATHS.runtimeFolder}/${socket.name}` },

@@ -6,6 +6,7 @@ import { V1ALPHA3 } from '../../../test/fakes/eraser-configs.ts';
 import type { ParticipatingNode } from '../../api/cluster-node.ts';
 import type { EraserConfig } from '../../api/eraser-config.ts';
 import type { WorkerContainer, WorkerPod, WorkerVolume } from '../../api/worker-pod.ts';
+import { parseArguments } from '../../worker/parse-arguments.ts';
 import { resolveComponents } from './resolve-components.ts';
 import { makeWorkerPod, workerKindOf, type WorkerFrame, type WorkerPodInput } from './worker-pod.ts';
 
@@ -90,15 +91,26 @@ describe('the containers', () => {
     ['manual', PRESSED, 'manual'],
   ] as const)('%s on %j: the remover is told that it is %s', (run, node, kind) => {
     expect(workerKindOf(run, node)).toBe(kind);
-    expect(containerOf(podOf({ run, node }), 'remover').args).toEqual(['--config=/config/controller_manager_config.yaml', `--run=${kind}`]);
+    expect(containerOf(podOf({ run, node }), 'remover').args).toContain(`--run=${kind}`);
   });
 
   test.each([
     [TRIVY, 'trivy'],
     [OFF, 'off'],
     [CUSTOM, 'custom'],
-  ] as const)('the collector is told which scanner there is', (config, scanner) => {
-    expect(containerOf(podOf({ config }), 'collector').args).toContain(`--scanner=${scanner}`);
+  ] as const)('collector and remover are told which scanner there is', (config, scanner) => {
+    for (const name of ['collector', 'remover']) expect(containerOf(podOf({ config }), name).args).toContain(`--scanner=${scanner}`);
+  });
+
+  test('ours understand their arguments, and miss no part of what is frozen', () => {
+    const config = eraserConfig({ logLevel: 'warn' }, { collector: { enabled: true }, scanner: { enabled: true } });
+    const argumentsOf = (run: 'automatic' | 'manual', name: string): object =>
+      parseArguments([name, ...containerOf(podOf({ run, config }), name).args]);
+    const common = { config: '/config/controller_manager_config.yaml', 'log-level': 'warn', coordinator: 'required' };
+    expect(argumentsOf('automatic', 'collector')).toMatchObject({ ...common, scanner: 'trivy', exclusions: 2 });
+    expect(argumentsOf('automatic', 'remover')).toMatchObject({ ...common, run: 'automatic', scanner: 'trivy', exclusions: 2 });
+    expect(argumentsOf('automatic', 'trivy-scanner')).toMatchObject({ ...common, program: 'trivy-scanner' });
+    expect(argumentsOf('manual', 'remover')).toMatchObject({ ...common, run: 'manual', exclusions: 2, 'image-list': 1 });
   });
 
   test('ours run as root without its powers, and can write only where they must', () => {

@@ -69,6 +69,7 @@ export function makeWorkerPod({ name, job, run, node, manager, components, frame
   const { exclusions, imageList } = frame.configMaps;
   const containers = makeWorkerContainers({
     kind,
+    jobUid: job.uid,
     node,
     components,
     manager,

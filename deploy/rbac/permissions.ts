@@ -1,0 +1,106 @@
+/** Where a permission holds. `default`: Kubernetes keeps the Events about objects without a namespace there. */
+export type Scope = 'cluster' | 'own-namespace' | 'default-namespace';
+
+export interface Permission {
+  readonly scope: Scope;
+  /** Empty: the core group. */
+  readonly apiGroup: string;
+  readonly resource: string;
+  /** Only the objects of these names. */
+  readonly resourceNames?: readonly string[];
+  /** Why each verb is needed. */
+  readonly verbs: Readonly<Record<string, string>>;
+}
+
+export const SERVICE_ACCOUNTS = { manager: 'eraser-controller-manager', workers: 'eraser-imagejob-pods' } as const;
+
+const LEASE = 'eraser-controller-manager';
+
+/** All that the manager may do. What is not here, it cannot do: no secrets, no exec, no writes to nodes or workloads. */
+export const MANAGER_PERMISSIONS: readonly Permission[] = [
+  {
+    scope: 'cluster',
+    apiGroup: 'eraser.sh',
+    resource: 'imagelists',
+    verbs: {
+      get: 'to read the list anew when a run begins, and when its status was changed by another',
+      list: 'to know the lists there are',
+      watch: 'to learn at once that one was made or changed',
+    },
+  },
+  { scope: 'cluster', apiGroup: 'eraser.sh', resource: 'imagelists/status', verbs: { patch: 'to tell what came of a list' } },
+  {
+    scope: 'cluster',
+    apiGroup: 'eraser.sh',
+    resource: 'imagejobs',
+    verbs: {
+      get: 'to make sure that a job is there, or is not, before a run is begun or given up',
+      list: 'to take up runs after a restart, and to count those that have ended',
+      watch: 'to learn that a job was deleted',
+      create: 'to begin a run',
+      delete: 'to delete a job when its time is over, or when there are too many',
+    },
+  },
+  { scope: 'cluster', apiGroup: 'eraser.sh', resource: 'imagejobs/status', verbs: { patch: 'to tell how far a run is' } },
+  {
+    scope: 'cluster',
+    apiGroup: '',
+    resource: 'nodes',
+    verbs: {
+      get: 'to look at a node again at its turn, and while a worker pod is on it',
+      list: 'to choose the nodes of a run',
+    },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: '',
+    resource: 'configmaps',
+    verbs: {
+      get: 'to read what was done before a restart (eraser-manager-state)',
+      list: 'to read the configuration, the exclusions, and what a run has frozen',
+      watch: 'to learn that configuration or exclusions were changed',
+      create: 'to freeze what a run goes by; to keep the state',
+      patch: 'to put on record what came of a node, and the state',
+      deletecollection: 'to throw away what a run had frozen that did not begin',
+    },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: '',
+    resource: 'pods',
+    verbs: {
+      get: 'to read a worker pod whose making was not answered',
+      list: 'to know the worker pods there are',
+      watch: 'to learn that one has ended',
+      create: 'to make the worker pod of a node',
+      delete: 'to end a worker pod that has had its time',
+      deletecollection: 'to delete the worker pods of a run that is over, together',
+    },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: 'coordination.k8s.io',
+    resource: 'leases',
+    resourceNames: [LEASE],
+    verbs: { get: 'to see whether another process leads', update: 'to lead, and to go on leading' },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: 'coordination.k8s.io',
+    resource: 'leases',
+    verbs: { create: 'to lead for the first time (Kubernetes cannot limit this verb to a name)' },
+  },
+  ...(['own-namespace', 'default-namespace'] as const).map((scope): Permission => ({
+    scope,
+    apiGroup: 'events.k8s.io',
+    resource: 'events',
+    verbs: {
+      create:
+        scope === 'own-namespace' ? 'to tell of configmaps that cannot be read' : 'to tell of lists and jobs, which have no namespace',
+      patch: 'to count up an Event that comes again',
+    },
+  })),
+];
+
+/** Worker pods have no token for the API server at all. */
+export const WORKER_PERMISSIONS: readonly Permission[] = [];

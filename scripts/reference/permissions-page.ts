@@ -1,0 +1,30 @@
+import { MANAGER_PERMISSIONS, SERVICE_ACCOUNTS, type Scope } from '../../deploy/rbac/permissions.ts';
+import { markdownTable } from './field-table.ts';
+
+const PLACES: Readonly<Record<Scope, string>> = {
+  cluster: 'the whole cluster',
+  'own-namespace': 'its own namespace',
+  'default-namespace': 'the namespace `default`',
+};
+
+/** The reference page of what the service accounts may do, in Markdown. `manifest`: the file that grants it. */
+export function permissionsPage(manifest: string): string {
+  const rows = MANAGER_PERMISSIONS.flatMap(({ scope, apiGroup, resource, resourceNames = [], verbs }) =>
+    Object.entries(verbs).map(([verb, reason]) => {
+      const names = resourceNames.length === 0 ? '' : ` (only ${resourceNames.map((name) => `\`${name}\``).join(', ')})`;
+      return [`\`${apiGroup === '' ? resource : `${resource}.${apiGroup}`}\`${names}`, PLACES[scope], `\`${verb}\``, reason];
+    }),
+  );
+  return `# Permissions
+
+What the service accounts of Image Cleaner may do through the Kubernetes API, and why. [${manifest}](../../${manifest}) grants this and nothing else.
+
+## \`${SERVICE_ACCOUNTS.manager}\`: the manager
+
+${markdownTable(['resource', 'where', 'verb', 'why'], rows)}
+
+## \`${SERVICE_ACCOUNTS.workers}\`: worker pods
+
+Nothing: no token for the API server is mounted into them.
+`;
+}

@@ -1,0 +1,16 @@
+import * as z from 'zod';
+
+/**
+ * `GET /v1/pods`: the pods bound to the caller's node that have not ended, read from the API server after the call came in. Asked before each
+ * removal: an image that one of them names stays.
+ */
+
+export const pendingPodSchema = z.object({
+  namespace: z.string(),
+  name: z.string(),
+  /** Of all its containers and image volumes. */
+  imageReferences: z.array(z.string()),
+});
+
+export const podsAnswerSchema = z.object({ node: z.string(), pods: z.array(pendingPodSchema) });
+export type PodsAnswer = z.output<typeof podsAnswerSchema>;

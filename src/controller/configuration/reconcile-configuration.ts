@@ -1,0 +1,129 @@
+import type { Condition } from '../../api/condition.ts';
+import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../api/eraser-config/config-map.ts';
+import type { TextParsers } from '../../api/eraser-config/config-values.ts';
+import type { Problem } from '../../api/problem.ts';
+import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
+import { withFindings, type Finding } from '../conditions.ts';
+import type { Log } from '../log.ts';
+import type { Copies, EventFacts, RecordEvent } from '../ports.ts';
+import type { RawObject } from '../raw-object.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { acceptConfiguration, type JudgedConfiguration } from './accept-configuration.ts';
+import { formatProblems, type Inputs } from './inputs.ts';
+import { judgeExclusions, type JudgedExclusions } from './judge-exclusions.ts';
+
+export interface ConfigurationContext {
+  readonly copies: Pick<Copies, 'configuration' | 'exclusions'>;
+  readonly inputs: Inputs;
+  readonly state: Pick<StateStore, 'read' | 'write'>;
+  readonly parsers: TextParsers;
+  readonly own: OwnContainers;
+  readonly namespace: string;
+  /** The configuration that the process was started with; null: none. */
+  readonly mountedText: string | null;
+  readonly recordEvent: RecordEvent;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Runs may begin now that could not, or by other settings. */
+  readonly onChange: () => void;
+}
+
+/**
+ * Puts configuration and exclusions into force as they are now. What cannot be used is told in an Event about its configmap and in a condition of
+ * the state; the last good configuration stays in force, also over a restart, while without readable exclusions no run begins.
+ */
+export class ConfigurationReconciler {
+  readonly #context: ConfigurationContext;
+
+  constructor(context: ConfigurationContext) {
+    this.#context = context;
+  }
+
+  async reconcile(signal: AbortSignal): Promise<void> {
+    const { copies, inputs, state, now, onChange } = this.#context;
+    const stored = await state.read(signal);
+    const configMap = copies.configuration.values()[0] ?? null;
+    const judged = this.#judge(configMap);
+    if (judged.ok) inputs.useConfiguration(judged.accepted);
+    else {
+      inputs.refuseConfiguration(judged.errors);
+      this.#fallBack(stored.configuration);
+    }
+    const exclusions = judgeExclusions(uniqueByName(copies.exclusions.values()));
+    inputs.useExclusions(exclusions);
+    this.#recordEvents(configMap, judged, exclusions);
+    const conditions: Condition[] = withFindings(stored.conditions, [configurationFinding(judged), exclusionsFinding(exclusions)], {
+      now: now(),
+    });
+    await state.write({ ...stored, conditions, configuration: judged.ok ? judged.accepted.text : stored.configuration }, signal);
+    onChange();
+  }
+
+  #judge(configMap: RawObject | null): JudgedConfiguration {
+    const { mountedText, parsers, own } = this.#context;
+    const text = configMap === null ? mountedText : textOf(configMap);
+    if (text === null) {
+      const message = configMap === null ? `there is no configmap ${CONFIG_MAP_NAME}` : `the configmap has no key ${CONFIG_MAP_KEY}`;
+      return { ok: false, errors: [{ path: '', message }] };
+    }
+    return acceptConfiguration(text, parsers, own);
+  }
+
+  /** After a restart, the last good one is what was stored of it. */
+  #fallBack(stored: string | null): void {
+    const { inputs, parsers, own } = this.#context;
+    if (inputs.configuration !== null || stored === null) return;
+    const judged = acceptConfiguration(stored, parsers, own);
+    if (judged.ok) inputs.useConfiguration(judged.accepted);
+  }
+
+  #recordEvents(configMap: RawObject | null, judged: JudgedConfiguration, exclusions: JudgedExclusions): void {
+    const tell = (
+      type: EventFacts['type'],
+      about: RawObject | null,
+      { reason, note }: { readonly reason: string; readonly note: string },
+    ): void => {
+      this.#context.log[type === 'Normal' ? 'info' : 'warn']('configuration read', { reason, why: note });
+      this.#context.recordEvent({ regarding: this.#regarding(about), type, reason, action: 'ReadConfiguration', note });
+    };
+    if (!judged.ok) tell('Warning', configMap, { reason: 'ConfigurationUnreadable', note: formatProblems(judged.errors) });
+    else {
+      for (const warning of judged.warnings)
+        tell('Warning', configMap, { reason: 'SettingWithoutEffect', note: formatProblems([warning]) });
+      for (const { reason, path, message } of judged.notices) tell('Normal', configMap, { reason, note: `${path}: ${message}` });
+    }
+    if (exclusions.ok) return;
+    for (const { configMap: map, problems } of exclusions.faults) {
+      tell('Warning', map, { reason: 'ExclusionsUnreadable', note: `Nothing is removed: ${formatProblems(problems)}` });
+    }
+  }
+
+  #regarding(about: RawObject | null): EventFacts['regarding'] {
+    const { name = CONFIG_MAP_NAME, uid } = about?.metadata ?? {};
+    const { namespace } = this.#context;
+    return { apiVersion: 'v1', kind: 'ConfigMap', namespace, name, ...(uid === undefined ? {} : { uid }) };
+  }
+}
+
+function textOf(configMap: RawObject): string | null {
+  const data = configMap['data'] as Readonly<Record<string, string>> | null | undefined;
+  return data?.[CONFIG_MAP_KEY] ?? null;
+}
+
+function uniqueByName(objects: readonly RawObject[]): RawObject[] {
+  return [...new Map(objects.map((object) => [object.metadata.name, object])).values()];
+}
+
+function configurationFinding(judged: JudgedConfiguration): Finding {
+  return findingOf('ConfigurationAccepted', judged.ok ? [] : judged.errors, 'ConfigurationUnreadable');
+}
+
+function exclusionsFinding(judged: JudgedExclusions): Finding {
+  return findingOf('ExclusionsAccepted', judged.ok ? [] : judged.faults.flatMap(({ problems }) => problems), 'ExclusionsUnreadable');
+}
+
+function findingOf(type: string, problems: readonly Problem[], reason: string): Finding {
+  return problems.length === 0
+    ? { type, status: 'True', reason: 'Read', message: '' }
+    : { type, status: 'False', reason, message: formatProblems(problems) };
+}

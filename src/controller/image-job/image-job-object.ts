@@ -1,0 +1,63 @@
+import { API_GROUP } from '../../api/custom-resource.ts';
+import { JOB_OWNER_LABEL, JOB_OWNERS, parseImageJob, type ImageJob } from '../../api/image-job.ts';
+import type { ImageListVersion } from '../../core/cluster/image-list-due.ts';
+import type { Sha256 } from '../../core/cluster/pod-name.ts';
+import type { RawObject } from '../raw-object.ts';
+
+export type RunKind = 'automatic' | 'manual';
+
+/** Which version of the ImageList a manual job is for. */
+const LIST_UID_ANNOTATION = 'eraser.sh/image-list-uid';
+const LIST_GENERATION_ANNOTATION = 'eraser.sh/image-list-generation';
+
+/** Of an automatic run by its start, in milliseconds since the epoch: `imagejob-20261121t031500000z`. */
+export function automaticJobName(startedAt: number): string {
+  return `imagejob-${new Date(startedAt).toISOString().toLowerCase().replaceAll(/[-:.]/g, '')}`;
+}
+
+/** The same for the same version of a list, and no other. */
+export function manualJobName({ uid, generation }: ImageListVersion, sha256: Sha256): string {
+  return `imagejob-list-${sha256(uid).slice(0, 10)}-${generation}`;
+}
+
+export function makeAutomaticJob(name: string): object {
+  return makeJob(name, 'automatic', {});
+}
+
+export function makeManualJob(name: string, { uid, generation }: ImageListVersion): object {
+  return makeJob(name, 'manual', { [LIST_UID_ANNOTATION]: uid, [LIST_GENERATION_ANNOTATION]: String(generation) });
+}
+
+function makeJob(name: string, kind: RunKind, annotations: Readonly<Record<string, string>>): object {
+  const labels = { [JOB_OWNER_LABEL]: JOB_OWNERS[kind] };
+  return { apiVersion: `${API_GROUP}/v1`, kind: 'ImageJob', metadata: { name, labels, annotations } };
+}
+
+/** null: it is none of ours. */
+export function runKindOf({ metadata }: ImageJob): RunKind | null {
+  const owner = metadata.labels[JOB_OWNER_LABEL];
+  if (owner === JOB_OWNERS.automatic) return 'automatic';
+  return owner === JOB_OWNERS.manual ? 'manual' : null;
+}
+
+/** null: the job does not say. */
+export function listVersionOf({ metadata: { annotations } }: ImageJob): ImageListVersion | null {
+  const uid = annotations[LIST_UID_ANNOTATION];
+  const generation = annotations[LIST_GENERATION_ANNOTATION];
+  return uid === undefined || generation === undefined || !/^[0-9]{1,15}$/.test(generation)
+    ? null
+    : { uid, generation: Number(generation) };
+}
+
+export function hasEnded({ status }: ImageJob): boolean {
+  return status?.phase === 'Completed' || status?.phase === 'Failed';
+}
+
+/** The API server keeps to the definition: an object that cannot be read is a fault. */
+export function readImageJob(raw: RawObject): ImageJob {
+  const parsed = parseImageJob(raw);
+  if (parsed.ok) return parsed.value;
+  throw new Error(
+    `the ImageJob ${raw.metadata.name} cannot be read: ${parsed.errors.map(({ path, message }) => `${path}: ${message}`).join('; ')}`,
+  );
+}

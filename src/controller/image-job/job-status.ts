@@ -1,0 +1,99 @@
+import type { NodeSkipReason } from '../../api/cluster-node.ts';
+import type { EraserConfig } from '../../api/eraser-config.ts';
+import type { ImageJobStatus } from '../../api/image-job.ts';
+import { formatSkipReason } from '../../core/cluster/select-nodes.ts';
+import { summariseJob } from '../../core/cluster/summarise-job.ts';
+import { type Finding, formatTime, withFindings } from '../conditions.ts';
+import { outcomeOf, type RunNode } from './node-records.ts';
+
+export interface JobStatusInput {
+  readonly nodes: readonly RunNode[];
+  readonly settings: EraserConfig['manager']['imageJob'];
+  readonly before: ImageJobStatus;
+  readonly generation: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** The whole status of a job that has begun. */
+export function describeJob({ nodes, settings, before, generation, now }: JobStatusInput): ImageJobStatus {
+  const { status, successRatio } = summariseJob({
+    outcomes: nodes.map(({ record }) => outcomeOf(record)),
+    settings,
+    previous: before,
+    now,
+  });
+  const findings = findingsOf(status.phase, describeOutcome(nodes, successRatio, settings.successRatio));
+  return {
+    ...status,
+    observedGeneration: generation,
+    conditions: withFindings(before.conditions ?? [], findings, { observedGeneration: generation, now }),
+  };
+}
+
+export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes'> {
+  /** One word for programs. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The status of a job that cannot be carried out, or not to its end; what was counted before stays. */
+export function describeRefusedJob({ settings, before, generation, now, reason, message }: RefusedJobInput): ImageJobStatus {
+  const findings: Finding[] = [
+    { type: 'Complete', status: 'False', reason, message },
+    { type: 'Failed', status: 'True', reason, message },
+  ];
+  const time = formatTime(now);
+  return {
+    desired: 0,
+    succeeded: 0,
+    failed: 0,
+    skipped: 0,
+    startTime: time,
+    ...before,
+    phase: 'Failed',
+    completionTime: time,
+    deleteAfter: formatTime(now + settings.cleanup.delayOnFailure),
+    observedGeneration: generation,
+    conditions: withFindings(before.conditions ?? [], findings, { observedGeneration: generation, now }),
+  };
+}
+
+function findingsOf(phase: ImageJobStatus['phase'], message: string): Finding[] {
+  if (phase === 'Running') return [];
+  const isComplete = phase === 'Completed';
+  const reason = isComplete ? 'EnoughNodesSucceeded' : 'TooFewNodesSucceeded';
+  return [
+    { type: 'Complete', status: isComplete ? 'True' : 'False', reason, message },
+    { type: 'Failed', status: isComplete ? 'False' : 'True', reason, message },
+  ];
+}
+
+function describeOutcome(nodes: readonly RunNode[], ratio: number, wanted: number): string {
+  const count = (kind: string): number => nodes.filter(({ record }) => record.kind === kind).length;
+  const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
+  const counts = `${count('succeeded')} of ${nodes.length} nodes succeeded, ${count('failed')} failed, ${count('skipped')} were skipped`;
+  const failures = describeFailures(nodes);
+  return `${counts}: ${percent(ratio)}, of ${percent(wanted)} wanted.${failures === '' ? '' : ` Failed: ${failures}`}`;
+}
+
+/** As many as a person reads. */
+const MOST_SHOWN = 10;
+
+function describeFailures(nodes: readonly RunNode[]): string {
+  return shorten(nodes.flatMap(({ name, record }) => (record.kind === 'failed' ? [`${name}: ${record.message}`] : [])));
+}
+
+/** For an Event; empty: none was skipped. */
+export function describeSkipped(nodes: readonly RunNode[]): string {
+  return shorten(
+    nodes.flatMap(({ name, record }) =>
+      record.kind === 'skipped' ? [`${name}: ${formatSkipReason(record.reason satisfies NodeSkipReason)}`] : [],
+    ),
+  );
+}
+
+function shorten(texts: readonly string[]): string {
+  const rest = texts.length - MOST_SHOWN;
+  return [...texts.slice(0, MOST_SHOWN), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ');
+}

@@ -1,0 +1,49 @@
+import type { ImageJob } from '../../api/image-job.ts';
+import type { TextParsers } from '../../api/eraser-config/config-values.ts';
+import { podName, type Sha256 } from '../../core/cluster/pod-name.ts';
+import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
+import { acceptConfiguration } from '../configuration/accept-configuration.ts';
+import { formatProblems } from '../configuration/inputs.ts';
+import type { RawObject } from '../raw-object.ts';
+import { readFrozen } from './frozen-config-maps.ts';
+import type { RunKind } from './image-job-object.ts';
+import { parseNodes, type RunNode } from './node-records.ts';
+import type { Run } from './run.ts';
+
+export interface LoadContext {
+  readonly parsers: TextParsers;
+  readonly own: OwnContainers;
+  readonly sha256: Sha256;
+}
+
+/** A run from its configmaps, by whatever process they were stored; a text says why it cannot go on. */
+export function loadRun(
+  { parsers, own, sha256 }: LoadContext,
+  { job, kind }: { readonly job: ImageJob; readonly kind: RunKind },
+  objects: readonly RawObject[],
+): Run | string {
+  const { name, uid } = job.metadata;
+  const frozen = readFrozen({ name, uid }, objects);
+  if (typeof frozen === 'string') return frozen;
+  if (kind === 'manual' && frozen.configMaps.imageList.length === 0) return 'of what it has frozen is missing: image-list';
+  const judged = acceptConfiguration(frozen.configuration, parsers, own);
+  if (!judged.ok) return `its configuration cannot be used: ${formatProblems(judged.errors)}`;
+  const parts: RunNode[][] = [];
+  for (const data of frozen.nodes) {
+    const nodes = parseNodes(data);
+    if (!nodes.ok) return `what it has on record of its nodes cannot be read: ${formatProblems(nodes.errors)}`;
+    parts.push(nodes.value);
+  }
+  return {
+    job: { name, uid },
+    kind,
+    configuration: judged.accepted,
+    configMaps: frozen.configMaps,
+    podNames: new Map(parts.flat().map((node) => [node.name, podName({ jobUid: uid, node: node.name }, sha256)])),
+    parts,
+    sightings: new Map(),
+    unreadySince: new Map(),
+    nodesSeenAt: -Infinity,
+    isEndTold: false,
+  };
+}

@@ -1,0 +1,181 @@
+import type { ImageJob, ImageJobStatus } from '../../api/image-job.ts';
+import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
+import type { Inputs } from '../configuration/inputs.ts';
+import { KEYS } from '../keys.ts';
+import type { Reconciled } from '../loop/work-queue.ts';
+import type { ClusterApi, Copies, Enqueue, RecordEvent } from '../ports.ts';
+import type { RawObject } from '../raw-object.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { beginRun, type BeginContext } from './begin-run.ts';
+import { carryOnRun, type CarryOnContext } from './carry-on-run.ts';
+import { hasEnded, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
+import { describeJob, describeRefusedJob, describeSkipped } from './job-status.ts';
+import { loadRun, type LoadContext } from './load-run.ts';
+import { isOver } from './plan-job.ts';
+import { planCleanup } from './plan-cleanup.ts';
+import type { Run } from './run.ts';
+
+export interface ImageJobContext extends Omit<CarryOnContext, 'api'>, Omit<BeginContext, 'api'>, LoadContext {
+  readonly api: ClusterApi;
+  readonly copies: Pick<Copies, 'imageJobs'>;
+  readonly inputs: Pick<Inputs, 'gate' | 'configuration'>;
+  readonly state: Pick<StateStore, 'read'>;
+  readonly historyLimit: number;
+  readonly enqueue: Enqueue;
+  readonly recordEvent: RecordEvent;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** An observed job. */
+interface Observed {
+  readonly raw: RawObject;
+  readonly job: ImageJob;
+}
+
+/** For a job that nobody's configuration is known of, as long as Eraser keeps one that failed. */
+const USUAL_SETTINGS = { successRatio: 1, cleanup: { delayOnSuccess: 0, delayOnFailure: 24 * 3_600_000 } };
+
+/** Carries jobs out, from the freezing of what they go by to their deletion. */
+export class ImageJobReconciler {
+  readonly #context: ImageJobContext;
+  /** By uid of the job. */
+  readonly #runs = new Map<string, Run>();
+
+  constructor(context: ImageJobContext) {
+    this.#context = context;
+  }
+
+  async reconcile(name: string, signal: AbortSignal): Promise<Reconciled> {
+    const { copies, pods } = this.#context;
+    const raw = copies.imageJobs.values().find(({ metadata }) => metadata.name === name);
+    if (raw === undefined) {
+      this.#forget(name);
+      return {};
+    }
+    const observed = { raw, job: readImageJob(raw) };
+    const { uid, deletionTimestamp } = observed.job.metadata;
+    if (deletionTimestamp !== undefined) return {};
+    if (hasEnded(observed.job)) return this.#cleanUp(observed, signal);
+    const kind = runKindOf(observed.job);
+    if (kind === null) return this.#refuse(observed, NOT_OURS, signal);
+    const known = this.#runs.get(uid);
+    if (known !== undefined) return this.#carryOn(observed, known, signal);
+    if (observed.job.status?.phase === undefined) return this.#begin(observed, kind, signal);
+    const objects = await this.#context.api.list(
+      'ConfigMap',
+      { labelSelector: `${JOB_UID_LABEL}=${uid}`, trim: (object) => object },
+      signal,
+    );
+    const run = loadRun(this.#context, { job: observed.job, kind }, objects);
+    if (typeof run === 'string') return this.#refuse(observed, { reason: 'RunLost', message: `The run cannot go on: ${run}.` }, signal);
+    this.#runs.set(uid, run);
+    this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
+    return this.#carryOn(observed, run, signal);
+  }
+
+  async #begin(observed: Observed, kind: RunKind, signal: AbortSignal): Promise<Reconciled> {
+    const { inputs, state, recordEvent, log } = this.#context;
+    const { job } = observed;
+    const { automatic, manual } = await state.read(signal);
+    if (automatic?.job !== job.metadata.name && manual?.job !== job.metadata.name) return this.#refuse(observed, NOT_OURS, signal);
+    const { gate } = inputs;
+    // Looked at again when configuration or exclusions change.
+    if (gate.kind === 'closed') return {};
+    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs }, signal);
+    if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
+    const run = loadRun(this.#context, { job, kind }, begun.objects);
+    if (typeof run === 'string') throw new Error(`what the run ${job.metadata.name} has frozen cannot be read back: ${run}`);
+    // No pod is made before the job says that all of it is stored.
+    await this.#setStatus(observed, run, signal);
+    this.#runs.set(job.metadata.uid, run);
+    const skipped = describeSkipped(run.parts.flat());
+    if (skipped !== '') recordEvent({ regarding: regarding(job), type: 'Normal', reason: 'NodesSkipped', action: 'Clean', note: skipped });
+    log.info('run begins', { job: job.metadata.name, kind, nodes: run.parts.flat().length });
+    return { requeueAfterMs: 0 };
+  }
+
+  async #carryOn(observed: Observed, run: Run, signal: AbortSignal): Promise<Reconciled> {
+    const again = await carryOnRun(this.#context, run, signal);
+    await this.#setStatus(observed, run, signal);
+    if (isOver(run.parts.flat()) && !run.isEndTold) this.#tellEnd(observed.job, run);
+    return again === null ? {} : { requeueAfterMs: again };
+  }
+
+  #setStatus({ raw }: Observed, run: Run, signal: AbortSignal): Promise<void> {
+    const { api, now } = this.#context;
+    const settings = run.configuration.config.manager.imageJob;
+    const statusOf = (object: RawObject): ImageJobStatus => {
+      const { status: before = {}, metadata } = readImageJob(object);
+      return describeJob({ nodes: run.parts.flat(), settings, before, generation: metadata.generation, now: now() });
+    };
+    return api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
+  }
+
+  async #refuse(
+    { raw, job }: Observed,
+    { reason, message }: { readonly reason: string; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<Reconciled> {
+    const { api, inputs, now, recordEvent, log } = this.#context;
+    const settings = inputs.configuration?.config.manager.imageJob ?? USUAL_SETTINGS;
+    const statusOf = (object: RawObject): ImageJobStatus => {
+      const { status: before = {}, metadata } = readImageJob(object);
+      return describeRefusedJob({ settings, before, generation: metadata.generation, now: now(), reason, message });
+    };
+    await api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
+    recordEvent({ regarding: regarding(job), type: 'Warning', reason, action: 'Clean', note: message });
+    log.warn('run refused', { job: job.metadata.name, reason, why: message });
+    return {};
+  }
+
+  #tellEnd(job: ImageJob, run: Run): void {
+    const { recordEvent, log } = this.#context;
+    run.isEndTold = true;
+    const count = (kind: string): number => run.parts.flat().filter(({ record }) => record.kind === kind).length;
+    const counts = { succeeded: count('succeeded'), failed: count('failed'), skipped: count('skipped') };
+    log.info('run ended', { job: job.metadata.name, ...counts });
+    const note = `${counts.succeeded} nodes succeeded, ${counts.failed} failed, ${counts.skipped} were skipped`;
+    recordEvent({ regarding: regarding(job), type: counts.failed > 0 ? 'Warning' : 'Normal', reason: 'RunEnded', action: 'Clean', note });
+  }
+
+  /** The pods go together; then, in its time, the job itself, and with it all that it owns. */
+  async #cleanUp({ job }: Observed, signal: AbortSignal): Promise<Reconciled> {
+    const { api, pods, state, copies, historyLimit, now, enqueue, log } = this.#context;
+    const { name, uid } = job.metadata;
+    if ([...pods.of(uid).values()].some(({ isBeingDeleted }) => !isBeingDeleted))
+      await api.deleteAll('Pod', `${JOB_UID_LABEL}=${uid}`, signal);
+    pods.forget(uid);
+    const jobs = copies.imageJobs.values().map(readImageJob);
+    // Older ones may now be too many.
+    if (this.#runs.delete(uid)) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
+    const { automatic, manual } = await state.read(signal);
+    const cleanup = planCleanup({ job, jobs, isAwaited: [automatic?.job, manual?.job].includes(name), historyLimit, now: now() });
+    if (cleanup.kind === 'delete') {
+      await api.delete('ImageJob', { name, uid }, signal);
+      log.info('job deleted', { job: name });
+      return {};
+    }
+    return cleanup.lookAgainAfterMs === null ? {} : { requeueAfterMs: cleanup.lookAgainAfterMs };
+  }
+
+  /** A job that someone deleted; its pods and configmaps go with it. */
+  #forget(name: string): void {
+    for (const [uid, { job }] of this.#runs) {
+      if (job.name !== name) continue;
+      this.#runs.delete(uid);
+      this.#context.pods.forget(uid);
+    }
+  }
+}
+
+const NOT_OURS = { reason: 'NotOfThisManager', message: 'Jobs are made by the manager. To have images removed, make an ImageList.' };
+
+function regarding({ metadata: { name, uid } }: ImageJob): {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+} {
+  return { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', name, uid };
+}

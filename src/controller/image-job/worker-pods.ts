@@ -1,0 +1,55 @@
+import type { Copy } from '../ports.ts';
+import { isLive, type PodFacts } from './pod-facts.ts';
+
+/**
+ * The worker pods as they are, those among them that this process has made and that the copy does not have yet. A pod that the copy has once had, and
+ * has no more, is gone.
+ */
+export class WorkerPods {
+  readonly #copy: Copy<PodFacts>;
+  /** By pod name. */
+  readonly #made = new Map<string, { readonly pod: PodFacts; isSeen: boolean }>();
+
+  constructor(copy: Copy<PodFacts>) {
+    this.#copy = copy;
+  }
+
+  /** The API server has made it. */
+  add(pod: PodFacts): void {
+    if (!this.#made.has(pod.name)) this.#made.set(pod.name, { pod, isSeen: false });
+  }
+
+  /** The copy was told of a pod of this name. */
+  notice(name: string): void {
+    const made = this.#made.get(name);
+    if (made !== undefined) made.isSeen = true;
+  }
+
+  isMade(name: string): boolean {
+    return this.#made.has(name);
+  }
+
+  /** Lets go of what is known of a run that is over. */
+  forget(jobUid: string): void {
+    for (const [name, { pod }] of this.#made) if (pod.job.uid === jobUid) this.#made.delete(name);
+  }
+
+  /** By pod name. */
+  of(jobUid: string): Map<string, PodFacts> {
+    return new Map([...this.#all()].filter((pod) => pod.job.uid === jobUid).map((pod) => [pod.name, pod]));
+  }
+
+  /** The nodes on which pods of other runs may still work. */
+  occupiedBesides(jobUid: string): Set<string> {
+    return new Set([...this.#all()].flatMap((pod) => (pod.job.uid !== jobUid && isLive(pod) && pod.node !== null ? [pod.node] : [])));
+  }
+
+  *#all(): Generator<PodFacts> {
+    const names = new Set<string>();
+    for (const pod of this.#copy.values()) {
+      names.add(pod.name);
+      yield pod;
+    }
+    for (const [name, { pod, isSeen }] of this.#made) if (!isSeen && !names.has(name)) yield pod;
+  }
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import { eraserConfig, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import type { ImageJob } from '../../api/image-job.ts';
+import { parseNodeFilter } from '../../core/cluster/node-filter.ts';
+import { resolveComponents } from '../../core/cluster/resolve-components.ts';
+import type { Gate } from '../configuration/inputs.ts';
+import { NEW_STATE, type ManagerState } from '../state/manager-state.ts';
+import { planAutomaticRun, type AutomaticRunStep } from './plan-automatic-run.ts';
+
+const NOW = Date.parse('2026-01-01T12:00:00Z');
+const HOUR = 3_600_000;
+
+function openGate(beginImmediately: boolean, isOn = true): Gate {
+  const config = eraserConfig({ scheduling: { repeatInterval: '24h', beginImmediately } }, { collector: { enabled: isOn } });
+  const components = resolveComponents(config, OWN_CONTAINERS);
+  const nodeFilter = parseNodeFilter(config.manager.nodeFilter);
+  if (!components.ok || !nodeFilter.ok) throw new Error('the configuration is no good');
+  return {
+    kind: 'open',
+    inputs: { configuration: { text: '', config, components: components.components, nodeFilter: nodeFilter.value }, exclusions: [] },
+  };
+}
+const CLOSED: Gate = { kind: 'closed', reason: 'ExclusionsUnreadable', message: '' };
+
+function jobOf(phase?: 'Running' | 'Completed', completionTime?: string): ImageJob {
+  const metadata = {
+    name: 'job',
+    uid: 'u',
+    resourceVersion: '1',
+    generation: 1,
+    creationTimestamp: '2026-01-01T00:00:00Z',
+    labels: {},
+    annotations: {},
+  };
+  const status = { ...(phase === undefined ? {} : { phase }), ...(completionTime === undefined ? {} : { completionTime }) };
+  return { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata, status };
+}
+
+const plan = (state: Partial<ManagerState>, fields: { job?: ImageJob; gate?: Gate; now?: number } = {}): AutomaticRunStep =>
+  planAutomaticRun({ state: { ...NEW_STATE, ...state }, job: null, gate: openGate(true), now: NOW, ...fields });
+
+const ranAt = (startedAt: number): ManagerState['schedule'] => ({
+  lastRun: { startedAt, endedAt: startedAt + 1_000 },
+  reckonedFrom: startedAt,
+  plannedFor: `interval ${24 * HOUR}`,
+});
+const intended = { job: 'job', stage: 'intended' } as const;
+const created = { job: 'job', stage: 'created' } as const;
+
+describe('planAutomaticRun', () => {
+  test('stores the start of a run and the name of its job before there is one', () => {
+    expect(plan({})).toMatchObject({
+      kind: 'begin',
+      state: {
+        automatic: { job: 'imagejob-20260101t120000000z', stage: 'intended' },
+        schedule: { lastRun: { startedAt: NOW, endedAt: null } },
+      },
+    });
+  });
+
+  test.each<[string, Partial<ManagerState>, { job?: ImageJob; gate?: Gate }, object]>([
+    ['waits for the first interval', {}, { gate: openGate(false) }, { kind: 'wait', lookAgainAfterMs: 60_000 }],
+    ['has nothing to do when automatic runs are off', {}, { gate: openGate(true, false) }, { kind: 'wait', lookAgainAfterMs: null }],
+    ['begins none without readable exclusions', {}, { gate: CLOSED }, { kind: 'wait', state: { automatic: null } }],
+    ['runs not again after a restart', { schedule: ranAt(NOW - HOUR) }, {}, { kind: 'wait' }],
+    ['runs after the interval', { schedule: ranAt(NOW - 24 * HOUR) }, {}, { kind: 'begin' }],
+    ['makes the job that was intended', { automatic: intended }, {}, { kind: 'create-job', name: 'job', state: { automatic: created } }],
+    [
+      'makes it also when the exclusions have become unreadable: it waits then',
+      { automatic: intended },
+      { gate: CLOSED },
+      { kind: 'create-job' },
+    ],
+    [
+      'finds the job that was made before a kill',
+      { automatic: intended },
+      { job: jobOf() },
+      { kind: 'created', state: { automatic: created } },
+    ],
+    ['waits for a job that runs', { automatic: created }, { job: jobOf('Running') }, { kind: 'wait', lookAgainAfterMs: null }],
+    [
+      'takes a job that someone deleted for over',
+      { automatic: created, schedule: ranAt(NOW) },
+      {},
+      { kind: 'ended', state: { automatic: null } },
+    ],
+    [
+      'takes the end of a job from the job, however late it is looked at',
+      { automatic: created, schedule: ranAt(NOW - 9 * HOUR) },
+      { job: jobOf('Completed', '2026-01-01T04:00:00Z') },
+      { kind: 'ended', state: { automatic: null, schedule: { lastRun: { endedAt: NOW - 8 * HOUR } } } },
+    ],
+  ])('%s', (_name, state, fields, expected) => {
+    expect(plan(state, fields)).toMatchObject(expected);
+  });
+});

@@ -1,0 +1,46 @@
+import type { Reconciled } from '../loop/work-queue.ts';
+import type { Inputs } from '../configuration/inputs.ts';
+import { findJob } from '../image-job/find-job.ts';
+import { makeAutomaticJob } from '../image-job/image-job-object.ts';
+import { KEYS } from '../keys.ts';
+import type { Log } from '../log.ts';
+import type { ClusterApi, Copies, Enqueue } from '../ports.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { planAutomaticRun } from './plan-automatic-run.ts';
+
+export interface ScheduleContext {
+  readonly api: Pick<ClusterApi, 'find' | 'create'>;
+  readonly copies: Pick<Copies, 'imageJobs'>;
+  readonly inputs: Pick<Inputs, 'gate'>;
+  readonly state: Pick<StateStore, 'read' | 'write'>;
+  readonly enqueue: Enqueue;
+  readonly log: Log;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** Begins automatic runs when they are due, and takes note of their ends. */
+export class ScheduleReconciler {
+  readonly #context: ScheduleContext;
+
+  constructor(context: ScheduleContext) {
+    this.#context = context;
+  }
+
+  async reconcile(signal: AbortSignal): Promise<Reconciled> {
+    const { api, inputs, state: store, enqueue, log, now } = this.#context;
+    const state = await store.read(signal);
+    const job = state.automatic === null ? null : await findJob(this.#context, state.automatic.job, signal);
+    const step = planAutomaticRun({ state, job, gate: inputs.gate, now: now() });
+    if (step.kind === 'create-job') {
+      const created = await api.create('ImageJob', makeAutomaticJob(step.name), signal);
+      if (created.outcome === 'refused') throw new Error(`the ImageJob ${step.name} cannot be made: ${created.message}`);
+      log.info('automatic run begins', { job: step.name });
+    }
+    await store.write(step.state, signal);
+    if (step.kind === 'wait') return step.lookAgainAfterMs === null ? {} : { requeueAfterMs: Math.max(step.lookAgainAfterMs, 0) };
+    // The job may be deleted once its end is on record.
+    if (step.kind === 'ended' && job !== null) enqueue(KEYS.job(job.metadata.name));
+    return { requeueAfterMs: 0 };
+  }
+}

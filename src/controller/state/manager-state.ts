@@ -1,0 +1,59 @@
+import * as z from 'zod';
+import { conditionSchema } from '../../api/condition.ts';
+import { parseWith, type Parsed } from '../../api/problem.ts';
+import { NEW_SCHEDULE_STATE, type ScheduleState } from '../../core/cluster/next-run.ts';
+
+/** The configmap of what has to outlive jobs and controllers. */
+export const STATE_CONFIG_MAP = 'eraser-manager-state';
+export const STATE_KEY = 'state.json';
+
+/**
+ * A run, from when it was decided until its end was taken note of. `intended` is stored before the job is made, `created` after it: so a job that is
+ * missing was never made in the one case, and was deleted by someone in the other.
+ */
+const intentSchema = z.object({ job: z.string(), stage: z.enum(['intended', 'created']) });
+export type RunIntent = z.output<typeof intentSchema>;
+
+const time = z.number();
+const versionSchema = z.object({ uid: z.string(), generation: z.number() });
+
+const stateSchema = z.object({
+  schedule: z.object({
+    lastRun: z.object({ startedAt: time, endedAt: time.nullable() }).nullable(),
+    reckonedFrom: time.nullable(),
+    plannedFor: z.string().nullable(),
+  }) satisfies z.ZodType<ScheduleState>,
+  automatic: intentSchema.nullable(),
+  /** With the version of the list that it is for. */
+  manual: intentSchema.extend({ list: versionSchema }).nullable(),
+  /** The version of the ImageList for which a run was begun last. */
+  lastBegun: versionSchema.nullable(),
+  /** Of the inputs: configmaps have no status of their own. */
+  conditions: z.array(conditionSchema),
+  /** The text of the last configuration that could be used. */
+  configuration: z.string().nullable(),
+});
+export type ManagerState = z.output<typeof stateSchema>;
+
+export const NEW_STATE: ManagerState = {
+  schedule: NEW_SCHEDULE_STATE,
+  automatic: null,
+  manual: null,
+  lastBegun: null,
+  conditions: [],
+  configuration: null,
+};
+
+export function parseManagerState(text: string): Parsed<ManagerState> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    return { ok: false, errors: [{ path: '', message: `is not JSON: ${(error as SyntaxError).message}` }] };
+  }
+  return parseWith(stateSchema, value);
+}
+
+export function formatManagerState(state: ManagerState): string {
+  return `${JSON.stringify(state, null, 2)}\n`;
+}

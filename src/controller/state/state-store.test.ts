@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { startFakeCluster } from '../../../test/fakes/fake-cluster.ts';
+import { bindClusterApi } from '../bind/bind-cluster-api.ts';
+import { NEW_STATE, STATE_CONFIG_MAP } from './manager-state.ts';
+import { StateStore } from './state-store.ts';
+
+const { signal } = new AbortController();
+const BEGUN = { ...NEW_STATE, lastBegun: { uid: 'u', generation: 2 } };
+const KEY = `eraser-system/${STATE_CONFIG_MAP}`;
+
+test('what was written is read by the next process', async () => {
+  const { client } = await startFakeCluster();
+  const api = bindClusterApi({ client, namespace: 'eraser-system', isHeld: () => true });
+  const store = new StateStore(api, 'eraser-system');
+  expect(await store.read(signal)).toEqual(NEW_STATE);
+  await store.write(BEGUN, signal);
+  await store.write({ ...BEGUN, automatic: { job: 'j', stage: 'intended' } }, signal);
+  expect(await new StateStore(api, 'eraser-system').read(signal)).toEqual({ ...BEGUN, automatic: { job: 'j', stage: 'intended' } });
+});
+
+test('nothing is written once another may lead', async () => {
+  const { server, client } = await startFakeCluster();
+  const store = new StateStore(bindClusterApi({ client, namespace: 'eraser-system', isHeld: () => false }), 'eraser-system');
+  await expect(store.write(BEGUN, signal)).rejects.toMatchObject({ name: 'NotLeading' });
+  expect(server.history.get('/configmaps', KEY)).toBeUndefined();
+});
+
+test('a state that cannot be read is no new one', async () => {
+  const { server, client } = await startFakeCluster();
+  server.put('/configmaps', {
+    metadata: { name: STATE_CONFIG_MAP, namespace: 'eraser-system' },
+    data: { 'state.json': '{"schedule": 1}' },
+  });
+  const store = new StateStore(bindClusterApi({ client, namespace: 'eraser-system', isHeld: () => true }), 'eraser-system');
+  await expect(store.read(signal)).rejects.toMatchObject({ code: 'unreadable-state' });
+  await expect(store.write(BEGUN, signal)).rejects.toMatchObject({ code: 'unreadable-state' });
+});

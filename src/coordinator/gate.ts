@@ -1,0 +1,93 @@
+import PQueue from 'p-queue';
+import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
+import type { Timing } from '../platform/timing.ts';
+import { identifyWorker, readClaims, runEnded, type WorkerCredentials } from './identify-worker.ts';
+import type { CoordinatorLimits } from './limits.ts';
+import type { CoordinatorPorts, Worker } from './ports.ts';
+import { RateLimiter } from './rate-limiter.ts';
+import { refuse, type Refusal } from './refusal.ts';
+
+export interface GateOptions {
+  readonly ports: Pick<CoordinatorPorts, 'tokens' | 'workerPods' | 'runs'>;
+  readonly credentials: WorkerCredentials;
+  readonly limits: CoordinatorLimits;
+  readonly timing: Timing;
+}
+
+export interface Caller {
+  readonly authorization: string | undefined;
+  readonly remoteAddress: string;
+  /** What the call is about; null: the caller's own. */
+  readonly asked: NodeRun | null;
+}
+
+export type Admission = { readonly kind: 'worker'; readonly worker: Worker } | Refusal;
+
+/** A token of a service account has some 1,200 characters. */
+const LONGEST_TOKEN = 8 * 1024;
+
+/** Lets in only worker pods of ours, each for its own node and run, while that goes on. All is asked anew at every call. */
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #refusals: RateLimiter;
+  readonly #calls: RateLimiter;
+  readonly #reviews: PQueue;
+
+  constructor(options: GateOptions) {
+    const { limits, timing } = options;
+    this.#options = options;
+    this.#refusals = new RateLimiter(limits.refusals, timing);
+    this.#calls = new RateLimiter(limits.worker, timing);
+    this.#reviews = new PQueue({ concurrency: limits.maxReviews });
+  }
+
+  async admit(caller: Caller, signal: AbortSignal): Promise<Admission> {
+    const waitMs = this.#refusals.waitMs(caller.remoteAddress);
+    if (waitMs > 0) {
+      const detail = 'Too many calls from this address were refused.';
+      return refuse('too-many-refusals', { detail, allowed: 'A valid token, after the pause.', retryAfterSeconds: waitMs / 1000 });
+    }
+    const admission = await this.#identify(caller, signal);
+    if (admission.kind === 'refused') {
+      if (admission.code !== 'unavailable') this.#refusals.count(caller.remoteAddress);
+      return admission;
+    }
+    return this.#limitRate(admission);
+  }
+
+  async #identify({ authorization, asked }: Caller, signal: AbortSignal): Promise<Admission> {
+    const { ports, credentials } = this.#options;
+    const token = readBearer(authorization);
+    if (token === null) {
+      const allowed = 'An Authorization header of the type Bearer, with the token that is mounted into the worker pod.';
+      return refuse('no-token', { detail: 'The call carries no token.', allowed });
+    }
+    const review = await this.#reviews.add(() => ports.tokens.review(token, signal), { signal });
+    const claims = readClaims(
+      review.outcome === 'rejected' ? { ...review, reason: review.reason.replaceAll(token, '…') } : review,
+      credentials,
+    );
+    if (claims.kind === 'refused') return claims;
+    const pod = await ports.workerPods.find({ uid: claims.podUid, name: claims.podName }, signal);
+    const identified = identifyWorker(claims, pod, asked);
+    if (identified.kind === 'refused') return identified;
+    return (await ports.runs.isRunning(identified.worker.job, signal)) ? identified : runEnded(identified.worker);
+  }
+
+  #limitRate(admission: Admission & { readonly kind: 'worker' }): Admission {
+    const { podUid } = admission.worker;
+    const waitMs = this.#calls.waitMs(podUid);
+    if (waitMs > 0) {
+      const { burst, perSecond } = this.#options.limits.worker;
+      const allowed = `${burst} calls at once, and ${perSecond} each second.`;
+      return refuse('too-many-calls', { detail: 'The worker pod calls too often.', allowed, retryAfterSeconds: waitMs / 1000 });
+    }
+    this.#calls.count(podUid);
+    return admission;
+  }
+}
+
+function readBearer(authorization: string | undefined): string | null {
+  const [, token] = /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization ?? '') ?? [];
+  return token === undefined || token.length > LONGEST_TOKEN ? null : token;
+}

@@ -1,0 +1,64 @@
+/** A kind of object of the Kubernetes API, as its paths name it. */
+export interface Resource {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** As in paths and RBAC rules: `configmaps`. */
+  readonly plural: string;
+  readonly namespaced: boolean;
+}
+
+/** The objects of a resource: in one namespace or, without one, in all. */
+export interface Collection {
+  readonly resource: Resource;
+  readonly namespace?: string;
+}
+
+export interface ObjectReference extends Collection {
+  readonly name: string;
+}
+
+export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
+
+/** What a request is about, in the words of RBAC, for messages. */
+export interface Intent extends Collection {
+  readonly verb: Verb;
+  readonly name?: string;
+  readonly subresource?: string;
+}
+
+/** Leaves out what else the collection has, such as the name of a reference to one of its objects. */
+export function intentOn(verb: Verb, { resource, namespace }: Collection): Intent {
+  return namespace === undefined ? { verb, resource } : { verb, resource, namespace };
+}
+
+export const CONFIG_MAPS: Resource = { group: '', version: 'v1', plural: 'configmaps', namespaced: true };
+export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces', namespaced: false };
+export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes', namespaced: false };
+export const PODS: Resource = { group: '', version: 'v1', plural: 'pods', namespaced: true };
+export const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespaced: true };
+export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events', namespaced: true };
+export const TOKEN_REVIEWS: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', namespaced: false };
+
+export function apiVersionOf({ group, version }: Resource): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+/** The path of a request, without a query. A namespaced object without its namespace has none: that is a fault of the caller. */
+export function pathOf({ resource, namespace, name, subresource, verb }: Intent): string {
+  const { group, version, plural, namespaced } = resource;
+  if (namespaced && namespace === undefined && (name !== undefined || verb === 'create')) {
+    throw new TypeError(`${verb} ${plural}: no namespace was given`);
+  }
+  const root = group === '' ? ['api', version] : ['apis', group, version];
+  const place = namespaced && namespace !== undefined ? ['namespaces', namespace] : [];
+  const segments = [...root, ...place, plural, name, subresource].filter((segment) => segment !== undefined);
+  return `/${segments.map(encodeURIComponent).join('/')}`;
+}
+
+/** `list configmaps in namespace shop`, `patch nodes/status node-1`, `update leases kube-system/leader`. */
+export function describeIntent({ verb, resource, namespace, name, subresource }: Intent): string {
+  const what = subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
+  if (name !== undefined) return `${verb} ${what} ${namespace === undefined ? name : `${namespace}/${name}`}`;
+  return namespace === undefined ? `${verb} ${what}` : `${verb} ${what} in namespace ${namespace}`;
+}

@@ -1,0 +1,3 @@
+module mkfifo
+
+go 1.21

@@ -1,0 +1,105 @@
+import { errorMessage } from '../platform/errors.ts';
+import { exitCodeOf, stateOf } from './exit-code-of.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { createHandOver, type HandOver } from './hand-over.ts';
+import type { Log } from './log.ts';
+import { makeFailedResult, makeNodeResult } from './node-result.ts';
+import { badUsage, type WorkerArguments } from './parse-arguments.ts';
+import type { Coordinator, NodeResult } from './ports.ts';
+import { readMountedExclusions, readMountedImageList } from './read-mounted-lists.ts';
+import type { ScannerKind } from './read-handed-verdicts.ts';
+import type { RemovedOnNode } from './remove-on-node.ts';
+import { removeByRules, removeListed } from './run-remover.ts';
+import { formatTotals, writeTerminationLog } from './termination-log.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** The remover: removes, tells the others that it is done, and tells the coordinator what came of it. */
+export async function removerProgram(context: WorkerContext, args: WorkerArguments, log: Log): Promise<ExitCode> {
+  const { signal } = context;
+  const mode = args.run === 'manual' ? 'manual' : 'automatic';
+  const startedAt = context.now();
+  const coordinator = await context.connectCoordinator(args, log);
+  const handOver = args.run === 'automatic' ? createHandOver({ ...context, folder: context.paths.sharedData }) : null;
+  const run: RemoverRun = { context, args, log, coordinator, handOver };
+  let ended: Ended;
+  try {
+    const { plan, done } = await remove(run);
+    const result = makeNodeResult({ mode, startedAt, endedAt: context.now() }, plan, done);
+    ended = { result, code: codeOf(result, signal) };
+  } catch (error) {
+    const code = exitCodeOf(error, signal);
+    log.error('nothing was removed', { error: errorMessage(error) });
+    ended = { code, result: makeFailedResult({ mode, startedAt, endedAt: context.now() }, stateOf(code), errorMessage(error)) };
+  }
+  log.info('run ended', { state: ended.result.state, ...ended.result.summary });
+  await writeTerminationLog(args['termination-log'], formatTotals(ended.result), log);
+  const [isKept] = await Promise.all([report(run, ended.result), handOver === null ? null : release(run, handOver, args.scanner)]);
+  return isKept || ended.code !== EXIT.done ? ended.code : EXIT.failed;
+}
+
+interface RemoverRun {
+  readonly context: WorkerContext;
+  readonly args: WorkerArguments;
+  readonly log: Log;
+  readonly coordinator: Coordinator | null;
+  readonly handOver: HandOver | null;
+}
+
+interface Ended {
+  readonly result: NodeResult;
+  readonly code: ExitCode;
+}
+
+async function remove({ context, args, log, coordinator, handOver }: RemoverRun): Promise<RemovedOnNode> {
+  const { paths, now, signal } = context;
+  const exclusions = await readMountedExclusions({ folder: paths.exclusions, parts: args.exclusions });
+  const imageList = args.run === 'manual' ? await readMountedImageList({ folder: paths.imageList, parts: args['image-list'] }) : null;
+  const runtime = await context.connectRuntime(signal);
+  try {
+    const surroundings = { runtime, log, now, signal, exclusions };
+    if (imageList !== null) return await removeListed({ ...surroundings, imageList, coordinator });
+    if (coordinator === null) throw badUsage('an automatic run needs a coordinator: COORDINATOR_URL is not set');
+    if (args.scanner === undefined) throw badUsage('--scanner is required in an automatic run');
+    return await removeByRules({ ...surroundings, coordinator, handOver, scanner: args.scanner });
+  } finally {
+    runtime.close();
+  }
+}
+
+function codeOf({ state }: NodeResult, signal: AbortSignal): ExitCode {
+  if (state === 'completed') return EXIT.done;
+  return state === 'interrupted' && signal.aborted ? EXIT.interrupted : EXIT.failed;
+}
+
+/** Within the time that a pod has after SIGTERM (30 s), where it is to end. */
+const REPORT_TIMEOUT_MS = { running: 120_000, stopping: 20_000 } as const;
+/** A manual run can do without. */
+const MANUAL_REPORT_TIMEOUT_MS = 10_000;
+
+/** Whether the result is kept, as far as it has to be. */
+async function report({ context, args, log, coordinator }: RemoverRun, result: NodeResult): Promise<boolean> {
+  if (coordinator === null) return true;
+  const isManual = args.run === 'manual';
+  const timeout = isManual ? MANUAL_REPORT_TIMEOUT_MS : REPORT_TIMEOUT_MS[context.signal.aborted ? 'stopping' : 'running'];
+  try {
+    await coordinator.reportResult(result, AbortSignal.timeout(timeout));
+    return true;
+  } catch (error) {
+    log[isManual ? 'warn' : 'error']('the coordinator has not taken the result', { error: errorMessage(error) });
+    return isManual;
+  }
+}
+
+/** A scanner may have something to do between its message and its waiting for ours. */
+const RELEASE_TIMEOUT_MS = 60_000;
+
+/** Whatever came of it, the others need not wait any longer. */
+async function release({ context, log }: RemoverRun, handOver: HandOver, scanner: ScannerKind | undefined): Promise<void> {
+  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(RELEASE_TIMEOUT_MS)]);
+  const tell = (whom: string, told: Promise<void>): Promise<void> =>
+    told.catch((error: unknown) => log.warn(`the ${whom} does not wait for us`, { error: errorMessage(error) }));
+  await Promise.all([
+    tell('collector', handOver.releaseCollector(signal)),
+    scanner === 'off' ? null : tell('scanner', handOver.releaseScanner(signal)),
+  ]);
+}

@@ -1,0 +1,79 @@
+import type { TrivyConfig } from '../api/eraser-config.ts';
+import type { ScanResults } from '../api/scan-report.ts';
+import { imageIdKey } from '../core/reference.ts';
+import type { OnEvent } from '../engine/events.ts';
+import { scanImages } from '../engine/scan-images.ts';
+import { errorMessage } from '../platform/errors.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { createHandOver } from './hand-over.ts';
+import type { Log } from './log.ts';
+import type { WorkerArguments } from './parse-arguments.ts';
+import { readConfig } from './read-config.ts';
+import { formatScanFault, formatScanResults } from './read-handed-verdicts.ts';
+import type { WorkerContext } from './worker-context.ts';
+import { WorkerError } from './worker-error.ts';
+
+/** Our scanner: what the collector offers it scans, and tells the remover of each image what came of it. */
+export async function scannerProgram(context: WorkerContext, args: WorkerArguments, log: Log): Promise<ExitCode> {
+  const { signal } = context;
+  const handOver = createHandOver({ ...context, folder: context.paths.sharedData });
+  await handOver.openScanner(signal);
+  const wanted = (await handOver.readOffer(signal)).map(({ imageId }) => imageId);
+  let results: ScanResults;
+  try {
+    results = await scan(context, { args, log, wanted });
+  } catch (error) {
+    signal.throwIfAborted();
+    await handOver.writeScan(formatScanFault(errorMessage(error)), signal);
+    throw error;
+  }
+  await handOver.writeScan(formatScanResults(results), signal);
+  await handOver.awaitScannerRelease(signal);
+  return EXIT.done;
+}
+
+interface ScanRequest {
+  readonly args: WorkerArguments;
+  readonly log: Log;
+  /** The ids of the images. */
+  readonly wanted: readonly string[];
+}
+
+async function scan(context: WorkerContext, { args, log, wanted }: ScanRequest): Promise<ScanResults> {
+  const { signal } = context;
+  const config = await readTrivyConfig(args.config);
+  const runtime = await context.connectRuntime(signal);
+  try {
+    const { name: runtimeName } = await runtime.version(signal);
+    const keys = new Set(wanted.map(imageIdKey));
+    // One that is gone by now has no result, and needs none.
+    const images = (await runtime.listImages(signal)).filter(({ id }) => keys.has(imageIdKey(id)));
+    const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
+    const limits = { concurrency, perImageTimeoutMs: config.timeout.perImage, totalTimeoutMs: config.timeout.total };
+    try {
+      return await scanImages({ scanner, runtime, records: null, images, limits, onEvent: logScans(log), signal });
+    } finally {
+      await scanner.close();
+    }
+  } finally {
+    runtime.close();
+  }
+}
+
+async function readTrivyConfig(path: string): Promise<TrivyConfig> {
+  const { scanner } = (await readConfig(path)).components;
+  if (scanner.config.kind === 'trivy') return scanner.config;
+  throw new WorkerError({ code: 'bad-input', message: `the configuration ${path} is for a scanner of another kind` });
+}
+
+function logScans(log: Log): OnEvent {
+  return (event) => {
+    if (event.kind === 'scan-started') log.info('scan started', { ...event.scanner, images: event.images, concurrency: event.concurrency });
+    if (event.kind !== 'image-scanned') return;
+    const { image, result, done, total } = event;
+    const facts = { image: image.repoTags[0] ?? image.id, imageId: image.id, done, total };
+    if (result.kind === 'scanned') log.info('image scanned', { ...facts, findings: result.report.findings.length });
+    else if (result.kind === 'unscanned') log.warn('no verdict', { ...facts, reason: result.reason, why: result.message });
+    else log.warn('image cannot be scanned', { ...facts, error: result.error });
+  };
+}

@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFailed, onTestFinished, vi } from 'vitest';
+import * as z from 'zod';
+import { makeRbac } from '../../deploy/rbac/make-rbac.ts';
+import { SERVICE_ACCOUNTS } from '../../deploy/rbac/permissions.ts';
+import { parseImageJob, type ImageJob } from '../../src/api/image-job.ts';
+import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
+import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
+import { keyOf } from '../../src/kube/kube-object.ts';
+import { PODS } from '../../src/kube/resource.ts';
+import { type ControllerProcess, startController } from './controller-process.ts';
+import { type Kubectl, kubectlWith } from './kubectl.ts';
+
+const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
+export const SOON = { timeout: 60_000, interval: 100 };
+
+export interface ManagerSite {
+  readonly namespace: string;
+  readonly kubectl: Kubectl;
+  /** What kubectl printed; its message when it failed. */
+  done(args: readonly string[], input?: string | object): Promise<string>;
+  apply(object: object): Promise<void>;
+  /** In the site's namespace. */
+  applyConfigMap(name: string, data: Readonly<Record<string, string>>, labels?: Readonly<Record<string, string>>): Promise<void>;
+  configure(configuration: object): Promise<void>;
+  applyList(images: readonly string[], name?: string): Promise<void>;
+  list(name?: string): Promise<ImageList>;
+  jobs(): Promise<ImageJob[]>;
+  pods(): Promise<PodSeen[]>;
+  events(): Promise<EventSeen[]>;
+  /** Every pod that was ever made, by name and uid, since the site was made. */
+  podsEver(): ReadonlyMap<string, ReadonlySet<string>>;
+  /** The most worker pods that were seen at once, that had not ended. */
+  mostAtOnce(): number;
+  /** The nodes that had two worker pods at once that had not ended. */
+  sharedNodes(): ReadonlySet<string>;
+  start(args?: readonly string[]): ControllerProcess;
+}
+
+const podsSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({
+        name: z.string(),
+        uid: z.string(),
+        labels: z.record(z.string(), z.string()).default({}),
+        deletionTimestamp: z.string().optional(),
+      }),
+      spec: z.looseObject({
+        nodeName: z.string().optional(),
+        containers: z.array(z.object({ name: z.string(), image: z.string() })),
+        affinity: z.object({
+          nodeAffinity: z.object({
+            requiredDuringSchedulingIgnoredDuringExecution: z.object({
+              nodeSelectorTerms: z.tuple([z.object({ matchFields: z.tuple([z.object({ values: z.tuple([z.string()]) })]) })]),
+            }),
+          }),
+        }),
+      }),
+      status: z.object({ phase: z.string() }),
+    }),
+  ),
+});
+
+export interface PodSeen {
+  readonly name: string;
+  readonly uid: string;
+  /** The one that it is to run on. */
+  readonly node: string;
+  readonly job: string;
+  readonly phase: string;
+  readonly containers: readonly string[];
+}
+
+const eventsSchema = z.object({
+  items: z.array(z.object({ reason: z.string(), note: z.string(), regarding: z.object({ kind: z.string(), name: z.string() }) })),
+});
+export interface EventSeen {
+  readonly reason: string;
+  readonly note: string;
+  readonly about: string;
+}
+
+/** Manual runs only: the interval is over when no test runs any more. */
+export const CONFIG = {
+  apiVersion: 'eraser.sh/v1alpha3',
+  kind: 'EraserConfig',
+  manager: {
+    scheduling: { repeatInterval: '24h', beginImmediately: false },
+    imageJob: { cleanup: { delayOnSuccess: '1h', delayOnFailure: '1h' } },
+  },
+  components: { collector: { enabled: true } },
+};
+
+/** One automatic run, at once. */
+export const AUTOMATIC = { ...CONFIG, manager: { ...CONFIG.manager, scheduling: { repeatInterval: '24h', beginImmediately: true } } };
+
+/** A namespace with what the manager is deployed with, and a kubeconfig of its service account: with exactly the generated roles. */
+export async function makeSite(administrator: string, workerImage: string): Promise<ManagerSite> {
+  const home = await mkdtemp(join(tmpdir(), 'image-cleaner-manager-'));
+  const kubectl = await kubectlWith({ kubeconfig: administrator, home });
+  const namespace = `manager-${randomUUID().slice(0, 8)}`;
+  const done: ManagerSite['done'] = async (args, input) => {
+    const { code, stdout, stderr } = await kubectl(args, input);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  };
+  const apply = async (object: object): Promise<void> => {
+    await done(['apply', '-f', '-'], object);
+  };
+  const get = async <T extends z.ZodType>(schema: T, ...args: readonly string[]): Promise<z.output<T>> =>
+    schema.parse(JSON.parse(await done(['get', ...args, '-o', 'json'])));
+  await done(['apply', '-f', CRDS]);
+  await done(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
+  await vi.waitFor(() => done(['get', 'imagelists,imagejobs']), SOON);
+  await done(['delete', 'imagelists,imagejobs', '--all']);
+  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
+  await apply({ apiVersion: 'v1', kind: 'List', items: makeRbac(namespace) });
+  const kubeconfig = await accountKubeconfig({ done, namespace, home });
+  const controllers: ControllerProcess[] = [];
+  const seen = await watchPods(administrator, namespace);
+  onTestFailed(() => {
+    for (const [at, controller] of controllers.entries()) process.stderr.write(`--- controller ${String(at)}\n${controller.text()}\n`);
+  });
+  onTestFinished(async () => {
+    await Promise.all(controllers.map((controller) => controller.kill()));
+    await seen.stop();
+    await done(['delete', 'imagelists,imagejobs', '--all']);
+    await done(['delete', 'pods', '-n', namespace, '--all', '--force', '--grace-period=0', '--wait=false']);
+    await done(['delete', 'namespace', namespace, '--wait=false']);
+    await rm(home, { recursive: true, force: true });
+  });
+  const applyConfigMap: ManagerSite['applyConfigMap'] = (name, data, labels = {}) =>
+    apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, labels }, data });
+  await applyConfigMap('eraser-coordinator-ca', { 'ca.crt': '' });
+  return {
+    namespace,
+    kubectl,
+    done,
+    apply,
+    applyConfigMap,
+    configure: (configuration) =>
+      applyConfigMap('eraser-manager-config', { 'controller_manager_config.yaml': JSON.stringify(configuration) }),
+    applyList: (images, name = 'imagelist') =>
+      apply({ apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name }, spec: { images } }),
+    list: async (name = 'imagelist') => parsedOf(parseImageList(await get(z.unknown(), 'imagelist', name))),
+    jobs: async () => (await get(z.object({ items: z.array(z.unknown()) }), 'imagejobs')).items.map((job) => parsedOf(parseImageJob(job))),
+    pods: async () => podsOf(await get(podsSchema, 'pods', '-n', namespace, '-l', 'eraser.sh/job-uid')),
+    events: async () => {
+      const all = await Promise.all([namespace, 'default'].map((place) => get(eventsSchema, 'events.v1.events.k8s.io', '-n', place)));
+      return all.flatMap(({ items }) =>
+        items.map(({ reason, note, regarding }) => ({ reason, note, about: `${regarding.kind}/${regarding.name}` })),
+      );
+    },
+    podsEver: seen.ever,
+    mostAtOnce: seen.mostAtOnce,
+    sharedNodes: seen.sharedNodes,
+    start: (args = []) => {
+      const controller = startController({
+        kubeconfig,
+        namespace,
+        args: [`--worker-image=${workerImage}`, '--lease-duration=3s', ...args],
+      });
+      controllers.push(controller);
+      return controller;
+    },
+  };
+}
+
+function podsOf({ items }: z.output<typeof podsSchema>): PodSeen[] {
+  return items.map(({ metadata, spec, status }) => ({
+    name: metadata.name,
+    uid: metadata.uid,
+    node: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].values[0],
+    job: metadata.labels['eraser.sh/job-uid'] ?? '',
+    phase: status.phase,
+    containers: spec.containers.map(({ name }) => name),
+  }));
+}
+
+function parsedOf<Value>(parsed: { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly errors: unknown }): Value {
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+  return parsed.value;
+}
+
+async function accountKubeconfig({
+  done,
+  namespace,
+  home,
+}: {
+  readonly done: ManagerSite['done'];
+  readonly namespace: string;
+  readonly home: string;
+}): Promise<string> {
+  const token = (await done(['create', 'token', '-n', namespace, SERVICE_ACCOUNTS.manager, '--duration=2h'])).trim();
+  const config = JSON.parse(await done(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as { users: { user: object }[] };
+  const file = join(home, 'manager-kubeconfig');
+  await writeFile(file, JSON.stringify({ ...config, users: config.users.map((user) => ({ ...user, user: { token } })) }), { mode: 0o600 });
+  return file;
+}
+
+interface WatchedPods {
+  readonly ever: () => ReadonlyMap<string, ReadonlySet<string>>;
+  readonly mostAtOnce: () => number;
+  readonly sharedNodes: () => ReadonlySet<string>;
+  stop(): Promise<void>;
+}
+
+/** Follows the worker pods by a watch of its own, which misses none. */
+async function watchPods(kubeconfig: string, namespace: string): Promise<WatchedPods> {
+  const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-test', wallNow: Date.now });
+  const ever = new Map<string, Set<string>>();
+  /** By uid, the node. */
+  const live = new Map<string, string>();
+  const shared = new Set<string>();
+  let most = 0;
+  const stop = new AbortController();
+  const collection = { resource: PODS, namespace };
+  const { resourceVersion } = await client.list(collection, { trim: keyOf }, { signal: stop.signal });
+  const following = (async () => {
+    const options = { resourceVersion, timeoutSeconds: 3_600, inactivityMs: 3_600_000, labelSelector: 'eraser.sh/job-uid' };
+    for await (const event of client.watch(collection, options, stop.signal)) {
+      if (event.type === 'opened' || event.type === 'bookmark') continue;
+      for (const { name, uid, node, phase } of podsOf(podsSchema.parse({ items: [event.object] }))) {
+        ever.set(name, (ever.get(name) ?? new Set()).add(uid));
+        live.delete(uid);
+        if (event.type === 'deleted' || phase === 'Succeeded' || phase === 'Failed') continue;
+        if ([...live.values()].includes(node)) shared.add(node);
+        live.set(uid, node);
+        most = Math.max(most, live.size);
+      }
+    }
+  })().catch((error: unknown) => {
+    if (!stop.signal.aborted) throw error;
+  });
+  return {
+    ever: () => ever,
+    mostAtOnce: () => most,
+    sharedNodes: () => shared,
+    stop: async () => {
+      stop.abort();
+      await following;
+      await client.close();
+    },
+  };
+}

@@ -1,0 +1,80 @@
+import { onTestFinished } from 'vitest';
+import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
+import type { KubeClient } from '../../src/kube/kube-client.ts';
+import { NODES, PODS } from '../../src/kube/resource.ts';
+
+/** Nodes that an API server without kubelets only knows by name: what becomes of their pods, the test says. */
+export interface NodeSpec {
+  readonly name: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ready?: boolean;
+  readonly cordoned?: boolean;
+  readonly runtime?: string;
+}
+
+export interface PaperNodes {
+  /** Ends each pod so long after it was made, from now on. */
+  endPodsAfter(namespace: string, ms: number): void;
+  remove(name: string): Promise<void>;
+}
+
+export async function makePaperNodes(kubeconfig: string, specs: readonly NodeSpec[]): Promise<PaperNodes> {
+  const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-test', wallNow: Date.now });
+  const stop = new AbortController();
+  const call = { signal: new AbortController().signal };
+  const running: Promise<void>[] = [];
+  for (const spec of specs) await makeNode(client, spec);
+  onTestFinished(async () => {
+    stop.abort();
+    await Promise.all(running);
+    for (const { name } of specs) await client.delete({ resource: NODES, name }, {}, call);
+    await client.close();
+  });
+  return {
+    endPodsAfter: (namespace, ms) => running.push(endPods(client, { namespace, ms }, stop.signal)),
+    remove: async (name) => {
+      await client.delete({ resource: NODES, name }, {}, call);
+    },
+  };
+}
+
+async function makeNode(
+  client: KubeClient,
+  { name, labels = {}, ready = true, cordoned = false, runtime = 'containerd://2.2.3' }: NodeSpec,
+): Promise<void> {
+  const call = { signal: new AbortController().signal };
+  const reference = { resource: NODES, name };
+  await client.create({ resource: NODES }, { metadata: { name, labels }, spec: { unschedulable: cordoned } }, call);
+  const condition = {
+    type: 'Ready',
+    status: ready ? 'True' : 'False',
+    reason: ready ? 'KubeletReady' : 'KubeletNotReady',
+    message: 'on paper',
+  };
+  const nodeInfo = { containerRuntimeVersion: runtime, operatingSystem: 'linux', kubeletVersion: 'v1.35.4' };
+  await client.patchStatus(reference, { strategy: 'merge', patch: { status: { conditions: [condition], nodeInfo } } }, call);
+}
+
+async function endPods(
+  client: KubeClient,
+  { namespace, ms }: { readonly namespace: string; readonly ms: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const collection = { resource: PODS, namespace };
+  const options = { resourceVersion: '0', timeoutSeconds: 3_600, inactivityMs: 3_600_000 };
+  const ending = new Set<Promise<void>>();
+  try {
+    for await (const event of client.watch(collection, options, signal)) {
+      if (event.type !== 'added') continue;
+      const { name } = event.object.metadata;
+      const end = new Promise((resolve) => setTimeout(resolve, ms)).then(async () => {
+        const patch = { status: { phase: 'Succeeded' } };
+        await client.patchStatus({ ...collection, name }, { strategy: 'merge', patch }, { signal }).catch(() => undefined);
+      });
+      ending.add(end);
+    }
+  } catch {
+    // The test is over.
+  }
+  await Promise.all(ending);
+}

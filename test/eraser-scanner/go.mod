@@ -1,0 +1,3 @@
+module eraserscanner
+
+go 1.21

@@ -1,0 +1,17 @@
+import type { Level, Log } from '../../src/worker/log.ts';
+
+export interface LoggedLine {
+  readonly level: Level;
+  readonly message: string;
+  readonly [field: string]: unknown;
+}
+
+/** A log that is kept, and what is in it. */
+export function logInTest(): { readonly log: Log; readonly lines: LoggedLine[] } {
+  const lines: LoggedLine[] = [];
+  const at =
+    (level: Level): Log[Level] =>
+    (message, fields = {}) =>
+      lines.push({ ...fields, level, message });
+  return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines };
+}

@@ -1,0 +1,159 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as z from 'zod';
+import { buildImage } from '../../lab/images.ts';
+import { FROZEN_KEYS, freezeExclusions, freezeImageList } from '../../src/api/frozen-lists.ts';
+
+/** Built by the global set-up, with the helper that makes pipes beside it. */
+const WORKER = fileURLToPath(new URL('../../dist/worker.mjs', import.meta.url));
+
+const logSchema = z.looseObject({ level: z.string(), component: z.string(), message: z.string() });
+export type LogLine = z.output<typeof logSchema>;
+
+export interface WorkerResult {
+  /** null: ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningWorker {
+  readonly child: ChildProcess;
+  readonly result: Promise<WorkerResult>;
+  /** Resolves when the output shows the text. */
+  readonly seen: (text: string) => Promise<void>;
+}
+
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The programs of a worker pod as processes of this machine. Each is in a mount namespace whose `/run` is the pod's own folder, so that the paths are
+ * those of a container: the pipes, the mounted configmaps, the folder with the runtime's socket.
+ */
+export class WorkerPod {
+  readonly #folder: string;
+  readonly #runtimeFolder: string;
+  readonly #children: ChildProcess[] = [];
+
+  private constructor(folder: string, runtimeFolder: string) {
+    this.#folder = folder;
+    this.#runtimeFolder = runtimeFolder;
+  }
+
+  /** `endpoint`: of the runtime. */
+  static async make(endpoint: string): Promise<WorkerPod> {
+    const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-worker-'));
+    for (const below of ['eraser.sh/shared-data', 'image-cleaner/runtime', 'config']) await mkdir(join(folder, below), { recursive: true });
+    return new WorkerPod(folder, dirname(endpoint.replace('unix://', '')));
+  }
+
+  path(...below: string[]): string {
+    return join(this.#folder, ...below);
+  }
+
+  /** As the controller freezes them; gives the argument that says how many there are. */
+  async mountExclusions(entries: readonly string[], mostBytes?: number): Promise<string> {
+    const parts = freezeExclusions([{ name: 'test/excluded.json', entries }], mostBytes);
+    await this.#mount('image-cleaner/exclusions', FROZEN_KEYS.exclusions, parts);
+    return `--exclusions=${String(parts.length)}`;
+  }
+
+  async mountImageList(images: readonly string[], mostBytes?: number): Promise<string> {
+    const parts = freezeImageList(images, mostBytes);
+    await this.#mount('eraser.sh/imagelist', FROZEN_KEYS.imageList, parts);
+    return `--image-list=${String(parts.length)}`;
+  }
+
+  async writeConfig(yaml: string): Promise<string> {
+    await writeFile(this.path('config/config.yaml'), yaml);
+    return '--config=/run/config/config.yaml';
+  }
+
+  start(program: string, args: readonly string[], options: StartOptions = {}): RunningWorker {
+    return this.startFile(process.execPath, [WORKER, program, `--termination-log=/run/${program}-ended`, ...args], options);
+  }
+
+  startFile(file: string, args: readonly string[], { env = {} }: StartOptions = {}): RunningWorker {
+    const script = 'mount --bind "$1" "$2/image-cleaner/runtime" && mount --rbind "$2" /run && shift 2 && exec "$@"';
+    const child = spawn(
+      'unshare',
+      ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', this.#runtimeFolder, this.#folder, file, ...args],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: {
+          PATH: '/usr/bin:/bin',
+          NODE_NAME: 'node-1',
+          CONTAINER_RUNTIME_ENDPOINT: 'unix:///run/image-cleaner/runtime/containerd.sock',
+          ...env,
+        },
+      },
+    );
+    this.#children.push(child);
+    return watchOutput(child);
+  }
+
+  async terminationLog(program: string): Promise<Record<string, unknown>> {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(await readFile(this.path(`${program}-ended`), 'utf8')));
+  }
+
+  async remove(): Promise<void> {
+    for (const child of this.#children) child.kill('SIGKILL');
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #mount(folder: string, key: string, parts: readonly string[]): Promise<void> {
+    for (const [part, text] of parts.entries()) {
+      const at = this.path(folder, String(part));
+      await mkdir(at, { recursive: true });
+      await writeFile(join(at, key), text);
+    }
+  }
+}
+
+function watchOutput(child: ChildProcess): RunningWorker {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const result = new Promise<WorkerResult>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  const seen = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (stdout.includes(text)) resolve();
+      };
+      look();
+      child.stdout?.on('data', look);
+      void result.then(() => reject(new Error(`ended without "${text}":\n${stdout}${stderr}`)));
+    });
+  return { child, result, seen };
+}
+
+/** Each line of a worker's log is JSON. */
+export function parseLog({ stdout }: WorkerResult): LogLine[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => logSchema.parse(JSON.parse(line)));
+}
+
+/** The reason of each image that stays, by name. */
+export function keptReasons(result: WorkerResult): Record<string, unknown> {
+  return Object.fromEntries(
+    parseLog(result)
+      .filter(({ message }) => message === 'image kept')
+      .map((line) => [String(line['image']), line['reason']]),
+  );
+}
+
+/** A small image of one layer, different for each reference. */
+export function smallImage(ref: string): ReturnType<typeof buildImage> {
+  return buildImage({ refs: [ref], layers: [{ files: { 'app/content': ref } }] });
+}
