@@ -14,7 +14,7 @@ const rooms = {
   cli: ['api', 'core', 'platform', 'cri', 'scan', 'store', 'engine'],
 };
 // What of a room binds real adapters, and so may import any room.
-const binders = { controller: '^src/controller/(main\\.ts$|bind/)', worker: '^src/worker/main\\.ts$' };
+const binders = { controller: '^src/controller/(main\\.ts$|bind/)', worker: '^src/worker/(main\\.ts$|bind/)' };
 // Packages a room may import; a room that is not named may import none but Node's own modules.
 const packages = {
   api: ['zod'],

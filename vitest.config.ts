@@ -29,6 +29,17 @@ export default defineConfig({
           hookTimeout: 180_000,
         },
       },
+      {
+        // Image Cleaner itself, installed on a real Kubernetes: one at a time.
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: ['test/e2e/global-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
     ],
   },
 });

@@ -28,6 +28,9 @@ export interface ClusterNode {
   /** Kills the kubelet alone; containers go on. */
   killKubelet(): Promise<void>;
   startKubelet(): Promise<void>;
+  /** Stops it in its tracks until `thawKubelet`: it reports and does nothing. */
+  freezeKubelet(): void;
+  thawKubelet(): void;
   /** Kills all that runs on the node at once, as a power cut would. */
   kill(): Promise<void>;
   /** Starts a killed node on what it had on its disk. */
@@ -135,6 +138,14 @@ export class LabNode implements ClusterNode {
       `--hostname-override=${this.name}`,
       `--node-ip=${this.address}`,
     ]);
+  }
+
+  freezeKubelet(): void {
+    this.#kubelet?.signal('SIGSTOP');
+  }
+
+  thawKubelet(): void {
+    this.#kubelet?.signal('SIGCONT');
   }
 
   async kill(): Promise<void> {

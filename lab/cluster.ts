@@ -43,6 +43,8 @@ export interface ClusterFacts {
   readonly kubeconfig: string;
   /** The path of a kubectl that fits. */
   readonly kubectl: string;
+  /** See `ApiServer`; null: out of reach. */
+  readonly auditLog: string | null;
   readonly nodes: readonly NodeFacts[];
 }
 
@@ -116,6 +118,7 @@ function clusterOf(parts: { place: Place; server: ApiServer; nodes: readonly Lab
     facts: {
       kubeconfig: server.kubeconfig,
       kubectl,
+      auditLog: server.auditLog,
       nodes: nodes.map(({ name, address, containerdFacts }) => ({ name, address, containerd: containerdFacts })),
     },
     kubectl: (args) => runCommand(kubectl, ['--kubeconfig', server.kubeconfig, '--cache-dir', join(place.root, 'kubectl'), ...args]),

@@ -23,5 +23,5 @@ export async function describeGivenCluster(kubeconfig: string, onProgress: OnPro
     address: status.addresses.find(({ type }) => type === 'InternalIP')?.address ?? '',
     containerd: null,
   }));
-  return { kubeconfig, kubectl, nodes };
+  return { kubeconfig, kubectl, auditLog: null, nodes };
 }

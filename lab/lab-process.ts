@@ -16,6 +16,8 @@ export interface LabProcess {
   readonly isRunning: boolean;
   /** Ends it at once, as a crash would (or by another signal), and waits until it has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** For one that does not end it, such as `SIGSTOP`. */
+  signal(signal: NodeJS.Signals): void;
 }
 
 export interface ProcessSpec {
@@ -71,6 +73,10 @@ class StartedProcess implements LabProcess {
     const { pid } = this.#child;
     if (pid === undefined) throw new Error(`${this.name} has no pid`);
     return this.#isWrapped ? (childOf(pid) ?? pid) : pid;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    signalProcess(this.pid, signal);
   }
 
   get isRunning(): boolean {

@@ -3,13 +3,19 @@ import { fileURLToPath } from 'node:url';
 import { isBuiltin } from 'node:module';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { buildMkfifo } from './build-mkfifo.ts';
+import { descriptorsAsJson } from './descriptors-as-json.ts';
+import { importGroups } from './import-groups.ts';
+import { leftOut } from './left-out.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Made of the bundles, by `build-images.ts`. */
 const IMAGES = `${root}dist/images/`;
 
 /** Packages that only some commands, or some of their options, need. */
-const ON_DEMAND = ['yaml'];
+const ON_DEMAND = ['yaml', 'semver'];
+
+/** Modules that Node has loaded before any program, or would load for all of ours. */
+const AT_HAND = ['crypto', 'fs', 'fs/promises', 'os', 'path', 'process', 'timers/promises', 'url', 'util'].map((name) => `node:${name}`);
 
 /**
  * Node's own modules and some packages, loaded when something in them is first asked for. As imports of the bundle Node's would all be
@@ -25,6 +31,7 @@ const modulesOnDemand: Plugin = {
     bundling.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => {
       const builtin = process.getBuiltinModule(path) as object;
       const load = `process.getBuiltinModule(${JSON.stringify(path)})`;
+      if (AT_HAND.includes(path)) return { contents: atHand(builtin, load) };
       // What is itself a function, such as EventEmitter, may be called or extended.
       return { contents: typeof builtin === 'function' ? `module.exports = ${load};` : onDemand(builtin, load) };
     });
@@ -35,11 +42,44 @@ const modulesOnDemand: Plugin = {
   },
 };
 
+/** A module with the names of another, of which the bundle keeps those that are used. */
+function atHand(loaded: object, load: string): string {
+  const names = Object.keys(loaded).filter((name) => name !== 'default' && name !== 'module.exports');
+  const exported = names.map((name) => `export const ${name} = /* @__PURE__ */ get(${JSON.stringify(name)});`);
+  return `const builtin = ${load};\nconst get = (name) => builtin[name];\n${exported.join('\n')}\nexport default builtin;`;
+}
+
 /** A module in which each name of another is a getter. */
 function onDemand(loaded: object, load: string): string {
   const names = Object.keys(loaded).filter((name) => name !== 'default' && name !== 'module.exports');
   return `for (const name of ${JSON.stringify(names)}) Object.defineProperty(exports, name, { enumerable: true, get: () => ${load}[name] });`;
 }
+
+/** What the command line imports on demand: what is needed together, and what is seldom needed. */
+const COMMAND_GROUPS = {
+  list: ['src/cli/commands/list.ts'],
+  plan: ['src/cli/commands/clean.ts', 'src/cli/commands/explain.ts', 'src/cli/commands/scan.ts'],
+  files: ['src/cli/apply-config.ts', 'src/cli/output/yaml-pieces.ts', 'src/cli/read-ignore-file.ts', 'src/cri/parse-crictl-config.ts'],
+  others: [
+    'src/cli/commands/clean-on-schedule.ts',
+    'src/cli/commands/completion.ts',
+    'src/cli/commands/doctor.ts',
+    'src/cli/commands/history.ts',
+    'src/cli/commands/verify-audit-log.ts',
+    'src/cli/read-schedule.ts',
+  ],
+};
+
+/** For changes of a database's schema, merges, queries of JSON and more than one schema; and for JSON schemas, which are made when we build. */
+const NOT_CALLED = [
+  'kysely/dist/dialect/sqlite/sqlite-introspector.js',
+  'kysely/dist/plugin/with-schema/with-schema-plugin.js',
+  'kysely/dist/query-builder/json-path-builder.js',
+  'kysely/dist/query-builder/merge-query-builder.js',
+  'kysely/dist/schema/schema-module.js',
+  'zod/v4/core/json-schema-processors.js',
+  'zod/v4/core/to-json-schema.js',
+];
 
 const COMMON = {
   absWorkingDir: root,
@@ -52,7 +92,7 @@ const COMMON = {
   // With their own names functions need no code that names them, which would be run at each start, and stack traces can be read.
   minifySyntax: true,
   minifyWhitespace: true,
-  plugins: [modulesOnDemand],
+  plugins: [modulesOnDemand, descriptorsAsJson],
   inject: ['scripts/plain-headers.ts', 'scripts/plain-base64.ts'],
   legalComments: 'linked',
   logLevel: 'warning',
@@ -66,6 +106,7 @@ const commandLine = await build({
   // chunk is replaced by another version's: a program that is under way may load it later.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
+  plugins: [...COMMON.plugins, importGroups(root, COMMAND_GROUPS), leftOut(NOT_CALLED)],
 });
 // One file: a container carries it, and the helper beside it, alone.
 const worker = await build({ ...COMMON, entryPoints: { worker: 'src/worker/main.ts' } });

@@ -26,6 +26,7 @@ const SUITES: Readonly<Record<string, () => Promise<SuiteResult>>> = {
   },
   integration: async () => countTests(await runVitest({ root, args: ['--project', 'integration'], verbose: true })),
   cluster: async () => countTests(await runVitest({ root, args: ['--project', 'cluster'], verbose: true })),
+  e2e: async () => countTests(await runVitest({ root, args: ['--project', 'e2e'], verbose: true })),
   breaks: () => runBreaks(root, { passesUnbroken: passed.unit }),
 };
 

@@ -1,3 +1,5 @@
+import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
+
 /** Where a permission holds. `default`: Kubernetes keeps the Events about objects without a namespace there. */
 export type Scope = 'cluster' | 'own-namespace' | 'default-namespace';
 
@@ -16,7 +18,22 @@ export const SERVICE_ACCOUNTS = { manager: 'eraser-controller-manager', workers:
 
 const LEASE = 'eraser-controller-manager';
 
-/** All that the manager may do. What is not here, it cannot do: no secrets, no exec, no writes to nodes or workloads. */
+/** Listed when an automatic run begins: what they want again stays on the nodes. */
+const WORKLOADS: readonly (readonly [apiGroup: string, resource: string, why: string])[] = [
+  ['batch', 'cronjobs', 'to keep the images that a CronJob will run again'],
+  ['batch', 'jobs', 'to keep the images of Jobs that have not ended'],
+  ['apps', 'deployments', 'to keep the images of Deployments at zero'],
+  ['apps', 'statefulsets', 'to keep the images of StatefulSets at zero'],
+  ['apps', 'daemonsets', 'to keep the images of DaemonSets that are on no node'],
+  [
+    'apps',
+    'replicasets',
+    'to keep the images of ReplicaSets at zero, and of the earlier revisions that a Deployment keeps (`keptRevisions`)',
+  ],
+  ['apps', 'controllerrevisions', 'to keep the images of the earlier revisions that a StatefulSet or DaemonSet keeps (`keptRevisions`)'],
+];
+
+/** All that the manager may do. What is not here, it cannot do: no secret but its own, no exec, no writes to nodes or workloads. */
 export const MANAGER_PERMISSIONS: readonly Permission[] = [
   {
     scope: 'cluster',
@@ -51,6 +68,41 @@ export const MANAGER_PERMISSIONS: readonly Permission[] = [
       list: 'to choose the nodes of a run',
     },
   },
+  {
+    scope: 'cluster',
+    apiGroup: '',
+    resource: 'pods',
+    verbs: { list: 'to tell a worker which pods are bound to its node, and what images they need' },
+  },
+  {
+    scope: 'cluster',
+    apiGroup: 'authentication.k8s.io',
+    resource: 'tokenreviews',
+    verbs: { create: 'to make sure who calls the coordinator' },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: '',
+    resource: 'secrets',
+    resourceNames: [COORDINATOR.secret],
+    verbs: { get: "to read what signs the coordinator's certificate", update: 'to replace it in its time' },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: '',
+    resource: 'secrets',
+    verbs: { create: 'to store it for the first time (Kubernetes cannot limit this verb to a name)' },
+  },
+  {
+    scope: 'own-namespace',
+    apiGroup: 'discovery.k8s.io',
+    resource: 'endpointslices',
+    verbs: {
+      create: 'to lead the Service of the coordinator to the manager that leads, for the first time',
+      patch: 'to lead it there again when another leads',
+    },
+  },
+  ...WORKLOADS.map(([apiGroup, resource, list]): Permission => ({ scope: 'cluster', apiGroup, resource, verbs: { list } })),
   {
     scope: 'own-namespace',
     apiGroup: '',

@@ -16,6 +16,8 @@ function formatKind({ type, format, enum: words, additionalProperties }: FieldSc
       return 'duration';
     case 'quantity':
       return 'quantity';
+    case 'count-or-share':
+      return 'whole number or percentage';
     case 'date-time':
       return 'time';
     case 'int64':

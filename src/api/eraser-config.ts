@@ -10,13 +10,26 @@ export interface EraserConfig {
     /** Where OpenTelemetry metrics go; empty: nowhere. */
     readonly otlpEndpoint: string;
     readonly logLevel: LogLevel;
-    readonly scheduling: { readonly repeatInterval: number; readonly beginImmediately: boolean };
+    readonly scheduling: {
+      readonly repeatInterval: number;
+      readonly beginImmediately: boolean;
+      /** In the place of both above; null: none. Not checked yet, nor is the time zone. */
+      readonly cron: string | null;
+      /** Of the cron expressions. */
+      readonly timeZone: string;
+      /** null: automatic runs begin at any time. */
+      readonly maintenanceWindow: { readonly opens: string; readonly length: number } | null;
+    };
     readonly profile: { readonly enabled: boolean; readonly port: number };
     readonly imageJob: {
       /** From 0 to 1. */
       readonly successRatio: number;
       readonly cleanup: { readonly delayOnSuccess: number; readonly delayOnFailure: number };
+      /** `20`, `"10%"`; null: not said. */
+      readonly maxParallel: string | number | null;
     };
+    /** Earlier revisions of each workload whose images stay. */
+    readonly keptRevisions: number;
     readonly pullSecrets: readonly string[];
     readonly priorityClassName: string;
     readonly additionalPodLabels: Readonly<Record<string, string>>;
@@ -92,14 +105,15 @@ export interface TrivyConfig {
 export const SECURITY_CHECKS = ['vuln', 'config', 'misconfig', 'secret', 'license'] as const;
 export type SecurityCheck = (typeof SECURITY_CHECKS)[number];
 
-/** When automatic runs are due: the first at once or after the interval, then one every interval. */
-export interface ConfiguredSchedule {
-  readonly intervalMs: number;
-  readonly beginImmediately: boolean;
-}
+/** When automatic runs are due. */
+export type ConfiguredSchedule =
+  /** The first at once or after the interval, then one every interval. */
+  | { readonly kind: 'interval'; readonly intervalMs: number; readonly beginImmediately: boolean }
+  | { readonly kind: 'cron'; readonly expression: string; readonly timeZone: string };
 
 /** null: the configuration switches automatic runs off. */
 export function scheduleOf({ manager, components }: EraserConfig): ConfiguredSchedule | null {
-  const { repeatInterval, beginImmediately } = manager.scheduling;
-  return components.collector.enabled ? { intervalMs: repeatInterval, beginImmediately } : null;
+  const { repeatInterval, beginImmediately, cron, timeZone } = manager.scheduling;
+  if (!components.collector.enabled) return null;
+  return cron === null ? { kind: 'interval', intervalMs: repeatInterval, beginImmediately } : { kind: 'cron', expression: cron, timeZone };
 }

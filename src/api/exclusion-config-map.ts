@@ -5,6 +5,9 @@ import { parseWith, type Parsed, type Problem } from './problem.ts';
 /** Marks the configmaps, in the manager's own namespace, that hold exclusion lists. */
 export const EXCLUSION_LABEL = { name: 'eraser.sh/exclude.list', value: 'true' } as const;
 
+/** The system's own list, on AKS; in force whether it is labelled or not. */
+export const SYSTEM_EXCLUSION_NAME = 'eraser-system-exclusion';
+
 const configMapSchema = z.object({
   metadata: z.object({ name: z.string() }),
   data: z.record(z.string(), z.string()).nullish(),

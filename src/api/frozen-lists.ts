@@ -1,15 +1,25 @@
 import * as z from 'zod';
+import type { ProtectingObject } from './decision.ts';
 import type { ExclusionList } from './exclusion-list.ts';
 import { parseWith, type Parsed } from './problem.ts';
 
 /**
- * What a run has frozen of the exclusions and of its list, in configmaps that its worker pods mount: each has one key, whose text is one part. A
- * configmap holds less than 1 MiB, so there may be several; each says how many, since a part that is missing would protect too little.
+ * What a run has frozen of the exclusions, of its list and of what workloads want again, in configmaps: each has one key, whose text is one part. A
+ * configmap holds less than 1 MiB, so there may be several; each says how many, since a part that is missing would protect too little. Worker pods
+ * mount those of exclusions and list; of the protections the coordinator tells them.
  */
-export const FROZEN_KEYS = { exclusions: 'exclusions.json', imageList: 'image-list.json' } as const;
+export const FROZEN_KEYS = { exclusions: 'exclusions.json', imageList: 'image-list.json', protections: 'protections.json' } as const;
+
+/** An object, and the images that it refers to. */
+export interface FrozenProtection {
+  readonly object: ProtectingObject;
+  readonly imageReferences: readonly string[];
+}
 
 /** Room for the rest of the configmap. */
 const MOST_PART_BYTES = 1_000_000;
+/** Mostly short texts, whose quotes are escaped in the configmap's own JSON. */
+const MOST_PROTECTIONS_BYTES = 800_000;
 
 const place = { part: z.int().nonnegative(), of: z.int().positive() };
 const exclusionsPart = z.strictObject({
@@ -17,6 +27,15 @@ const exclusionsPart = z.strictObject({
   lists: z.array(z.strictObject({ name: z.string().min(1), entries: z.array(z.string().min(1)) })),
 });
 const imageListPart = z.strictObject({ ...place, images: z.array(z.string()) });
+const protectionsPart = z.strictObject({
+  ...place,
+  protections: z.array(
+    z.strictObject({
+      object: z.strictObject({ kind: z.string(), namespace: z.string(), name: z.string() }),
+      imageReferences: z.array(z.string()),
+    }),
+  ),
+});
 
 /** The texts of the configmaps, in order; at least one. A list that is too long for one part goes on, under its name, in the next. */
 export function freezeExclusions(lists: readonly ExclusionList[], mostBytes = MOST_PART_BYTES): string[] {
@@ -30,6 +49,12 @@ export function freezeImageList(images: readonly string[], mostBytes = MOST_PART
   return parts.map((items, part) => JSON.stringify({ part, of: parts.length, images: items }));
 }
 
+/** The texts of the configmaps, in order; at least one. */
+export function freezeProtections(protections: readonly FrozenProtection[], mostBytes = MOST_PROTECTIONS_BYTES): string[] {
+  const parts = splitBySize(protections, mostBytes);
+  return parts.map((items, part) => JSON.stringify({ part, of: parts.length, protections: items }));
+}
+
 export function thawExclusions(texts: readonly string[]): Parsed<ExclusionList[]> {
   const parts = thaw(exclusionsPart, texts);
   return parts.ok ? { ok: true, value: gatherLists(parts.value.flatMap(({ lists }) => lists.flatMap(itemsOf))) } : parts;
@@ -38,6 +63,11 @@ export function thawExclusions(texts: readonly string[]): Parsed<ExclusionList[]
 export function thawImageList(texts: readonly string[]): Parsed<string[]> {
   const parts = thaw(imageListPart, texts);
   return parts.ok ? { ok: true, value: parts.value.flatMap(({ images }) => images) } : parts;
+}
+
+export function thawProtections(texts: readonly string[]): Parsed<FrozenProtection[]> {
+  const parts = thaw(protectionsPart, texts);
+  return parts.ok ? { ok: true, value: parts.value.flatMap(({ protections }) => protections) } : parts;
 }
 
 interface ListItem {

@@ -17,6 +17,11 @@ export const IMAGE_JOB_CONDITIONS = {
     polarity: 'normal-true',
     meaning: 'True: the job has ended, and succeeded on enough nodes. False or absent: it is under way, or has failed.',
   },
+  Stalled: {
+    polarity: 'abnormal-true',
+    meaning:
+      'True: the job has not begun, since something that it would go by cannot be read; it begins once that can be. Absent: nothing is in the way.',
+  },
   Failed: {
     polarity: 'abnormal-true',
     meaning:
@@ -31,6 +36,7 @@ const skippedByReasonSchema = z
     filtered: count.optional().meta({ description: 'Nodes that `manager.nodeFilter` of the configuration leaves out.' }),
     windows: count.optional().meta({ description: 'Nodes that run Windows.' }),
     virtual: count.optional().meta({ description: 'Virtual nodes, which have no images.' }),
+    beingDeleted: count.optional().meta({ description: 'Nodes that were deleted, or were being deleted, at their turn.' }),
     unknownRuntime: count.optional().meta({ description: 'Nodes whose container runtime is none that is known.' }),
   })
   .meta({ description: 'The skipped nodes by the reason. Other reasons may be added: the sum can be less than `skipped`.' });

@@ -58,8 +58,21 @@ export interface RunEnd {
   readonly filesystem: { readonly before: FilesystemUsage; readonly after: FilesystemUsage } | null;
 }
 
+/** What a run on a node of a cluster has beside what every run has. */
+export interface NodeOfRun {
+  readonly name: string;
+  /** The ImageJob that the run was a part of. `name` null: its beginning is not on record. */
+  readonly job: { readonly uid: string; readonly name: string | null };
+  /** By the manager's clock. */
+  readonly recordedAt: number;
+  /** Findings that the node left out of the reasons, since all together were too large to be sent. */
+  readonly omittedFindings: number;
+}
+
 export interface RunRecord extends RunStart, Omit<RunEnd, 'endedAt' | 'state'> {
-  /** 1, 2, 3 … in order of their beginnings; never used twice. */
+  /** Not on one machine. With it, `host` is the node, times are by its clock, and process, user and command are not known: 0 or empty. */
+  readonly node?: NodeOfRun;
+  /** 1, 2, 3 … in order of their beginnings (on nodes, in the order in which they were recorded); never used twice. */
   readonly id: number;
   readonly endedAt: number | null;
   readonly state: RunState;

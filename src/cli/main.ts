@@ -52,7 +52,10 @@ function usableMemory(): number {
 
 const code = await runProgram({
   env: process.env,
-  stdin: process.stdin,
+  // Node makes it when it is first asked for, which takes longer than most commands need for their input: none.
+  get stdin() {
+    return process.stdin;
+  },
   stdout,
   stderr: process.stderr,
   now: Date.now,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { eraserConfig as eraserConfigOf } from '../../test/fakes/cluster.ts';
 import { V1ALPHA3 } from '../../test/fakes/eraser-configs.ts';
 import { parseEraserConfig } from '../api/eraser-config/parse-eraser-config.ts';
 import { parseDuration } from '../platform/duration.ts';
@@ -29,6 +30,14 @@ describe('readSchedule', () => {
       beginImmediately: !beginImmediately,
     });
     expect(() => readSchedule({ ...YES, schedule: true })).toThrow('needs an interval');
+  });
+
+  test('--schedule alone takes a cron expression of the configuration, whose time zone the command line may replace', () => {
+    const scheduling = { repeatInterval: '24h', cron: '0 3 * * 0', timeZone: 'Asia/Tokyo' };
+    const eraserConfig = eraserConfigOf({ scheduling }, { collector: { enabled: true } });
+    const cron = { kind: 'cron', expression: '0 3 * * 0' };
+    expect(readSchedule({ ...YES, schedule: true, eraserConfig })).toEqual({ ...cron, timeZone: 'Asia/Tokyo' });
+    expect(readSchedule({ ...YES, schedule: true, eraserConfig, timeZone: 'UTC' })).toEqual({ ...cron, timeZone: 'UTC' });
   });
 
   test('without --schedule there is none', () => {

@@ -14,8 +14,12 @@ const SHORTEST_MS = 1000;
  * @throws CliError `bad-usage`
  */
 export function readSchedule(options: GivenOptions): Schedule | null {
-  const { timeZone, dryRun, yes } = options;
-  const { when: text, beginImmediately } = options.schedule === true ? configured(options) : { ...options, when: options.schedule };
+  const { dryRun, yes } = options;
+  const {
+    when: text,
+    timeZone,
+    beginImmediately,
+  } = options.schedule === true ? configured(options) : { ...options, when: options.schedule };
   if (text === undefined) {
     if (timeZone !== undefined) throw badUsage('--time-zone needs --schedule.');
     if (beginImmediately !== undefined) throw badUsage(`--${beginImmediately ? '' : 'no-'}begin-immediately needs --schedule.`);
@@ -32,8 +36,9 @@ export function readSchedule(options: GivenOptions): Schedule | null {
 }
 
 /** `--schedule` alone: as the configuration says it. */
-function configured({ eraserConfig, beginImmediately }: GivenOptions): {
+function configured({ eraserConfig, beginImmediately, timeZone }: GivenOptions): {
   readonly when: string;
+  readonly timeZone: string | undefined;
   readonly beginImmediately: boolean | undefined;
 } {
   const schedule = eraserConfig === undefined ? null : scheduleOf(eraserConfig);
@@ -43,7 +48,8 @@ function configured({ eraserConfig, beginImmediately }: GivenOptions): {
       'Without one it takes that of --config FILE.',
     );
   }
-  return { when: formatDuration(schedule.intervalMs), beginImmediately: beginImmediately ?? schedule.beginImmediately };
+  if (schedule.kind === 'cron') return { when: schedule.expression, timeZone: timeZone ?? schedule.timeZone, beginImmediately };
+  return { when: formatDuration(schedule.intervalMs), timeZone, beginImmediately: beginImmediately ?? schedule.beginImmediately };
 }
 
 function parseSchedule(text: string, timeZone: string | undefined): Schedule {

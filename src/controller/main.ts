@@ -8,10 +8,11 @@ import { LeaderElection } from '../kube/leader-election.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { lead } from './bind/lead.ts';
-import { settingsOf } from './bind/settings-of.ts';
+import { openStores, type OpenStores } from './bind/open-stores.ts';
+import { coordinatorSettingsOf, settingsOf } from './bind/settings-of.ts';
 import type { RunningCopies } from './bind/start-copies.ts';
 import { serveHealth, type Health } from './health-server.ts';
-import { createLog, type LogLevel } from './log.ts';
+import { createLog, type LogLevel } from '../platform/log.ts';
 import type { Manager } from './manager.ts';
 import { FlagError, parseFlags, type Flags } from './parse-flags.ts';
 
@@ -30,7 +31,12 @@ process.stdout.on('error', () => undefined);
 
 let parts: { readonly manager: Manager; readonly copies: RunningCopies } | null = null;
 let flagLevel: LogLevel | undefined;
-const log = createLog({ write: (line) => process.stdout.write(line), now: Date.now, least: () => flagLevel ?? configuredLevel() });
+const log = createLog({
+  write: (line) => process.stdout.write(line),
+  now: Date.now,
+  fields: { component: 'manager' },
+  least: () => flagLevel ?? configuredLevel(),
+});
 
 /** The configuration's levels that are none of ours are those of Go's zap, above `error`. */
 function configuredLevel(): LogLevel {
@@ -94,7 +100,20 @@ async function run(flags: Flags): Promise<number> {
   const onStart = (started: NonNullable<typeof parts>): void => {
     parts = started;
   };
-  const options = { client: cluster.client, settings, instance, timing: SYSTEM_TIMING, wallNow: Date.now, log, onStart };
+  const stores = (): Promise<OpenStores> =>
+    openStores({ history: flags.history, trivyServer: flags['trivy-server'], timing: SYSTEM_TIMING, wallNow: Date.now, log });
+  const coordinator = coordinatorSettingsOf({ flags, env });
+  const options = {
+    client: cluster.client,
+    settings,
+    coordinator,
+    stores,
+    instance,
+    timing: SYSTEM_TIMING,
+    wallNow: Date.now,
+    log,
+    onStart,
+  };
   try {
     const end = await election.run(stop.signal, (leadership) => lead(options, leadership));
     log.info('ended', { end });

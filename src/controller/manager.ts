@@ -7,11 +7,12 @@ import type { Timing } from '../platform/timing.ts';
 import { Inputs } from './configuration/inputs.ts';
 import { ConfigurationReconciler } from './configuration/reconcile-configuration.ts';
 import type { RunSettings } from './image-job/carry-on-run.ts';
+import type { FindRun } from './image-job/find-run.ts';
 import { ImageJobReconciler } from './image-job/reconcile-image-job.ts';
 import { WorkerPods } from './image-job/worker-pods.ts';
 import { ImageListReconciler } from './image-list/reconcile-image-list.ts';
 import { KEYS, parseKey } from './keys.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../platform/log.ts';
 import { type Reconciled, WorkQueue } from './loop/work-queue.ts';
 import type { ClusterApi, Copies, RecordEvent } from './ports.ts';
 import { ScheduleReconciler } from './schedule/reconcile-schedule.ts';
@@ -33,6 +34,8 @@ export interface ManagerOptions {
   readonly sha256: Sha256;
   readonly recordEvent: RecordEvent;
   readonly log: Log;
+  /** Of the leadership of this process; absent: not known. */
+  readonly term?: number;
   readonly timing: Timing;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -66,6 +69,8 @@ export class Manager {
       },
     });
   }
+
+  readonly findRun: FindRun = (jobUid) => this.#reconcilers.imageJob.find(jobUid);
 
   readonly enqueue = (key: string, afterMs = 0): void => this.#queue.add(key, afterMs);
 
@@ -110,7 +115,7 @@ interface Shared {
 function makeReconcilers(options: ManagerOptions, shared: Shared) {
   const { api, settings, timing } = options;
   const { namespace } = settings.frame;
-  const common = { ...options, ...shared, own: settings.own, namespace, state: new StateStore(api, namespace) };
+  const common = { ...options, ...shared, own: settings.own, namespace, state: new StateStore(api, namespace, options.term ?? null) };
   return {
     configuration: new ConfigurationReconciler({ ...common, mountedText: settings.mountedText }),
     schedule: new ScheduleReconciler(common),

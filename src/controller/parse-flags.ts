@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
+import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { describeProblems } from '../api/problem.ts';
 import { parseMaxParallel, type MaxParallel } from '../core/cluster/max-parallel.ts';
 import { parseDuration } from '../platform/duration.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
-import { LOG_LEVELS } from './log.ts';
+import { LOG_LEVELS } from '../platform/log.ts';
 
 export class FlagError extends RoomError<'bad-usage'> {}
 
@@ -51,6 +52,14 @@ const schema = z.object({
   'run-timeout': duration.default(2 * 3_600_000),
   'lost-node-timeout': duration.default(5 * 60_000),
   'job-history-limit': count.default(10),
+  /** Where the coordinator listens. */
+  'coordinator-address': address.default({ host: '', port: COORDINATOR.port }),
+  /** The IP address under which worker pods reach this process; POD_IP unless given. */
+  'coordinator-advertise': z.union([z.ipv4(), z.ipv6()], { error: 'is no IP address' }).optional(),
+  /** The file of what was decided and done. */
+  history: z.string().min(1).default('/var/lib/image-cleaner/history.db'),
+  /** Trivy's server, which no one else need reach. */
+  'trivy-server': z.url({ protocol: /^https?$/, error: 'is no URL such as http://127.0.0.1:4954' }).default('http://127.0.0.1:4954'),
   'health-address': address.default({ host: '', port: 8081 }),
   'lease-duration': duration.default(15_000),
   /** Unless given, the configuration says it. */
@@ -83,6 +92,6 @@ function readArgs(args: readonly string[]): object {
   }
 }
 
-function badUsage(message: string): FlagError {
+export function badUsage(message: string): FlagError {
   return new FlagError({ code: 'bad-usage', message, hint: USAGE });
 }

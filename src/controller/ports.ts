@@ -1,3 +1,4 @@
+import type { WorkloadKind } from '../api/workload-references.ts';
 import type { PodFacts } from './image-job/pod-facts.ts';
 import type { RawObject } from './raw-object.ts';
 
@@ -17,9 +18,9 @@ export type Created =
 export interface ClusterApi {
   /** As it is now, never from a copy; null: there is none. */
   find(kind: ObjectKind, name: string, signal: AbortSignal): Promise<RawObject | null>;
-  /** In pages, as they are now; `trim`: what is kept of each. */
+  /** In pages, as they are now; `trim`: what is kept of each. Workloads are those of all namespaces. */
   list<T>(
-    kind: ObjectKind,
+    kind: ObjectKind | WorkloadKind,
     options: { readonly labelSelector?: string; readonly trim: (object: RawObject) => T },
     signal: AbortSignal,
   ): Promise<T[]>;

@@ -51,6 +51,8 @@ export class CoordinatorServer {
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: limits.checkIntervalMs,
     });
+    // A connection that could not be taken; who wanted it tries again.
+    this.#server.on('error', (error) => onEvent({ kind: 'call-failed', path: '', pod: null, error }));
     this.#server.maxConnections = limits.maxConnections;
     this.#limitAddresses(limits.maxConnectionsPerAddress);
     const serve = (request: IncomingMessage, response: ServerResponse): void => void this.#calls.serve(request, response);

@@ -15,7 +15,13 @@ export interface CoordinatorLimits {
   readonly maxBytesInFlight: number;
   readonly maxCalls: number;
   readonly maxCallsPerWorker: number;
-  /** Calls of one worker: as many at once, and then so many each second. */
+  /** Of these two, those that go to Trivy's server have their own, so that scans keep nobody from telling what was removed. */
+  readonly maxTrivyCalls: number;
+  readonly maxTrivyBytesInFlight: number;
+  /**
+   * Calls of one worker: as many at once, and then so many each second. A scan takes one for each layer that is new to the node in this run, and four
+   * more: as many as 15 or so, so that 300 images take less than half a minute of it.
+   */
   readonly worker: { readonly burst: number; readonly perSecond: number };
   /** Refusals for want of a valid token, of one address: each costs the API server a TokenReview. */
   readonly refusals: { readonly burst: number; readonly perSecond: number };
@@ -40,6 +46,8 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   maxBytesInFlight: 96 * MiB,
   maxCalls: 512,
   maxCallsPerWorker: 16,
+  maxTrivyCalls: 128,
+  maxTrivyBytesInFlight: 64 * MiB,
   worker: { burst: 400, perSecond: 200 },
   refusals: { burst: 50, perSecond: 1 },
   maxReviews: 16,

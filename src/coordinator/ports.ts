@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
@@ -18,6 +19,7 @@ export interface CoordinatorPorts {
   readonly images: ImageKnowledge;
   readonly results: ResultSink;
   readonly logs: LogSink;
+  readonly trivy: TrivyServer;
 }
 
 /** Has the API server say whose token it is; may remember the answer for some seconds. */
@@ -107,6 +109,31 @@ export interface LogSink {
   ): Promise<void>;
 }
 
+/** Trivy's server, with the vulnerability database of the cluster. Only the coordinator reaches it. */
+export interface TrivyServer {
+  /** Passes a call on as it came. Rejects only when the signal aborts, which also ends the body of the answer. */
+  pass(call: TrivyServerCall, signal: AbortSignal): Promise<TrivyServerAnswer>;
+}
+
+export interface TrivyServerCall {
+  readonly method: 'GET' | 'POST';
+  /** `twirp/trivy.scanner.v1.Scanner/Scan`. */
+  readonly path: string;
+  /** In protobuf; empty: none. */
+  readonly body: Buffer;
+}
+
+export type TrivyServerAnswer =
+  | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: StreamedBody }
+  | { readonly kind: 'away'; readonly why: string };
+
+/** A body that is never whole in memory. Whoever has it reads it, or destroys the stream. */
+export interface StreamedBody {
+  readonly stream: Readable;
+  /** Bytes; null: it is not known before the end. */
+  readonly length: number | null;
+}
+
 /** What an operator has to be told of; none of it holds a token. */
 export type CoordinatorEvent =
   | {
@@ -122,7 +149,7 @@ export type CoordinatorEvent =
       readonly pod: string | null;
       readonly node: string | null;
     }
-  /** A port rejected, or took too long. */
+  /** A port rejected, or took too long; without a path, a connection could not be taken. */
   | { readonly kind: 'call-failed'; readonly path: string; readonly pod: string | null; readonly error: unknown };
 
 export type OnCoordinatorEvent = (event: CoordinatorEvent) => void;

@@ -4,6 +4,8 @@ import type { Slots } from './slots.ts';
 
 export interface BodyLimits {
   readonly maxBytes: number;
+  /** `application/json`. */
+  readonly type: string;
   readonly timeoutMs: number;
   /** Bytes that may be in memory, of all calls. */
   readonly inFlight: Slots;
@@ -21,13 +23,13 @@ export interface Body {
  * (`Expect: 100-continue`) sends it only then. A refusal leaves it unread: the connection is of no more use.
  */
 export async function readBody(request: IncomingMessage, response: ServerResponse, limits: BodyLimits): Promise<Body | Refusal> {
-  const { maxBytes, inFlight } = limits;
-  const allowed = `A JSON object of at most ${maxBytes} bytes, with a Content-Length.`;
+  const { maxBytes, type, inFlight } = limits;
+  const allowed = `A body of at most ${maxBytes} bytes, with a Content-Length.`;
   const length = request.headers['content-length'];
   if (length === undefined) return refuse('length-required', { detail: 'The call does not say how long its body is.', allowed });
   if (Number(length) > maxBytes) return refuse('too-large', { detail: `The body has ${length} bytes.`, allowed });
-  if (!/^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '')) {
-    return refuse('unsupported-type', { detail: 'The body is not said to be JSON.', allowed: 'Content-Type: application/json' });
+  if (mediaType(request) !== type) {
+    return refuse('unsupported-type', { detail: `The body is not said to be ${type}.`, allowed: `Content-Type: ${type}` });
   }
   const release = inFlight.take('', Number(length));
   if (release === null) {
@@ -41,6 +43,10 @@ export async function readBody(request: IncomingMessage, response: ServerRespons
   return read === 'too-slow'
     ? refuse('too-slow', { detail: `The body did not come within ${limits.timeoutMs / 1000} s.`, allowed })
     : refuse('cut-off', { detail: 'The body was cut off.', allowed });
+}
+
+function mediaType({ headers }: IncomingMessage): string {
+  return (headers['content-type'] ?? '').replace(/;.*$/s, '').trim().toLowerCase();
 }
 
 async function collect(request: IncomingMessage, length: number, timeoutMs: number): Promise<Buffer | 'too-slow' | 'cut-off'> {

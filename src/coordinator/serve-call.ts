@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
 import { CALL_LIMITS, type CoordinatorCall } from '../api/coordinator/coordinator-api.ts';
 import { PROBLEM_STATUS } from '../api/coordinator/problem-details.ts';
 import { RoomError } from '../platform/errors.ts';
@@ -7,9 +8,9 @@ import type { AnswerCall } from './calls/call.ts';
 import type { Gate } from './gate.ts';
 import type { CoordinatorLimits } from './limits.ts';
 import { matchRoute, type Route } from './match-route.ts';
-import type { OnCoordinatorEvent, Worker } from './ports.ts';
+import type { OnCoordinatorEvent, StreamedBody, Worker } from './ports.ts';
 import { readBody } from './read-body.ts';
-import { answerRefusal, refuse, type Answer, type Refusal } from './refusal.ts';
+import { answerRefusal, refuse, type Answer, type Refusal, type WholeAnswer } from './refusal.ts';
 import { Slots } from './slots.ts';
 
 export interface CallServerOptions {
@@ -30,24 +31,31 @@ interface Passage {
   worker: Worker | null;
 }
 
+/** What calls of one kind may take of this process. */
+interface Room {
+  readonly underWay: Slots;
+  readonly bytes: Slots;
+}
+
 const SHOWN_PATH = 200;
 
 /** Takes calls from the first header to the last byte of the answer. Nothing of a body is read before its sender has been let in. */
 export class CallServer {
   readonly #options: CallServerOptions;
-  readonly #underWay: Slots;
-  readonly #bytes: Slots;
+  readonly #room: Room;
+  readonly #trivyRoom: Room;
   #isClosing = false;
 
   constructor(options: CallServerOptions) {
     this.#options = options;
-    this.#underWay = new Slots(options.limits.maxCalls, options.limits.maxCallsPerWorker);
-    this.#bytes = new Slots(options.limits.maxBytesInFlight);
+    const { maxCalls, maxTrivyCalls, maxCallsPerWorker, maxBytesInFlight, maxTrivyBytesInFlight } = options.limits;
+    this.#room = { underWay: new Slots(maxCalls, maxCallsPerWorker), bytes: new Slots(maxBytesInFlight) };
+    this.#trivyRoom = { underWay: new Slots(maxTrivyCalls, maxCallsPerWorker), bytes: new Slots(maxTrivyBytesInFlight) };
   }
 
   /** Bytes of bodies and answers in memory. */
   get bytesInFlight(): number {
-    return this.#bytes.total;
+    return this.#room.bytes.total + this.#trivyRoom.bytes.total;
   }
 
   /** Calls that come from now on are refused; those under way are answered. */
@@ -89,7 +97,7 @@ export class CallServer {
     const admission = await untilAborted(this.#options.gate.admit(caller, signal), signal);
     if (admission.kind === 'refused') return admission;
     passage.worker = admission.worker;
-    const release = this.#underWay.take(admission.worker.podUid);
+    const release = this.#roomFor(route.call).underWay.take(admission.worker.podUid);
     if (release === null) return refuse('busy', { detail: 'Too many calls are under way.', allowed: SAME_AGAIN, retryAfterSeconds: 1 });
     // What a call holds is free when its work has ended, not when nobody waits for it any more: works that hang would fill the memory.
     const work = this.#work(passage, route.call, admission.worker).finally(release);
@@ -98,16 +106,20 @@ export class CallServer {
 
   async #work({ request, response, signal }: Passage, call: CoordinatorCall, worker: Worker): Promise<Answer | Refusal> {
     const answerCall = this.#options.calls[call];
-    const { method, maxRequestBytes } = CALL_LIMITS[call];
+    const { method, maxRequestBytes, requestType: type = 'application/json' } = CALL_LIMITS[call];
     if (method === 'GET') return answerCall({ worker, body: Buffer.alloc(0), signal });
-    const limits = { maxBytes: maxRequestBytes, timeoutMs: this.#options.limits.bodyTimeoutMs, inFlight: this.#bytes };
-    const body = await readBody(request, response, limits);
+    const { bodyTimeoutMs: timeoutMs } = this.#options.limits;
+    const body = await readBody(request, response, { maxBytes: maxRequestBytes, type, timeoutMs, inFlight: this.#roomFor(call).bytes });
     if (body.kind === 'refused') return body;
     try {
       return await answerCall({ worker, body: body.bytes, signal });
     } finally {
       body.release();
     }
+  }
+
+  #roomFor(call: CoordinatorCall): Room {
+    return call.startsWith('trivy/') ? this.#trivyRoom : this.#room;
   }
 
   /** All calls may be repeated, so whatever went wrong is worth another try. */
@@ -133,18 +145,43 @@ export class CallServer {
     });
   }
 
-  #send({ request, response }: Passage, answer: Answer): void {
+  #send(passage: Passage, answer: Answer): void {
+    const { response } = passage;
+    if (!Buffer.isBuffer(answer.body)) {
+      void this.#stream(passage, answer, answer.body);
+      return;
+    }
     if (response.destroyed) return;
-    const release = this.#bytes.take('', answer.body.length);
-    const { status, type, body, headers } =
-      release !== null
-        ? answer
-        : answerRefusal(refuse('busy', { detail: 'Too much is being sent at once.', allowed: SAME_AGAIN, retryAfterSeconds: 1 }));
-    response.once('close', () => release?.());
+    const release = this.#room.bytes.take('', answer.body.length);
+    if (release !== null) response.once('close', release);
+    const busy = (): WholeAnswer =>
+      answerRefusal(refuse('busy', { detail: 'Too much is being sent at once.', allowed: SAME_AGAIN, retryAfterSeconds: 1 }));
+    const { body, ...head }: WholeAnswer = release === null ? busy() : { ...answer, body: answer.body };
+    this.#writeHead(passage, head, body.length);
+    response.end(body);
+  }
+
+  /** An answer that breaks off breaks the connection off, so that nobody takes its beginning for the whole. */
+  async #stream(passage: Passage, head: Omit<Answer, 'body'>, { stream, length }: StreamedBody): Promise<void> {
+    const { response } = passage;
+    if (response.destroyed) {
+      stream.destroy();
+      return;
+    }
+    this.#writeHead(passage, head, length);
+    await pipeline(stream, response).catch(() => response.destroy());
+  }
+
+  #writeHead({ request, response }: Passage, { status, type, headers }: Omit<Answer, 'body'>, length: number | null): void {
     // What is left of a body that nobody has read would be taken for the next request.
     const isReusable = request.complete && !this.#isClosing;
-    const common = { 'content-type': type, 'content-length': body.length, 'cache-control': 'no-store' };
-    response.writeHead(status, { ...common, ...headers, ...(isReusable ? {} : { connection: 'close' }) }).end(body);
+    response.writeHead(status, {
+      'content-type': type,
+      'cache-control': 'no-store',
+      ...(length === null ? {} : { 'content-length': length }),
+      ...headers,
+      ...(isReusable ? {} : { connection: 'close' }),
+    });
   }
 }
 
@@ -152,7 +189,15 @@ const SAME_AGAIN = 'The same call, after the pause.';
 /** How long an answer may take after its call's time is over. */
 const LAST_WORD_MS = 10_000;
 /** These are told otherwise, or come by the thousand when they come. */
-const UNTOLD: ReadonlySet<string> = new Set(['too-many-refusals', 'too-many-calls', 'busy', 'closing', 'unavailable', 'internal']);
+const UNTOLD: ReadonlySet<string> = new Set([
+  'too-many-refusals',
+  'too-many-calls',
+  'busy',
+  'closing',
+  'unavailable',
+  'internal',
+  'trivy-away',
+]);
 
 class CallOver extends Error {}
 

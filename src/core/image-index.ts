@@ -17,21 +17,22 @@ const NONE: ReadonlySet<string> = new Set();
  * resolves by both, since runtimes differ in which they honour: for a guard, too many images are better than one too few.
  */
 export function indexImages(images: readonly NodeImage[]): ImageIndex {
+  const imageIds = new Set<string>();
   const idsByKey: IdsByKey = new Map();
   for (const image of images) {
     const names = namesOf(image);
-    addTo(idsByKey, names.idKey, image.id);
+    imageIds.add(image.id);
     for (const key of names.tagKeys) addTo(idsByKey, key, image.id);
     // A repository digest is found by its digest, whatever the repository: that takes in what `name@sha256:…` means.
-    for (const digest of names.digests) addTo(idsByKey, imageIdKey(digest), image.id);
+    for (const digest of names.digests) addTo(idsByKey, digest, image.id);
     for (const key of names.literals) addTo(idsByKey, key, image.id);
   }
   // Only for a container whose image is gone: most nodes have none.
   let idsByRepository: IdsByKey | null = null;
-  const lookUp = (keys: readonly string[]): ReadonlySet<string> => {
-    const found = keys.map((key) => idsOf(idsByKey, key)).filter((ids) => ids.size > 0);
-    return found.length === 1 ? (found[0] ?? NONE) : new Set(found.flatMap((ids) => [...ids]));
-  };
+  const idsOfKey = (key: string): string[] => [...(imageIds.has(key) ? [key] : []), ...idsOf(idsByKey, key)];
+  // Ids are listed with `sha256:` or without it, and both mean the same.
+  const lookUp = (keys: readonly string[]): ReadonlySet<string> =>
+    new Set(keys.flatMap((key) => [...idsOfKey(key), ...idsOfKey(`sha256:${key}`)]));
   const lookUpRepository = (reference: string): ReadonlySet<string> => {
     if (parseImageId(reference) !== null) return NONE;
     const parsed = parseImageReference(reference);

@@ -71,5 +71,5 @@ function parseEntry(text: string): ParsedEntry {
 }
 
 function keysOf(names: ImageNames): readonly string[] {
-  return [EVERYTHING, names.idKey, ...names.tagKeys, ...names.digestKeys, ...names.digests.map(imageIdKey)];
+  return [EVERYTHING, imageIdKey(names.id), ...names.tagKeys, ...names.digestKeys, ...names.digests.map(imageIdKey)];
 }

@@ -13,7 +13,7 @@ describe('namesOf', () => {
       repoDigests: [`nginx@${OTHER}`, `ghcr.io/acme/app@${OTHER}`],
     };
     expect(namesOf(image)).toMatchObject({
-      idKey: HEX,
+      id: `sha256:${HEX}`,
       tagKeys: ['docker.io/library/nginx:1.25', 'ghcr.io/acme/app:v1', 'docker.io/library/busybox:latest'],
       digestKeys: [`docker.io/library/nginx@${OTHER}`, `ghcr.io/acme/app@${OTHER}`],
       repositories: ['docker.io/library/nginx', 'ghcr.io/acme/app', 'docker.io/library/busybox'],

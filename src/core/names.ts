@@ -1,14 +1,14 @@
 import type { NodeImage } from '../api/inventory.ts';
 import { isDigest } from './reference-grammar.ts';
-import { imageIdKey, parseImageReference, repositoryName, type ImageReference } from './reference.ts';
+import { parseImageReference, repositoryName, type ImageReference } from './reference.ts';
 
 /** What names an image. */
 export type NamedImage = Pick<NodeImage, 'id' | 'repoTags' | 'repoDigests'>;
 
 /** All the names of one image, parsed and in normal form, each key once and in the runtime's order. */
 export interface ImageNames {
-  /** The image id without `sha256:`. */
-  readonly idKey: string;
+  /** The image id as the runtime writes it, with `sha256:` or without. */
+  readonly id: string;
   /** The repository tags, then the repository digests; of one name twice, both. */
   readonly references: readonly ImageReference[];
   /** `docker.io/library/nginx:1.25`; a name with neither tag nor digest means `:latest`. */
@@ -35,34 +35,31 @@ export function namesOf(image: NamedImage): ImageNames {
 }
 
 function parseNames(image: NamedImage): ImageNames {
-  const references: ImageReference[] = [];
-  const tagKeys: string[] = [];
-  const digestKeys: string[] = [];
-  const repositories: string[] = [];
-  const digests: string[] = [];
-  const literals: string[] = [];
+  let references: ImageReference[] = [];
+  let tagKeys: string[] = [];
+  let digestKeys: string[] = [];
+  let repositories: string[] = [];
+  let digests: string[] = [];
+  let literals: string[] = [];
   for (const text of image.repoTags.concat(image.repoDigests)) {
     const parsed = parseImageReference(text);
     if (!parsed.ok) {
-      literals.push(text);
+      literals = withNext(literals, text);
       const digest = text.slice(text.lastIndexOf('@') + 1);
       // `<none>@sha256:…` names no repository, yet the digest is the image's.
-      if (digest.length < text.length && isDigest(digest)) digests.push(digest);
+      if (digest.length < text.length && isDigest(digest)) digests = withNext(digests, digest);
       continue;
     }
     const { reference } = parsed;
-    const name = repositoryName(reference);
-    const tag = effectiveTag(reference);
-    references.push(reference);
-    repositories.push(name);
-    if (tag !== null) tagKeys.push(`${name}:${tag}`);
-    if (reference.digest !== null) {
-      digestKeys.push(`${name}@${reference.digest}`);
-      digests.push(reference.digest);
-    }
+    const { repository, tagKey, digestKey } = writtenForms(reference, text);
+    references = withNext(references, reference);
+    repositories = withNext(repositories, repository);
+    if (tagKey !== null) tagKeys = withNext(tagKeys, tagKey);
+    if (digestKey !== null) digestKeys = withNext(digestKeys, digestKey);
+    if (reference.digest !== null) digests = withNext(digests, reference.digest);
   }
   return {
-    idKey: imageIdKey(image.id),
+    id: image.id,
     references,
     tagKeys: eachOnce(tagKeys),
     digestKeys: eachOnce(digestKeys),
@@ -70,6 +67,40 @@ function parseNames(image: NamedImage): ImageNames {
     digests: eachOnce(digests),
     literals: eachOnce(literals),
   };
+}
+
+/** Most images have one or two names, and nodes have many images: a list that small is given no room to grow. */
+function withNext<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  if (list.length === 1) return [...list, item];
+  list.push(item);
+  return list;
+}
+
+interface WrittenForms {
+  readonly repository: string;
+  readonly tagKey: string | null;
+  readonly digestKey: string | null;
+}
+
+/** The forms of a name that is written so in this text. Pieces of it where it has them, since texts put together of others are slow to look up. */
+function writtenForms(reference: ImageReference, text: string): WrittenForms {
+  const { registry, repository: path, digest } = reference;
+  const tag = effectiveTag(reference);
+  const nameLength = registry.length + 1 + path.length;
+  // To normalise a name always adds to it, or takes from it.
+  const isNormal = text.length === nameLength + versionLength(reference);
+  const repository = isNormal ? text.slice(0, nameLength) : repositoryName(reference);
+  const isWhole = isNormal && (reference.tag === null) !== (digest === null);
+  return {
+    repository,
+    tagKey: tag === null ? null : isWhole ? text : `${repository}:${tag}`,
+    digestKey: digest === null ? null : isWhole ? text : `${repository}@${digest}`,
+  };
+}
+
+function versionLength({ tag, digest }: ImageReference): number {
+  return (tag === null ? 0 : 1 + tag.length) + (digest === null ? 0 : 1 + digest.length);
 }
 
 /** Most images have one or two names, and nodes have many images: no set for those. */

@@ -56,7 +56,7 @@ export interface PlanFacts {
 
 export function gatherFacts(input: PlanInput): PlanFacts {
   const imagesById = mergeById(input.inventory.images);
-  const images = [...imagesById.values()].sort((a, b) => compareTexts(a.id, b.id));
+  const images = inOrderOfId(imagesById);
   const index = indexImages(images);
   return {
     input,
@@ -99,6 +99,9 @@ function sameNames(a: NodeImage, b: NodeImage): boolean {
 
 /** A runtime may list an image once per name; a decision is about the image. Pinned once is pinned. */
 function mergeById(images: readonly NodeImage[]): ReadonlyMap<string, NodeImage> {
+  const byId = new Map<string, NodeImage>();
+  for (const image of images) byId.set(image.id, image);
+  if (byId.size === images.length) return byId;
   const merged = new Map<string, NodeImage>();
   for (const image of images) {
     const other = merged.get(image.id);
@@ -115,6 +118,13 @@ function merge(a: NodeImage, b: NodeImage): NodeImage {
     sizeBytes: Math.max(a.sizeBytes, b.sizeBytes),
     pinned: a.pinned || b.pinned,
   };
+}
+
+/** Texts are in order by code unit without a function that compares them, in half the time. */
+function inOrderOfId(imagesById: ReadonlyMap<string, NodeImage>): NodeImage[] {
+  // eslint-disable-next-line @typescript-eslint/require-array-sort-compare
+  const ids = [...imagesById.keys()].sort();
+  return ids.map((id) => imagesById.get(id)).filter((image) => image !== undefined);
 }
 
 function union(a: readonly string[], b: readonly string[]): string[] {

@@ -14,9 +14,8 @@ export function createReclaimLedger(images: readonly NodeImage[], storage: Image
   }
   const removedAlone = new Set<string>();
   const removeAlone = ({ id, sizeBytes }: NodeImage): number => {
-    if (removedAlone.has(id)) return 0;
-    removedAlone.add(id);
-    return sizeBytes;
+    const before = removedAlone.size;
+    return removedAlone.add(id).size === before ? 0 : sizeBytes;
   };
   return {
     remove: (image) => {

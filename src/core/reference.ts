@@ -99,10 +99,11 @@ export function findNameFault(name: RepositoryParts, shown: RepositoryParts = na
   if (!isHost && !isHostLikeComponent(registry)) {
     return fault('invalid-registry', `the registry ${quote(shown.registry)} is not valid: ${REGISTRY_FORMS}`);
   }
-  if (path.toLowerCase() !== path) {
-    return fault('uppercase-name', `the repository ${quote(shown.path)} has upper-case letters: only the registry and the tag may`);
+  if (!isRepositoryPath(path)) {
+    return path.toLowerCase() === path
+      ? fault('invalid-name', `the repository ${quote(shown.path)} is not valid: ${PATH_FORMS}`)
+      : fault('uppercase-name', `the repository ${quote(shown.path)} has upper-case letters: only the registry and the tag may`);
   }
-  if (!isRepositoryPath(path)) return fault('invalid-name', `the repository ${quote(shown.path)} is not valid: ${PATH_FORMS}`);
   const length = isHost ? path.length : registry.length + 1 + path.length;
   if (length <= PATH_LENGTH_MAX) return null;
   return fault('name-too-long', `the repository is ${length} characters long: at most ${PATH_LENGTH_MAX}`);
@@ -152,7 +153,7 @@ export function imageIdKey(id: string): string {
 
 /** The same image id, with or without `sha256:`. */
 export function sameImageId(a: string, b: string): boolean {
-  return imageIdKey(a) === imageIdKey(b);
+  return a === b || imageIdKey(a) === imageIdKey(b);
 }
 
 /** A digest by itself, of whatever algorithm; bare hex is taken for sha256. null: the text is no digest. */

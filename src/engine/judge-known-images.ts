@@ -54,10 +54,12 @@ async function evaluate(options: JudgeKnownImagesOptions, images: readonly NodeI
     if (total.aborted && !signal.aborted && error === total.reason) return [];
     throw error;
   });
+  const accepted: ScanReport[] = [];
   for (const [index, { image }] of pairs.entries()) {
     const report = reports[index] ?? undefined;
-    if (accept(results, image, report) && report !== undefined) await records.keep(report, null);
+    if (accept(results, image, report) && report !== undefined) accepted.push(report);
   }
+  if (accepted.length > 0) await records.keepReports(accepted);
 }
 
 /** A report counts only for the image that it says it is of. */

@@ -67,6 +67,8 @@ export interface ScanRecords {
   readAnalyses(imageIds: readonly string[], scanner: ScannerInfo): Promise<ReadonlyMap<string, ImageAnalysis>>;
   /** Never rejects for want of space: what cannot be kept is scanned again. */
   keep(report: ScanReport, analysis: ImageAnalysis | null): Promise<void>;
+  /** The same for reports on analyses that are kept already. */
+  keepReports(reports: readonly ScanReport[]): Promise<void>;
 }
 
 /** Keeps what becomes of each removal, as it happens, so that a run that is killed leaves no doubt. */

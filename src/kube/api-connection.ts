@@ -1,3 +1,4 @@
+import { finished } from 'node:stream/promises';
 import { type Dispatcher, request } from 'undici';
 import { backoffMs, SYSTEM_TIMING, type Timing } from '../platform/timing.ts';
 import { untilAborted } from '../platform/until-aborted.ts';
@@ -70,6 +71,17 @@ export class ApiConnection {
         } catch (error) {
           throw badAnswer({ intent: ask.intent, server: this.server }, 'no JSON', error);
         }
+      }),
+    );
+  }
+
+  /** Of an answer that is of no use, as that to a deletion of thousands of objects, which names them all. */
+  async discard(ask: ApiRequest, call: CallOptions): Promise<void> {
+    await this.#repeat(ask, call, () =>
+      withDeadline({ ms: call.deadlineMs ?? DEADLINE_MS, timing: this.timing, signal: call.signal }, async (signal) => {
+        const { body } = await this.#send(ask, signal, 0);
+        // Read to its end: until then it is not known that all of it was done, and the connection is not free.
+        await finished(body.resume());
       }),
     );
   }

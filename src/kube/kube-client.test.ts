@@ -219,6 +219,22 @@ describe('answers', () => {
       hint: expect.stringContaining('deleted meanwhile') as string,
     });
   });
+
+  test('an object is not there only when the API server says so of it: nothing is begun anew for a way that leads nowhere', async () => {
+    const { server, client } = await startFakeCluster();
+    server.failNext({ kind: 'answer', statusCode: 404, body: '404 page not found' });
+    await expect(client.find(ONE, call)).rejects.toMatchObject({ code: 'not-found' });
+    expect(await client.find(ONE, call)).toBeNull();
+  });
+
+  test('what a deletion of many answers is not kept', async () => {
+    const { server, client } = await startFakeCluster();
+    server.put('/configmaps', configMap('one'));
+    server.failNext({ kind: 'answer', statusCode: 200, body: '['.repeat(1_000_000) });
+    await client.deleteCollection(SHOP, { labelSelector: 'a=b' }, call);
+    await client.deleteCollection(SHOP, { labelSelector: '!a' }, call);
+    expect(await client.find(ONE, call)).toBeNull();
+  });
 });
 
 test('each patch names its strategy in the content type', async () => {

@@ -52,10 +52,10 @@ export class KubeClient {
     return this.#object({ intent: { verb: 'get', ...reference }, method: 'GET', idempotent: true }, call);
   }
 
-  /** As `get`, with null for an absent object. */
+  /** As `get`, with null for an absent object: one of which the API server says by name that it is not there. */
   async find(reference: ObjectReference, call: CallOptions): Promise<KubeObject | null> {
     return this.get(reference, call).catch((error: unknown) => {
-      if (hasCode(error, 'not-found')) return null;
+      if (hasCode(error, 'not-found') && error.status?.details.name !== undefined) return null;
       throw error;
     });
   }
@@ -114,7 +114,7 @@ export class KubeClient {
       throw new TypeError(`deletecollection ${collection.resource.plural}: no selector was given`);
     }
     const query = { labelSelector, fieldSelector };
-    await this.#connection.json({ intent, method: 'DELETE', query, body: deleteBody(options), idempotent: true }, call);
+    await this.#connection.discard({ intent, method: 'DELETE', query, body: deleteBody(options), idempotent: true }, call);
   }
 
   /** A POST that stores nothing, such as a TokenReview: may happen twice, and its answer needs no name. */

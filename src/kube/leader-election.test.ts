@@ -76,7 +76,7 @@ interface Candidate {
 function stand(
   server: LeaseServer,
   identity: string,
-  { windDownMs = 0, firstTerm }: { windDownMs?: number; firstTerm?: () => number } = {},
+  { windDownMs = 0, firstTerm }: { windDownMs?: number; firstTerm?: () => Promise<number> } = {},
 ): Candidate {
   const network: Network = { delayMs: 0, isDown: false, losesAnswers: false };
   const stop = new AbortController();
@@ -274,7 +274,7 @@ test('a lease that took too long to win is given back, not led under', async () 
 
 test('a Lease that was deleted begins with the term that is asked for', async () => {
   const { timing, server } = start();
-  const a = stand(server, 'a', { firstTerm: () => 41 });
+  const a = stand(server, 'a', { firstTerm: () => Promise.resolve(41) });
   await timing.advance(1_000);
   expect(a.terms).toEqual([41]);
   a.stop.abort();

@@ -24,7 +24,7 @@ export interface LeaderElectionOptions {
   readonly renewDeadlineMs?: number;
   readonly retryPeriodMs?: number;
   /** The term that a Lease made anew begins with: above all that was ever seen, so that a deleted Lease turns no fencing back. */
-  readonly firstTerm?: () => number;
+  readonly firstTerm?: (signal: AbortSignal) => Promise<number>;
 }
 
 export interface Leadership {
@@ -153,7 +153,7 @@ export class LeaderElection {
     const lease = await client.find(this.#reference(), call);
     const since = timing.now();
     if (lease === null) {
-      const record = this.#record(this.#options.firstTerm?.() ?? 0);
+      const record = this.#record((await this.#options.firstTerm?.(signal)) ?? 0);
       return this.#won(await client.create({ resource: LEASES, namespace: this.#options.namespace }, newLease(this.#at(), record), call), {
         record,
         since,

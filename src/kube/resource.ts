@@ -1,3 +1,5 @@
+import type { WorkloadKind } from '../api/workload-references.ts';
+
 /** A kind of object of the Kubernetes API, as its paths name it. */
 export interface Resource {
   /** Empty for the core group. */
@@ -36,9 +38,23 @@ export const CONFIG_MAPS: Resource = { group: '', version: 'v1', plural: 'config
 export const NAMESPACES: Resource = { group: '', version: 'v1', plural: 'namespaces', namespaced: false };
 export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes', namespaced: false };
 export const PODS: Resource = { group: '', version: 'v1', plural: 'pods', namespaced: true };
+export const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true };
+export const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', namespaced: true };
 export const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespaced: true };
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events', namespaced: true };
 export const TOKEN_REVIEWS: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', namespaced: false };
+
+const apps = (plural: string): Resource => ({ group: 'apps', version: 'v1', plural, namespaced: true });
+const batch = (plural: string): Resource => ({ group: 'batch', version: 'v1', plural, namespaced: true });
+export const WORKLOADS: Readonly<Record<WorkloadKind, Resource>> = {
+  CronJob: batch('cronjobs'),
+  Job: batch('jobs'),
+  Deployment: apps('deployments'),
+  StatefulSet: apps('statefulsets'),
+  DaemonSet: apps('daemonsets'),
+  ReplicaSet: apps('replicasets'),
+  ControllerRevision: apps('controllerrevisions'),
+};
 
 export function apiVersionOf({ group, version }: Resource): string {
   return group === '' ? version : `${group}/${version}`;

@@ -15,6 +15,8 @@ export class JudgeKeeper {
   #isSwept = false;
   #found: TrivyProbe | null = null;
   #judge: Promise<Judge> | null = null;
+  /** Those of a server that has loaded another database: the scans under way find that out each by itself. */
+  readonly #outdated: Promise<Judge>[] = [];
   /** Ends the start of a server that nobody waits for any more. */
   #closing = new AbortController();
 
@@ -41,7 +43,8 @@ export class JudgeKeeper {
     } catch (error) {
       const explained = await judge.server.explain(error);
       if (explained instanceof ScannerFault) {
-        await this.#drop(started);
+        if (explained.code === 'database-changed' && !judge.server.isOurs) this.#setAside(started);
+        else await this.#drop(started);
         this.#forget(explained);
       }
       throw explained;
@@ -51,6 +54,7 @@ export class JudgeKeeper {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the scanner is closed'));
     this.#closing = new AbortController();
+    for (const judge of this.#outdated.splice(0)) await this.#drop(judge);
     if (this.#judge !== null) await this.#drop(this.#judge);
     if (this.#found?.kind === 'server') this.#found.client.close();
   }
@@ -78,6 +82,12 @@ export class JudgeKeeper {
     const server =
       found.kind === 'server' ? createUserServer(found.client, found.database) : await startOwnServer(this.#options, found, signal);
     return await createJudge(this.#options, found.info, server);
+  }
+
+  #setAside(outdated: Promise<Judge>): void {
+    if (this.#judge !== outdated) return;
+    this.#judge = null;
+    this.#outdated.push(outdated);
   }
 
   async #drop(dropped: Promise<Judge>): Promise<void> {

@@ -126,13 +126,14 @@ interface Contact {
 function createClient(options: TrivyOptions, { token, port, broken }: Contact): RpcClient {
   return new RpcClient({
     base: new URL(`http://127.0.0.1:${port}/`),
-    token,
+    token: () => Promise.resolve(token),
     tokenHeader: 'Trivy-Token',
-    ca: [],
+    ca: () => Promise.resolve([]),
     proxies: null,
     timeoutMs: options.rpcTimeoutMs ?? DEFAULT_RPC_TIMEOUT_MS,
     maxAnswerBytes: options.maxReportBytes ?? DEFAULT_MAX_REPORT_BYTES,
     broken,
+    patience: null,
   });
 }
 

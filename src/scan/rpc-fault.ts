@@ -1,5 +1,5 @@
 import { errorMessage } from '../platform/errors.ts';
-import { scannerFault, type ScannerFault } from './scanner-fault.ts';
+import { ScannerFault, scannerFault } from './scanner-fault.ts';
 
 /** Node's codes for a certificate that does not prove who the server is begin so, beside OpenSSL's own. */
 const CERTIFICATE = /^(?:ERR_TLS_CERT|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_MISMATCH|INVALID_CA|ERR_OSSL_(?:X509|PEM|ASN1))/;
@@ -8,6 +8,7 @@ const NO_TLS = /^(?:EPROTO|ERR_SSL_|HPE_)/;
 
 /** What a call that got no answer at all means. */
 export function callFault(base: URL, cause: unknown): ScannerFault {
+  if (cause instanceof ScannerFault) return cause;
   const { code = '' } = cause as NodeJS.ErrnoException;
   const message = errorMessage(cause);
   if (CERTIFICATE.test(code))

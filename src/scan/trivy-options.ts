@@ -1,4 +1,5 @@
 import type { ScannerInfo } from '../api/scan-report.ts';
+import type { Timing } from '../platform/timing.ts';
 
 /** Where Trivy finds the images: `address` is the path of the socket, also as `unix://…`. It cannot read the store of any runtime but containerd. */
 export type ImageSource =
@@ -17,12 +18,17 @@ export interface TrivyServerSource {
   readonly kind: 'server';
   /** `http://…` or `https://…`, with the path below which the server answers, if any; without a user and a password. */
   readonly url: string;
-  /** Never shown, logged or put on a command line. */
-  readonly token?: string;
+  /** Never shown, logged or put on a command line. One that changes is asked for at each call. */
+  readonly token?: string | (() => Promise<string>);
   /** The header that carries the token; `Trivy-Token`, Trivy's default, if not given. */
   readonly tokenHeader?: string;
-  /** Certificates of the authorities that may have signed the server's, as PEM text; those of the machine and of Node if not given. */
-  readonly ca?: string;
+  /** Certificates of the authorities that may have signed the server's, as PEM text, asked for at each call if they change; those of the machine and of Node if not given. */
+  readonly ca?: string | (() => Promise<string>);
+  /**
+   * How long a server that is away, or that what stands before it keeps waiting (problem details with Retry-After), is asked again and again. If not
+   * given, it is asked once, and an update of its database in the middle of a scan is a fault.
+   */
+  readonly patience?: { readonly ms: number; readonly timing: Timing };
   /** Loads the index of Java archives, which Trivy looks up while it reads an image, into the cache folder here; the index as it is if not given. */
   readonly javaIndex?: { readonly kind: 'download'; readonly javaRepositories?: readonly string[] };
 }

@@ -1,4 +1,5 @@
 import { getCACertificates } from 'node:tls';
+import { errorMessage } from '../platform/errors.ts';
 import { namesBadAdvisories } from './classify-trivy-failure.ts';
 import type { JudgingServer } from './judging-server.ts';
 import { RpcClient } from './rpc-client.ts';
@@ -15,13 +16,14 @@ export function connectToUserServer(options: ConnectionOptions, source: TrivySer
   const base = parseAddress(source.url);
   const server = {
     base,
-    token: source.token ?? '',
+    token: reading(source.token ?? '', 'token'),
     tokenHeader: source.tokenHeader ?? DEFAULT_TOKEN_HEADER,
-    ca: base.protocol === 'https:' ? authorities(source) : [],
+    ca: base.protocol === 'https:' ? authorities(source) : (): Promise<string[]> => Promise.resolve([]),
     proxies: isLoopback(base) ? null : proxiesOf(options.env),
     timeoutMs: options.rpcTimeoutMs ?? DEFAULT_RPC_TIMEOUT_MS,
     maxAnswerBytes: options.maxReportBytes ?? DEFAULT_MAX_REPORT_BYTES,
     broken: null,
+    patience: source.patience ?? null,
   };
   try {
     return new RpcClient(server);
@@ -88,6 +90,20 @@ function parseAddress(text: string): URL {
 }
 
 /** The user's alone where they are given; else all that this machine and Node trust. */
-function authorities({ ca }: TrivyServerSource): string[] {
-  return ca === undefined ? [...getCACertificates('default'), ...getCACertificates('system')] : [ca];
+function authorities({ ca }: TrivyServerSource): () => Promise<string[]> {
+  const read = ca === undefined ? null : reading(ca, 'certificates of its authority');
+  const trusted = ca === undefined ? [...getCACertificates('default'), ...getCACertificates('system')] : [];
+  return async () => (read === null ? trusted : [await read()]);
+}
+
+/** Where it cannot be read, nothing can be asked of the server. */
+function reading(given: string | (() => Promise<string>), what: string): () => Promise<string> {
+  if (typeof given === 'string') return () => Promise.resolve(given);
+  return async () => {
+    try {
+      return await given();
+    } catch (cause) {
+      throw scannerFault('server-credentials', `The ${what} for the Trivy server cannot be read: ${errorMessage(cause)}.`, cause);
+    }
+  };
 }

@@ -24,6 +24,18 @@ describe('the time between two readings', () => {
     expect(elapsedBetween(last, { ...last, ...now })).toBe(elapsed);
   });
 
+  it.each<[string, Partial<ClockReading>, number]>([
+    [
+      'is what the wall clock says, however long the other machine has been up',
+      { bootId: 'b', uptimeMs: 300 * DAY, wallAt: 1000 * DAY + HOUR },
+      HOUR,
+    ],
+    ['is nothing where the wall clock cannot be believed', { bootId: 'b', uptimeMs: 300 * DAY, wallAt: 1000 * DAY + YEAR }, 0],
+    ['is what the boot clock says on the same machine', { uptimeMs: 10 * DAY + HOUR, wallAt: 1000 * DAY + YEAR }, HOUR],
+  ])('where the file may come to another machine, %s', (_, now, elapsed) => {
+    expect(elapsedBetween(last, { ...last, ...now }, true)).toBe(elapsed);
+  });
+
   it('goes by the wall clock where there is no boot id', () => {
     const nowhere = { ...last, bootId: '' };
     expect(elapsedBetween(nowhere, { ...nowhere, uptimeMs: 11 * DAY, wallAt: last.wallAt + HOUR })).toBe(HOUR);

@@ -14,12 +14,15 @@ export interface ClockReading extends BootReading {
  */
 const MOST_BELIEVED_MS = 100 * 86_400_000;
 
-/** How much time has gone by between two readings; never negative. */
-export function elapsedBetween(last: ClockReading, now: ClockReading): number {
+/**
+ * How much time has gone by between two readings; never negative. `mayMove`: they may be of two machines, and then the uptime of one says nothing
+ * of the time since a reading on the other.
+ */
+export function elapsedBetween(last: ClockReading, now: ClockReading, mayMove = false): number {
   const wallMs = now.wallAt - last.wallAt;
   const believedMs = wallMs >= 0 && wallMs <= MOST_BELIEVED_MS ? wallMs : 0;
   // The machine was started after the last reading, so its uptime has gone by in any case.
-  if (now.bootId !== last.bootId) return Math.max(believedMs, now.uptimeMs, 0);
+  if (now.bootId !== last.bootId) return mayMove ? believedMs : Math.max(believedMs, now.uptimeMs, 0);
   // In some containers the uptime is the container's own and starts anew within one boot; and not every system has a boot id.
   if (now.bootId === '' || now.uptimeMs < last.uptimeMs) return believedMs;
   return now.uptimeMs - last.uptimeMs;

@@ -62,8 +62,13 @@ export class HistoryDatabase {
 
   /** @throws HistoryError `unreadable` when the file was removed or replaced since it was opened: what was written to it is lost. */
   requireInPlace(): void {
-    if (fileIdentity(this.path) === this.#identity) return;
+    if (this.isInPlace()) return;
     throw historyError('unreadable', `the history ${this.path} was removed while the run was under way: the run is not on record`);
+  }
+
+  /** Whether the file is still the one that was opened. */
+  isInPlace(): boolean {
+    return fileIdentity(this.path) === this.#identity;
   }
 
   async close(): Promise<void> {

@@ -6,10 +6,13 @@ import type { Changes, Queries } from './history-database.ts';
 export class HistoryTime {
   readonly #now: () => number;
   readonly #bootClock: () => BootReading;
+  readonly #mayMove: boolean;
 
-  constructor(now: () => number, bootClock: () => BootReading) {
+  /** `mayMove`: the file may come to another machine, as the volume of a pod does. */
+  constructor(now: () => number, bootClock: () => BootReading, mayMove = false) {
     this.#now = now;
     this.#bootClock = bootClock;
+    this.#mayMove = mayMove;
   }
 
   wallAt(): number {
@@ -39,6 +42,6 @@ export class HistoryTime {
     const reading = { bootId, uptimeMs: Math.round(uptimeMs), wallAt: this.wallAt() };
     if (row === undefined) return { historyMs: 0, reading };
     const last = { bootId: row.boot_id, uptimeMs: row.uptime_ms, wallAt: row.wall_at };
-    return { historyMs: row.history_ms + elapsedBetween(last, reading), reading };
+    return { historyMs: row.history_ms + elapsedBetween(last, reading, this.#mayMove), reading };
   }
 }

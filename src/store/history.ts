@@ -83,7 +83,7 @@ export interface PlannedRun {
   readonly scanner: ScannerInfo | null;
   readonly decisions: readonly Decision[];
   /** All names of an image in the normal form in which `readImageDecisions` is asked for them: `docker.io/library/nginx:1`, `…@sha256:…`. */
-  readonly namesOf: (image: NodeImage) => readonly string[];
+  readonly namesOf: (image: Omit<NodeImage, 'pinned'>) => readonly string[];
 }
 
 /** The engine's `Removal`, by shape. */
@@ -151,6 +151,8 @@ export interface ScanRecords {
   readReports(imageIds: readonly string[], scanner: ScannerInfo): Promise<ReadonlyMap<string, ScanReport>>;
   readAnalyses(imageIds: readonly string[], scanner: ScannerInfo): Promise<ReadonlyMap<string, ImageAnalysis>>;
   keep(report: ScanReport, analysis: ImageAnalysis | null): Promise<void>;
+  /** Of one scanner, at once. */
+  keepReports(reports: readonly ScanReport[]): Promise<void>;
   /** One piece of an analysis by this version of the scanner, whichever image it was read from. */
   readPart(key: string, scanner: Pick<ScannerInfo, 'name' | 'version'>): Promise<Uint8Array | null>;
   /** `identity`: what tells one binary from another, such as path, size and time of change. Does not reject for want of space. */

@@ -185,4 +185,57 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE decision ADD COLUMN audit_due INTEGER NOT NULL DEFAULT 0;
   CREATE INDEX decision_by_audit_due ON decision (run_id) WHERE audit_due = 1;
   `,
+  // A whole cluster in one file: a run of a node is a run with a row in node_run.
+  `
+  CREATE TABLE job (
+    key INTEGER PRIMARY KEY,
+    uid TEXT NOT NULL UNIQUE,
+    began_ms INTEGER NOT NULL,
+    name TEXT,
+    mode TEXT,
+    started_at INTEGER,
+    ended_at INTEGER,
+    totals TEXT NOT NULL
+  );
+  CREATE TABLE node_run (
+    run_id INTEGER PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE,
+    job_key INTEGER NOT NULL REFERENCES job (key),
+    node TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    recorded_at INTEGER NOT NULL,
+    omitted_findings INTEGER NOT NULL,
+    UNIQUE (job_key, node)
+  );
+  CREATE TABLE log (
+    key INTEGER PRIMARY KEY,
+    pod_uid TEXT NOT NULL,
+    container TEXT NOT NULL,
+    pod_name TEXT NOT NULL,
+    job_key INTEGER NOT NULL REFERENCES job (key),
+    node TEXT NOT NULL,
+    pieces INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    UNIQUE (pod_uid, container)
+  );
+  CREATE INDEX log_by_node ON log (job_key, node);
+  CREATE TABLE log_piece (
+    key INTEGER PRIMARY KEY,
+    log_key INTEGER NOT NULL REFERENCES log (key) ON DELETE CASCADE,
+    sequence INTEGER NOT NULL,
+    packed BLOB NOT NULL,
+    UNIQUE (log_key, sequence)
+  );
+  CREATE TABLE log_size (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    bytes INTEGER NOT NULL
+  );
+  INSERT INTO log_size VALUES (1, 0);
+  CREATE TRIGGER log_piece_kept AFTER INSERT ON log_piece BEGIN
+    UPDATE log_size SET bytes = bytes + length(NEW.packed);
+  END;
+  CREATE TRIGGER log_piece_dropped AFTER DELETE ON log_piece BEGIN
+    UPDATE log_size SET bytes = bytes - length(OLD.packed);
+  END;
+  `,
 ];

@@ -162,7 +162,7 @@ describe('opening a history', () => {
   test('a damaged page is told where it is met', async () => {
     const path = await historyWithRun(2_000);
     const bytes = readFileSync(path);
-    bytes.fill(0xa5, 40 * 4096);
+    bytes.fill(0xa5, 64 * 4096);
     writeFileSync(path, bytes);
     const { history } = await openTestHistory({ path });
     await history.lockRuns(HOLDER);

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { historyError, type HistoryErrorCode } from './history-error.ts';
 import { checkVersion, migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.ts';
+import { keepFromOthers, makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.ts';
 import { asHistoryError } from './sqlite-error.ts';
 
 /** How long a writer waits for another. Writes are short: what takes longer, such as pruning, is done in small pieces. */
@@ -17,22 +17,43 @@ export const BUSY_TIMEOUT_MS = 5_000;
 export function openSqliteFile(path: string, migrations = MIGRATIONS): DatabaseSync {
   makeFile(path);
   return openAs(path, () => {
-    const attempt = (exclusive: boolean): DatabaseSync =>
-      using(new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }), (database) => {
-        if (exclusive) database.exec('PRAGMA locking_mode = exclusive');
-        const version = checkVersion(database, path, migrations.length);
-        database.exec(
-          'PRAGMA synchronous = normal; PRAGMA temp_store = memory; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = on',
-        );
-        if (version < migrations.length) migrate(database, path, migrations);
-      });
     try {
-      return attempt(false);
+      return openForWriting(path, { migrations, timeoutMs: BUSY_TIMEOUT_MS });
     } catch (error) {
       if (asHistoryError(error, path).code !== 'full') throw error;
       // Without space even reading fails, since readers share an index in a file beside; whoever has the history to himself keeps it in memory.
-      return attempt(true);
+      return openForWriting(path, { migrations, timeoutMs: BUSY_TIMEOUT_MS, alone: true });
     }
+  });
+}
+
+/**
+ * The same for a process that stays and can try again, and never has the file to itself; in a volume of its own. A call of SQLite waits no longer than
+ * `timeoutMs` for another writer, since nothing else of the process goes on meanwhile.
+ * @throws HistoryError
+ */
+export function openSharedFile(path: string, timeoutMs: number): DatabaseSync {
+  openAs(path, () => {
+    for (const suffix of ['', '-wal', '-shm']) keepFromOthers(`${path}${suffix}`);
+  });
+  makeFile(path);
+  return openAs(path, () => openForWriting(path, { migrations: MIGRATIONS, timeoutMs }));
+}
+
+interface Opening {
+  readonly migrations: readonly string[];
+  readonly timeoutMs: number;
+  readonly alone?: boolean;
+}
+
+function openForWriting(path: string, { migrations, timeoutMs, alone = false }: Opening): DatabaseSync {
+  return using(new DatabaseSync(path, { timeout: timeoutMs }), (database) => {
+    if (alone) database.exec('PRAGMA locking_mode = exclusive');
+    const version = checkVersion(database, path, migrations.length);
+    database.exec(
+      'PRAGMA synchronous = normal; PRAGMA temp_store = memory; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = on',
+    );
+    if (version < migrations.length) migrate(database, path, migrations);
   });
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, statSync, type BigIntStats } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync, type BigIntStats } from 'node:fs';
 import { dirname } from 'node:path';
 import { historyError } from './history-error.ts';
 import { asHistoryError } from './sqlite-error.ts';
@@ -63,6 +63,16 @@ export function requireOwnFile(path: string): void {
       'Take that right away with chmod go-w if you trust its content, or give the history another path.',
     );
   }
+}
+
+/**
+ * Takes the right to write from all others, where the file is one's own. For a file in a volume that nobody else is given: the kubelet gives all of a
+ * volume to a group when a pod of it starts, and the group's right would be taken for somebody else's.
+ */
+export function keepFromOthers(path: string): void {
+  const stats = statIfThere(path);
+  if (stats?.isFile() !== true || Number(stats.uid) !== process.geteuid?.() || (Number(stats.mode) & 0o022) === 0) return;
+  chmodSync(path, Number(stats.mode) & 0o755);
 }
 
 /** Tells one file from another that has its name later; null: there is none. */

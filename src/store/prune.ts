@@ -1,7 +1,10 @@
-import type { PruneResult, Retention } from './history.ts';
+import type { ClusterRetention } from './cluster-history.ts';
+import type { PruneResult } from './history.ts';
 import type { Changes, HistoryDatabase, Queries } from './history-database.ts';
 import type { HistoryTime } from './history-time.ts';
 import { inBatches } from './in-batches.ts';
+import { nextTurn } from './next-turn.ts';
+import { dropLogs, forgetJobs, forgetLogs, forgetNodes, LONGEST_JOB_MS } from './prune-cluster.ts';
 import { forgetAnalyses } from './stored-analyses.ts';
 
 /** What is deleted in one transaction, and given back in one step: others who wait to write are let in between. */
@@ -9,35 +12,47 @@ const SCANS_AT_ONCE = 20;
 const PAGES_AT_ONCE = 2_000;
 
 /** Lets go of what is too old, then of the oldest until the rest is small enough, and makes the file smaller. */
-export async function prune(database: HistoryDatabase, time: HistoryTime, { maxAgeMs, maxBytes }: Retention): Promise<PruneResult> {
+export async function prune(
+  database: HistoryDatabase,
+  time: HistoryTime,
+  { maxAgeMs, maxBytes, nodes }: ClusterRetention,
+  signal?: AbortSignal,
+): Promise<PruneResult> {
   const { queries } = database;
-  const oldestMs = (await time.read(queries)) - maxAgeMs;
+  const nowMs = await time.read(queries);
+  const oldestMs = nowMs - maxAgeMs;
   const isTooLarge = (): boolean => usedBytes(database) > maxBytes;
   const done = { runs: 0, analyses: 0 };
+  const deleteRuns = async (beforeMs: number | null, goOn: () => boolean): Promise<void> => {
+    for (const runId of await listEndedRuns(queries, { nowMs, beforeMs })) {
+      if (!goOn()) break;
+      await deleteRun(database, runId);
+      done.runs += 1;
+      await nextTurn(signal);
+    }
+  };
 
-  for (const runId of await listEndedRuns(queries, oldestMs)) done.runs += await deleteRun(database, runId);
+  await deleteRuns(oldestMs, () => true);
   for (const old of inBatches(await listScans(queries, { absentOnly: true, beforeMs: oldestMs }), SCANS_AT_ONCE))
     done.analyses += await deleteScans(database, old);
   await deleteForgotten(database, oldestMs);
-  // What can be made again goes before what cannot: the record of runs goes last of all.
+  const pruning = { database, nowMs, signal };
+  await forgetNodes(pruning, nodes);
+  await forgetLogs(pruning, oldestMs);
+  // What is of use for a short time goes first, then what can be made again: the record of runs goes last of all.
+  await dropLogs(pruning, isTooLarge);
   for (const absentOnly of [true, false]) {
     if (!isTooLarge()) break;
     for (const scans of inBatches(await listScans(queries, { absentOnly, beforeMs: null }), SCANS_AT_ONCE)) {
       if (!isTooLarge()) break;
       done.analyses += await deleteScans(database, scans);
+      await nextTurn(signal);
     }
   }
-  if (isTooLarge()) {
-    for (const runId of await listEndedRuns(queries, null)) {
-      if (!isTooLarge()) break;
-      done.runs += await deleteRun(database, runId);
-    }
-  }
+  if (isTooLarge()) await deleteRuns(null, isTooLarge);
+  await forgetJobs(pruning, oldestMs);
   // With the connection to itself: in the midst of another call's transaction none of it would work.
-  await queries.connection().execute(() => {
-    giveSpaceBack(database);
-    return Promise.resolve();
-  });
+  await queries.connection().execute(() => giveSpaceBack(database, signal));
   return { ...done, bytes: database.readPragma('page_count') * database.readPragma('page_size') };
 }
 
@@ -45,21 +60,40 @@ function usedBytes(database: HistoryDatabase): number {
   return (database.readPragma('page_count') - database.readPragma('freelist_count')) * database.readPragma('page_size');
 }
 
-/** Oldest first, without the last one, which gives the next its number. `beforeMs` null: of whatever age. */
-async function listEndedRuns(queries: Queries, beforeMs: number | null): Promise<number[]> {
+/**
+ * Oldest first, without the last one, which gives the next its number, and those of a job that goes on: their nodes may send the same results again.
+ * `beforeMs` null: of whatever age.
+ */
+async function listEndedRuns(
+  queries: Queries,
+  { nowMs, beforeMs }: { readonly nowMs: number; readonly beforeMs: number | null },
+): Promise<number[]> {
   const rows = await queries
     .selectFrom('run')
     .select('id')
     .where('state', '!=', 'running')
     .where('id', '<', (inner) => inner.selectFrom('run').select(({ fn }) => fn.max('id').as('id')))
     .$if(beforeMs !== null, (query) => query.where('began_ms', '<', beforeMs ?? 0))
+    .where((is) =>
+      is.not(
+        is.exists(
+          is
+            .selectFrom('node_run')
+            .innerJoin('job', 'job.key', 'node_run.job_key')
+            .select('run_id')
+            .whereRef('run_id', '=', 'run.id')
+            .where('job.ended_at', 'is', null)
+            .where('job.began_ms', '>', nowMs - LONGEST_JOB_MS),
+        ),
+      ),
+    )
     .orderBy('id')
     .execute();
   return rows.map(({ id }) => id);
 }
 
 /** With the names and reasons that no other decision has. */
-async function deleteRun(database: HistoryDatabase, runId: number): Promise<1> {
+async function deleteRun(database: HistoryDatabase, runId: number): Promise<void> {
   await database.write('process', async (changes) => {
     const rows = await changes.selectFrom('decision').select(['naming_key', 'reason_key']).where('run_id', '=', runId).execute();
     await changes.deleteFrom('run').where('id', '=', runId).execute();
@@ -78,7 +112,6 @@ async function deleteRun(database: HistoryDatabase, runId: number): Promise<1> {
         .execute();
     }
   });
-  return 1;
 }
 
 interface ScanName {
@@ -179,12 +212,13 @@ async function deleteUnmentionedImages(changes: Changes): Promise<void> {
     .execute();
 }
 
-function giveSpaceBack(database: HistoryDatabase): void {
+async function giveSpaceBack(database: HistoryDatabase, signal: AbortSignal | undefined): Promise<void> {
   for (let free = database.readPragma('freelist_count'); free > 0;) {
     database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
     const left = database.readPragma('freelist_count');
     if (left >= free) break;
     free = left;
+    await nextTurn(signal);
   }
   // The file becomes smaller when the log is written back to it; with readers about, later.
   database.exec('PRAGMA wal_checkpoint(truncate)');

@@ -8,12 +8,11 @@ import { RowReader, type DecisionRow } from './run-rows.ts';
 import type { Tables } from './tables.ts';
 
 export async function listRuns({ queries, path }: HistoryDatabase, { since, until, limit }: RunQuery): Promise<RunRecord[]> {
-  const rows = await queries
-    .selectFrom('run')
-    .selectAll()
-    .$if(since !== undefined, (query) => query.where('started_at', '>=', since ?? 0))
-    .$if(until !== undefined, (query) => query.where('started_at', '<=', until ?? 0))
-    .orderBy('id', 'desc')
+  const rows = await selectRuns(queries)
+    // A node's clock may be wrong by years: its run counts as of when it was recorded.
+    .$if(since !== undefined, (query) => query.where(({ fn }) => fn.coalesce('node_run.recorded_at', 'run.started_at'), '>=', since ?? 0))
+    .$if(until !== undefined, (query) => query.where(({ fn }) => fn.coalesce('node_run.recorded_at', 'run.started_at'), '<=', until ?? 0))
+    .orderBy('run.id', 'desc')
     .limit(limit)
     .execute();
   const reader = new RowReader(path);
@@ -21,8 +20,17 @@ export async function listRuns({ queries, path }: HistoryDatabase, { since, unti
 }
 
 export async function readRun({ queries, path }: HistoryDatabase, runId: number): Promise<RunRecord | null> {
-  const row = await queries.selectFrom('run').selectAll().where('id', '=', runId).executeTakeFirst();
+  const row = await selectRuns(queries).where('run.id', '=', runId).executeTakeFirst();
   return row === undefined ? null : new RowReader(path).run(row);
+}
+
+export function selectRuns(queries: Queries) {
+  return queries
+    .selectFrom('run')
+    .leftJoin('node_run', 'node_run.run_id', 'run.id')
+    .leftJoin('job', 'job.key', 'node_run.job_key')
+    .selectAll('run')
+    .select(['node_run.node', 'node_run.recorded_at', 'node_run.omitted_findings', 'job.uid as job_uid', 'job.name as job_name']);
 }
 
 export async function readDecisions({ queries, path }: HistoryDatabase, runId: number): Promise<DecisionRecord[]> {

@@ -1,20 +1,19 @@
 import * as z from 'zod';
-import type { DecisionRecord, RemovalRecord, RunRecord } from '../api/run-record.ts';
+import { keepReasonSchema, removeReasonSchema } from '../api/reason-schemas.ts';
+import type { DecisionRecord, NodeOfRun, RemovalRecord, RunRecord } from '../api/run-record.ts';
+import { scannerInfoSchema } from '../api/scan-report-schemas.ts';
 import { historyError } from './history-error.ts';
 import { parseJson, readStoredJson } from './pack.ts';
 import {
   filesystemSchema,
-  keepReasonSchema,
   removalStateSchema,
-  removeReasonSchema,
   runModeSchema,
   runStateSchema,
   runtimeSchema,
-  scannerSchema,
   summarySchema,
   textsSchema,
 } from './row-schemas.ts';
-import type { RunTable } from './tables.ts';
+import type { JobTable, NodeRunTable, RunTable } from './tables.ts';
 
 /** Makes records of rows. @throws HistoryError `corrupt` when a row does not hold what was written there. */
 export class RowReader {
@@ -24,9 +23,11 @@ export class RowReader {
     this.#path = path;
   }
 
-  run(row: RunTable): RunRecord {
+  run(row: RunRow): RunRecord {
     const where = `run ${row.id}`;
+    const node = nodeOf(row);
     return {
+      ...(node === null ? {} : { node }),
       id: row.id,
       startedAt: row.started_at,
       endedAt: row.ended_at,
@@ -40,7 +41,7 @@ export class RowReader {
       command: this.#parse(textsSchema, parseJson(row.command), where),
       message: row.message,
       runtime: this.#orNull(runtimeSchema, row.runtime, where),
-      scanner: this.#orNull(scannerSchema, row.scanner, where),
+      scanner: this.#orNull(scannerInfoSchema, row.scanner, where),
       summary: this.#orNull(summarySchema, row.summary, where),
       filesystem: this.#orNull(filesystemSchema, row.filesystem, where),
     };
@@ -84,12 +85,25 @@ export class RowReader {
   }
 }
 
+function nodeOf({ node, job_uid, job_name, recorded_at, omitted_findings }: RunRow): NodeOfRun | null {
+  if (node === null || job_uid === null || recorded_at === null || omitted_findings === null) return null;
+  return { name: node, job: { uid: job_uid, name: job_name }, recordedAt: recorded_at, omittedFindings: omitted_findings };
+}
+
 /** One reason that cannot be read hides no other decision of its run. */
 function rulingOf({ outcome, reason_code }: DecisionRow, reason: unknown): DecisionRecord['ruling'] {
   const unreadable = { code: 'unreadable', recordedCode: reason_code } as const;
   if (outcome === 'keep') return { outcome: 'keep', reason: keepReasonSchema.safeParse(reason).data ?? unreadable };
   return { outcome: 'remove', reason: removeReasonSchema.safeParse(reason).data ?? unreadable };
 }
+
+/** A run; with what makes it one of a node, or null for all of that. */
+export interface RunRow extends RunTable, Nullable<Pick<NodeRunTable, 'node' | 'recorded_at' | 'omitted_findings'>> {
+  readonly job_uid: JobTable['uid'] | null;
+  readonly job_name: JobTable['name'];
+}
+
+type Nullable<Row> = { readonly [Column in keyof Row]: Row[Column] | null };
 
 /** A decision with what it refers to. */
 export interface DecisionRow {

@@ -1,12 +1,13 @@
 import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import type { ScanRecords } from './history.ts';
-import type { HistoryDatabase } from './history-database.ts';
+import type { Changes, HistoryDatabase } from './history-database.ts';
 import type { HistoryTime } from './history-time.ts';
 import { idKey } from './id-key.ts';
 import { inBatches } from './in-batches.ts';
 import { keepAnalysis, readStoredAnalyses, readStoredPart } from './stored-analyses.ts';
 import { readStoredJson, storeJson } from './pack.ts';
 import { formatStoredReport, parseStoredReport } from './report-codec.ts';
+import type { ScanReportTable } from './tables.ts';
 
 /** A report says whether the system is past its end of life, which comes without a new database: it holds for a day. */
 const REPORT_HOLDS_MS = 24 * 3_600_000;
@@ -28,7 +29,8 @@ export function createScanRecords(options: ScanRecordsOptions): ScanRecords {
     readReports: (imageIds, scanner) => readReports(options, imageIds, scanner),
     readAnalyses: (imageIds, scanner) => readStoredAnalyses(options, imageIds, scanner),
     readPart: (key, scanner) => readStoredPart(options, key, scanner),
-    keep: (report, analysis) => ifSpace(() => keep(options, report, analysis)),
+    keep: (report, analysis) => ifSpace(() => keep(options, [report], analysis)),
+    keepReports: (reports) => ifSpace(() => keep(options, reports, null)),
     rememberScannerVersion: (identity, version) =>
       ifSpace(() =>
         database.write('process', async (changes) => {
@@ -106,28 +108,41 @@ async function dropReports(
   );
 }
 
-async function keep({ database, time }: ScanRecordsOptions, report: ScanReport, analysis: ImageAnalysis | null): Promise<void> {
-  const { scanner } = report;
-  const { databaseUpdatedAt, databaseMark } = scanner;
-  const stored = databaseUpdatedAt === null || databaseMark === null ? null : formatStoredReport(report);
+/** `reports`: of one scanner. */
+async function keep({ database, time }: ScanRecordsOptions, reports: readonly ScanReport[], analysis: ImageAnalysis | null): Promise<void> {
   await database.write('process', async (changes) => {
-    const nowMs = await time.record(changes);
-    if (analysis !== null) await keepAnalysis(changes, analysis, nowMs);
-    if (databaseUpdatedAt === null || databaseMark === null || stored === null) return;
-    const values = {
-      id_key: idKey(report.imageId),
-      scanner_name: scanner.name,
-      scanner_version: scanner.version,
-      database_updated_at: databaseUpdatedAt,
-      database_mark: databaseMark,
-      judged_ms: nowMs,
-      judged_at: time.wallAt(),
-      ...storeJson(stored, PACKED_FROM),
-    };
-    await changes
-      .insertInto('scan_report')
-      .values(values)
-      .onConflict((conflict) => conflict.columns(['id_key', 'scanner_name']).doUpdateSet(values))
-      .execute();
+    const judged = { judged_ms: await time.record(changes), judged_at: time.wallAt() };
+    if (analysis !== null) await keepAnalysis(changes, analysis, judged.judged_ms);
+    const rows = new Map<string, ScanReportTable>();
+    for (const row of reports.flatMap(storedRow)) rows.set(row.id_key, { ...row, ...judged });
+    for (const batch of inBatches([...rows.values()])) await writeReports(changes, batch);
   });
+}
+
+/** None of a report that cannot be stored, or would not be found again. */
+function storedRow(report: ScanReport): Omit<ScanReportTable, 'judged_ms' | 'judged_at'>[] {
+  const { name, version, databaseUpdatedAt, databaseMark } = report.scanner;
+  if (databaseUpdatedAt === null || databaseMark === null) return [];
+  const stored = formatStoredReport(report);
+  if (stored === null) return [];
+  const of = { id_key: idKey(report.imageId), scanner_name: name, scanner_version: version };
+  return [{ ...of, database_updated_at: databaseUpdatedAt, database_mark: databaseMark, ...storeJson(stored, PACKED_FROM) }];
+}
+
+async function writeReports(changes: Changes, rows: readonly ScanReportTable[]): Promise<void> {
+  await changes
+    .insertInto('scan_report')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['id_key', 'scanner_name']).doUpdateSet((row) => ({
+        scanner_version: row.ref('excluded.scanner_version'),
+        database_updated_at: row.ref('excluded.database_updated_at'),
+        database_mark: row.ref('excluded.database_mark'),
+        judged_ms: row.ref('excluded.judged_ms'),
+        judged_at: row.ref('excluded.judged_at'),
+        json: row.ref('excluded.json'),
+        packed: row.ref('excluded.packed'),
+      })),
+    )
+    .execute();
 }

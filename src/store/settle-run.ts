@@ -5,13 +5,13 @@ import type { Changes, HistoryDatabase } from './history-database.ts';
 import { idKey } from './id-key.ts';
 import { endStays } from './image-sightings.ts';
 import { inBatches } from './in-batches.ts';
-import { readRun } from './read-runs.ts';
+import { readRun, selectRuns } from './read-runs.ts';
 import { RowReader } from './run-rows.ts';
 
 export async function listUnfinishedRuns({ queries, path }: HistoryDatabase): Promise<UnfinishedRun[]> {
   const reader = new RowReader(path);
   const unfinished: UnfinishedRun[] = [];
-  for (const row of await queries.selectFrom('run').selectAll().where('state', '=', 'running').orderBy('id').execute()) {
+  for (const row of await selectRuns(queries).where('run.state', '=', 'running').orderBy('run.id').execute()) {
     const open = await queries
       .selectFrom('decision')
       .innerJoin('image', 'image.key', 'decision.image_key')

@@ -20,6 +20,11 @@ export interface Tables {
   readonly analysis_part: AnalysisPartTable;
   readonly part: PartTable;
   readonly scanner_version: ScannerVersionTable;
+  readonly job: JobTable;
+  readonly node_run: NodeRunTable;
+  readonly log: LogTable;
+  readonly log_piece: LogPieceTable;
+  readonly log_size: LogSizeTable;
 }
 
 /** The last reading of all clocks; one row. */
@@ -70,6 +75,7 @@ export interface ImageTable {
 
 /** The present stay of an image in one runtime, or its last one. An image that our own run removed has none. */
 export interface SightingTable {
+  /** In a cluster, the node's own (node-endpoint.ts). */
   readonly runtime_endpoint: string;
   /** As of an image. */
   readonly id_key: string;
@@ -177,4 +183,59 @@ export interface ScannerVersionTable {
   readonly identity: string;
   readonly version: string;
   readonly told_ms: number;
+}
+
+/** An ImageJob of a cluster. */
+export interface JobTable {
+  readonly key: Generated<number>;
+  readonly uid: string;
+  /** When it was first heard of. */
+  readonly began_ms: number;
+  /** null, as are the two that follow: a node or a log told of the job, and its beginning is not on record. */
+  readonly name: string | null;
+  readonly mode: string | null;
+  readonly started_at: number | null;
+  readonly ended_at: number | null;
+  /** JSON: the sums over its nodes, those that are forgotten included. */
+  readonly totals: string;
+}
+
+/** What a run of a node has beside what every run has. */
+export interface NodeRunTable {
+  readonly run_id: number;
+  readonly job_key: number;
+  readonly node: string;
+  /** Of the results as they were sent. */
+  readonly digest: string;
+  /** By the clock of the one who recorded it; the times of the run are by the node's. */
+  readonly recorded_at: number;
+  readonly omitted_findings: number;
+}
+
+/** What a container of a worker pod has logged. */
+export interface LogTable {
+  readonly key: Generated<number>;
+  readonly pod_uid: string;
+  readonly container: string;
+  readonly pod_name: string;
+  readonly job_key: number;
+  readonly node: string;
+  /** All that ever came, those that are dropped included. */
+  readonly pieces: number;
+  readonly bytes: number;
+  readonly last_ms: number;
+}
+
+/** The oldest of all are dropped when there is no room for a new one. */
+export interface LogPieceTable {
+  readonly key: Generated<number>;
+  readonly log_key: number;
+  readonly sequence: number;
+  readonly packed: Uint8Array;
+}
+
+/** Bytes of all pieces, kept up to date by triggers; one row. */
+export interface LogSizeTable {
+  readonly id: 1;
+  readonly bytes: number;
 }

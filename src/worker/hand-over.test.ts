@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -26,6 +26,18 @@ describe('the hand-over', () => {
     handOver = createHandOver({ folder, makeFifo: makeFifoWith(helper.path), timing: SYSTEM_TIMING });
   });
   afterEach(() => rm(folder, { recursive: true }));
+
+  test.each([
+    ['a link', (path: string) => symlink('/etc/passwd', path)],
+    ['a pipe', (path: string) => makeFifoWith(helper.path)(path, never)],
+    ['a folder', (path: string) => mkdir(path)],
+  ])('%s in the place of what was offered is refused, and read by nobody', async (_, make) => {
+    await make(join(folder, 'offered.json'));
+    await expect(handOver.readOffered()).rejects.toMatchObject({
+      code: 'bad-message',
+      message: expect.not.stringContaining('root') as string,
+    });
+  });
 
   async function collect(): Promise<void> {
     await handOver.open(never);

@@ -1,4 +1,5 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NodeImage } from '../api/inventory.ts';
 import { errorMessage } from '../platform/errors.ts';
@@ -91,13 +92,20 @@ export function createHandOver({ folder, makeFifo, timing }: HandOverOptions): H
     writeScan: (text, signal) => makeAndWrite(PIPES.scanErase, text, signal),
     awaitScannerRelease: (signal) => awaitRelease(PIPES.eraseCompleteScan, signal),
     readScan: (signal) => read(PIPES.scanErase, signal),
-    readOffered: async () => {
-      const text = await readFile(at(OFFERED), 'utf8').catch((cause: unknown) => {
-        throw refused(OFFERED, errorMessage(cause), cause);
-      });
-      return parseImages(text, OFFERED);
-    },
+    readOffered: async () => parseImages(await readFileOnly(at(OFFERED)), OFFERED),
     releaseCollector: (signal) => write(PIPES.eraseCompleteCollect, COMPLETE, signal),
     releaseScanner: (signal) => write(PIPES.eraseCompleteScan, COMPLETE, signal),
   };
+}
+
+/** What lies there may be anything: a scanner of the user's writes to the folder too, and what a link leads to may be no business of its. */
+async function readFileOnly(path: string): Promise<string> {
+  try {
+    await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile() || found.size > MOST_BYTES) throw new Error('it is no file of a list');
+    return await file.readFile('utf8');
+  } catch (cause) {
+    throw refused(OFFERED, errorMessage(cause), cause);
+  }
 }

@@ -1,9 +1,9 @@
 import type { Decision } from '../api/decision.ts';
 import type { DecisionRecord, RemovalRecord, RunEnd } from '../api/run-record.ts';
-import type { RemovalPlan } from '../core/plan-removal.ts';
-import type { CarriedOutPlan, CarriedOutRemoval } from '../engine/clean-node.ts';
+import type { CarriedOutRemoval } from '../engine/clean-node.ts';
 import { summariseRemovals } from '../engine/summarise-run.ts';
 import type { NodeResult } from './ports.ts';
+import type { RemoverOutcome } from './run-remover.ts';
 
 export interface RunFrame {
   readonly mode: 'automatic' | 'manual';
@@ -12,7 +12,7 @@ export interface RunFrame {
 }
 
 /** The result of a run whose plan was carried out, in whole or in part. */
-export function makeNodeResult(frame: RunFrame, plan: RemovalPlan, done: CarriedOutPlan): NodeResult {
+export function makeNodeResult(frame: RunFrame, { plan, done, use }: RemoverOutcome): NodeResult {
   const failed = done.removals.filter(({ outcome }) => outcome.kind === 'failed');
   const notAttempted = done.removals.some(({ outcome }) => outcome.kind === 'not-attempted');
   const removalsById = new Map(done.removals.map((removal) => [removal.decision.image.id, removal]));
@@ -26,7 +26,8 @@ export function makeNodeResult(frame: RunFrame, plan: RemovalPlan, done: Carried
           ? 'not all removals were begun'
           : null,
     runtime: plan.facts.input.inventory.runtime,
-    summary: { ...summariseRemovals(plan, done.removals), scanned: 0, verdictsReused: 0 },
+    scanner: use.scanner,
+    summary: { ...summariseRemovals(plan, done.removals), scanned: use.scanned, verdictsReused: use.verdictsReused },
     filesystem: done.filesystem,
     decisions: plan.decisions.map((decision) => describeDecision(decision, removalsById.get(decision.image.id), frame.endedAt)),
   };
@@ -34,7 +35,7 @@ export function makeNodeResult(frame: RunFrame, plan: RemovalPlan, done: Carried
 
 /** The result of a run that came to no plan: nothing was removed. */
 export function makeFailedResult(frame: RunFrame, state: RunEnd['state'], message: string): NodeResult {
-  return { ...frame, state, message, runtime: null, summary: null, filesystem: null, decisions: [] };
+  return { ...frame, state, message, runtime: null, scanner: null, summary: null, filesystem: null, decisions: [] };
 }
 
 function describeDecision(decision: Decision, removal: CarriedOutRemoval | undefined, at: number): Omit<DecisionRecord, 'runId'> {

@@ -12,6 +12,7 @@ describe('the arguments of a worker', () => {
       coordinator: 'required',
       trivy: 'trivy',
       database: 'download',
+      'java-index': 'none',
       'log-level': 'info',
       'termination-log': '/dev/termination-log',
     });

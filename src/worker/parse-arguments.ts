@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { LOG_LEVELS } from '../api/eraser-config.ts';
 import { describeProblems } from '../api/problem.ts';
+import { parseDuration } from '../platform/duration.ts';
 import { errorMessage } from '../platform/errors.ts';
 import { SCANNER_KINDS } from './read-handed-verdicts.ts';
 import { WorkerError } from './worker-error.ts';
@@ -13,6 +14,13 @@ const numberOfParts = z
   .string()
   .regex(/^[0-9]{1,4}$/, 'is no number of parts')
   .transform(Number);
+
+const duration = z.string().transform((text, context) => {
+  const parsed = parseDuration(text);
+  if (parsed.ok && parsed.value > 0) return parsed.value;
+  context.addIssue({ code: 'custom', message: 'is no duration above zero, such as 90m' });
+  return z.NEVER;
+});
 
 /** Texts as a command line has them; what is not given is what a pod without it means. */
 const schema = z.object({
@@ -26,9 +34,14 @@ const schema = z.object({
   'image-list': numberOfParts.default(0),
   /** `none`: an automatic run without ages, protections and the pods of the node. */
   coordinator: z.enum(['required', 'none']).default('required'),
-  /** The scanner's program, and whether it brings its database up to date. */
+  /** The scanner's program. */
   trivy: z.string().default('trivy'),
+  /** How long the scan of all images may take, where the configuration does not say less. */
+  'scan-time': duration.optional(),
+  /** Where there is no coordinator, whose database judges: whether the scanner brings its own up to date. */
   database: z.enum(['download', 'as-is']).default('download'),
+  /** Of Java archives, some hundred MB: without it, images that hold such archives have no verdict. */
+  'java-index': z.enum(['download', 'none']).default('none'),
   'log-level': z.enum(LOG_LEVELS).default('info'),
   'termination-log': z.string().default('/dev/termination-log'),
 });

@@ -1,7 +1,6 @@
 import type { NodeInventory } from '../api/inventory.ts';
 import { DEFAULT_SCAN_POLICY, type ScanPolicy } from '../api/scan-policy.ts';
 import type { Exclusions } from '../core/exclusions/exclusions.ts';
-import type { PendingPod } from '../core/image-use.ts';
 import type { PlanNodeOptions } from '../engine/clean-node.ts';
 import type { OnEvent } from '../engine/events.ts';
 import type { ImageMemory, NodeRuntime } from '../engine/ports.ts';
@@ -9,16 +8,9 @@ import type { Coordinator, WorkerTask } from './ports.ts';
 import type { ScannerKind } from './read-handed-verdicts.ts';
 import { WorkerError } from './worker-error.ts';
 
-export interface AutomaticRun {
-  readonly task: WorkerTask;
-  readonly exclusions: Exclusions;
-  /** Bound to this node when the plan is made. */
-  readonly pendingPods: readonly PendingPod[];
-}
-
 /** What an automatic run's plan is made of, beside what node and scanner tell: for the collector and the remover alike. */
-export function automaticSettings({ task, exclusions, pendingPods }: AutomaticRun): PlanNodeOptions['settings'] {
-  const { minAgeMs, maxAgeMs, protections } = task;
+export function automaticSettings(task: WorkerTask, exclusions: Exclusions): PlanNodeOptions['settings'] {
+  const { pods: pendingPods, minAgeMs, maxAgeMs, protections } = task;
   return { exclusions, imageList: null, pendingPods, protections, minAgeMs, maxAgeMs };
 }
 

@@ -1,7 +1,8 @@
+import type { LogPiece } from '../api/coordinator/logs-call.ts';
 import type { FilesystemUsage, NodeInventory, RuntimeVersion } from '../api/inventory.ts';
 import type { DecisionRecord, RunEnd } from '../api/run-record.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
-import type { ScanResults } from '../api/scan-report.ts';
+import type { ScannerInfo, ScanResults } from '../api/scan-report.ts';
 import type { DiskLimits } from '../core/disk-pressure.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import type { PendingPod } from '../core/image-use.ts';
@@ -13,7 +14,7 @@ import type { Protection } from '../core/plan-facts.ts';
  * answer is never an empty one.
  */
 export interface Coordinator {
-  /** What was decided when the run began. Frozen: the same for every worker of the run, whenever it asks. */
+  /** What was decided when the run began, the same for every worker of the run; and the pods of this node, as they are now. */
   readTask(signal: AbortSignal): Promise<WorkerTask>;
   /** Takes note of what is on the node now; gives what is known of these images, this time included. */
   reportInventory(seen: SeenInventory, signal: AbortSignal): Promise<ImageHistories>;
@@ -35,6 +36,14 @@ export interface WorkerTask {
   /** null: no disk threshold. */
   readonly diskLimits: DiskLimits | null;
   readonly protections: readonly Protection[];
+  /** As `listPendingPods` gives them. */
+  readonly pods: readonly PendingPod[];
+}
+
+/** Takes the log of a container. The adapter repeats a piece until it is acknowledged; then it resolves. */
+export interface LogSink {
+  /** `isFull`: no more of it is kept. */
+  sendLog(piece: LogPiece, signal: AbortSignal): Promise<{ readonly isFull: boolean }>;
 }
 
 export interface SeenInventory {
@@ -51,6 +60,8 @@ export interface NodeResult extends RunEnd {
   readonly mode: 'automatic' | 'manual';
   /** null: the runtime was not reached. */
   readonly runtime: RuntimeVersion | null;
+  /** null: the verdicts are of no scanner of ours, or none was needed. */
+  readonly scanner: ScannerInfo | null;
   /** One for each image on the node; empty where there was no plan. */
   readonly decisions: readonly Omit<DecisionRecord, 'runId'>[];
 }

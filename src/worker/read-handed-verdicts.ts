@@ -6,7 +6,7 @@ import type { ForeignVerdict, ScanResult, ScanResults, Verdicts } from '../api/s
 import { imageIdKey } from '../core/reference.ts';
 import { PIPES, type HandOver } from './hand-over.ts';
 import { parseImages, parseJson, refused } from './hand-over-message.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../platform/log.ts';
 
 /** Who writes the images to remove: the collector, our scanner, or one of the user's own. */
 export const SCANNER_KINDS = ['off', 'trivy', 'custom'] as const;
@@ -36,11 +36,18 @@ export interface ReadHandedVerdictsOptions {
   readonly signal: AbortSignal;
 }
 
+/** What the other containers of the pod say of images. */
+export interface HandedVerdicts {
+  readonly verdictsOn: (images: readonly NodeImage[]) => Verdicts;
+  /** Of our own scanner; empty with any other. */
+  readonly scanResults: readonly ScanResult[];
+}
+
 /**
  * Waits for the message of the scanner, or of the collector where there is none. An image that the collector has not offered gets no verdict,
  * whatever the message says of it: it was in use, excluded or not there when the run began.
  */
-export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Promise<(images: readonly NodeImage[]) => Verdicts> {
+export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Promise<HandedVerdicts> {
   const { handOver, scanner, log, signal } = options;
   const text = await handOver.readScan(signal);
   const said = scanner === 'trivy' ? readResults(text) : readWanted(text, scanner === 'custom' ? 'rejected' : 'unused');
@@ -52,7 +59,7 @@ export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Pr
   // Our scanner tells of every image; one of Eraser's kind names only what is to go, and so does the collector of all that there was.
   const unnamed = scanner === 'trivy' ? null : accepted;
   const notOffered = scanner === 'off' ? accepted : null;
-  return (images) => {
+  const verdictsOn = (images: readonly NodeImage[]): Verdicts => {
     const verdicts = new Map<string, Verdict>();
     for (const { id } of images) {
       const key = imageIdKey(id);
@@ -61,6 +68,8 @@ export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Pr
     }
     return verdicts;
   };
+  const onOffered = [...said].flatMap(([key, verdict]) => (offered.has(key) ? [verdict] : []));
+  return { verdictsOn, scanResults: onOffered.filter((verdict) => verdict.kind !== 'judged') };
 }
 
 function readWanted(text: string, verdict: ForeignVerdict['verdict']): Map<string, Verdict> {

@@ -9,8 +9,9 @@ import type { NodeRuntime } from '../engine/ports.ts';
 import type { Removal } from '../engine/removal.ts';
 import { formatDuration } from '../platform/duration.ts';
 import { formatBytes } from '../platform/quantity.ts';
-import { shareReads } from '../platform/share-reads.ts';
-import type { Log } from './log.ts';
+import { reuseReads } from '../platform/reuse-reads.ts';
+import type { Timing } from '../platform/timing.ts';
+import type { Log } from '../platform/log.ts';
 import type { Coordinator } from './ports.ts';
 
 /** The longest that one removal may take, guards and all; containerd deletes the layers meanwhile. */
@@ -23,6 +24,7 @@ export interface NodeSurroundings {
   readonly log: Log;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  readonly timing: Pick<Timing, 'now'>;
   readonly signal: AbortSignal;
 }
 
@@ -46,8 +48,7 @@ export async function removeOnNode(options: RemoveOnNodeOptions): Promise<Remove
   const done = await carryOutPlan({
     plan,
     runtime,
-    // Removals at once share an answer, each of after it asked.
-    listPendingPods: pods === null ? (): Promise<PendingPod[]> => Promise.resolve([]) : sharedPods(pods),
+    listPendingPods: pods === null ? (): Promise<PendingPod[]> => Promise.resolve([]) : recentPods(pods, options.timing),
     journal: null,
     concurrency: REMOVALS_AT_ONCE,
     perImageTimeoutMs: REMOVAL_TIMEOUT_MS,
@@ -59,8 +60,20 @@ export async function removeOnNode(options: RemoveOnNodeOptions): Promise<Remove
   return { plan, done };
 }
 
-function sharedPods(pods: Pick<Coordinator, 'listPendingPods'>): (signal: AbortSignal) => Promise<readonly PendingPod[]> {
-  return shareReads(() => pods.listPendingPods(AbortSignal.timeout(REMOVAL_TIMEOUT_MS)));
+/**
+ * Removals share what is known of the node's pods for a moment, since each read is one of the API server. The kubelet takes about as long to have the
+ * image of a pod that is new to it; the containers are read before each removal all the same.
+ */
+const PODS_AGE_MS = 2_000;
+
+function recentPods(
+  pods: Pick<Coordinator, 'listPendingPods'>,
+  timing: Pick<Timing, 'now'>,
+): (signal: AbortSignal) => Promise<readonly PendingPod[]> {
+  return reuseReads(() => pods.listPendingPods(AbortSignal.timeout(REMOVAL_TIMEOUT_MS)), {
+    mostAgeMs: PODS_AGE_MS,
+    now: () => timing.now(),
+  });
 }
 
 /** What the collector and the remover tell of the node before they plan. */

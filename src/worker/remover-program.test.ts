@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeCoordinator } from '../../test/fakes/fake-coordinator.ts';
+import { FakeLogSink } from '../../test/fakes/fake-log-sink.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { container, image, imageId } from '../../test/fakes/images.ts';
 import { buildMkfifoHelper, type MkfifoHelper } from '../../test/fakes/mkfifo-helper.ts';
@@ -12,6 +13,7 @@ import { createHandOver } from './hand-over.ts';
 import { makeFifoWith } from './make-fifo.ts';
 import { runProgram } from './program.ts';
 import type { WorkerContext } from './worker-context.ts';
+import { WorkerError } from './worker-error.ts';
 
 const NOW = Date.UTC(2026, 10, 1);
 
@@ -22,6 +24,7 @@ describe('the remover', () => {
   let runtime: FakeRuntime;
   let coordinator: FakeCoordinator;
   let stop: AbortController;
+  let logs: FakeLogSink;
 
   beforeAll(async () => {
     helper = await buildMkfifoHelper();
@@ -33,6 +36,7 @@ describe('the remover', () => {
     runtime.containers = [container(1, [imageId(1)])];
     coordinator = new FakeCoordinator();
     stop = new AbortController();
+    logs = new FakeLogSink();
     await mount('exclusions', FROZEN_KEYS.exclusions, freezeExclusions([]));
     await mount('image-list', FROZEN_KEYS.imageList, freezeImageList(['*']));
   });
@@ -48,7 +52,11 @@ describe('the remover', () => {
   const surroundings = (): Pick<WorkerContext, 'makeFifo' | 'timing'> => ({ makeFifo: makeFifoWith(helper.path), timing: SYSTEM_TIMING });
   const manual = ['--run=manual', '--exclusions=1', '--image-list=1'];
 
-  async function run(args: readonly string[], bound: FakeCoordinator | null = coordinator) {
+  async function run(
+    args: readonly string[],
+    bound: FakeCoordinator | null = coordinator,
+    connect: WorkerContext['connectCoordinator'] = () => Promise.resolve(bound),
+  ) {
     const lines: string[] = [];
     const code = await runProgram({
       ...surroundings(),
@@ -59,7 +67,8 @@ describe('the remover', () => {
       now: () => NOW,
       signal: stop.signal,
       connectRuntime: () => Promise.resolve(Object.assign(runtime, { close: () => undefined })),
-      connectCoordinator: () => Promise.resolve(bound),
+      connectCoordinator: connect,
+      connectLogs: () => Promise.resolve(logs),
       connectScanner: () => Promise.reject(new Error('a remover has no scanner')),
     });
     const totals = JSON.parse(await readFile(join(folder, 'ended'), 'utf8')) as Record<string, unknown>;
@@ -123,6 +132,32 @@ describe('the remover', () => {
     runtime.images.set(imageId(2), image(2));
     expect((await run(manual)).code).toBe(0);
     expect(runtime.images.size).toBe(1);
+  });
+
+  test('the coordinator has the log when it ends, line by line; without it all is the same but that', async () => {
+    const { code, log } = await run(manual);
+    expect(code).toBe(0);
+    expect(logs.lines.map((line) => JSON.parse(line) as unknown)).toEqual(log);
+    expect(logs.pieces[0]).toMatchObject({ container: 'remover', sequence: 0 });
+    runtime.images.set(imageId(2), image(2));
+    logs.before = () => Promise.reject(new Error('refused'));
+    const without = await run(manual);
+    expect(without.code).toBe(0);
+    expect(without.log).toContainEqual(expect.objectContaining({ message: 'the rest of this log does not reach the coordinator' }));
+    expect(runtime.images.size).toBe(1);
+  });
+
+  test('the others are told that it is done, also when there is no way to the coordinator', async () => {
+    const others = createHandOver({ ...surroundings(), folder });
+    const { signal } = new AbortController();
+    await others.open(signal);
+    await others.openScanner(signal);
+    const ends = Promise.all([others.awaitCollectorRelease(signal), others.awaitScannerRelease(signal)]);
+    const connect = (): Promise<never> => Promise.reject(new WorkerError({ code: 'bad-usage', message: 'no token file' }));
+    const { code, totals } = await run(['--run=automatic', '--scanner=custom', '--exclusions=1'], null, connect);
+    expect([code, totals['state'], totals['message']]).toEqual([2, 'refused', 'no token file']);
+    await ends;
+    expect(runtime.images.size).toBe(3);
   });
 
   test('the others are told that it is done, also when it refuses', async () => {

@@ -2,14 +2,13 @@ import { errorMessage } from '../platform/errors.ts';
 import { exitCodeOf, stateOf } from './exit-code-of.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../platform/log.ts';
 import { makeFailedResult, makeNodeResult } from './node-result.ts';
 import { badUsage, type WorkerArguments } from './parse-arguments.ts';
 import type { Coordinator, NodeResult } from './ports.ts';
 import { readMountedExclusions, readMountedImageList } from './read-mounted-lists.ts';
 import type { ScannerKind } from './read-handed-verdicts.ts';
-import type { RemovedOnNode } from './remove-on-node.ts';
-import { removeByRules, removeListed } from './run-remover.ts';
+import { removeByRules, removeListed, type RemoverOutcome } from './run-remover.ts';
 import { formatTotals, writeTerminationLog } from './termination-log.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -18,22 +17,23 @@ export async function removerProgram(context: WorkerContext, args: WorkerArgumen
   const { signal } = context;
   const mode = args.run === 'manual' ? 'manual' : 'automatic';
   const startedAt = context.now();
-  const coordinator = await context.connectCoordinator(args, log);
   const handOver = args.run === 'automatic' ? createHandOver({ ...context, folder: context.paths.sharedData }) : null;
-  const run: RemoverRun = { context, args, log, coordinator, handOver };
+  let run: RemoverRun = { context, args, log, coordinator: null, handOver };
   let ended: Ended;
   try {
-    const { plan, done } = await remove(run);
-    const result = makeNodeResult({ mode, startedAt, endedAt: context.now() }, plan, done);
-    ended = { result, code: codeOf(result, signal) };
+    run = { ...run, coordinator: await context.connectCoordinator(args, log) };
+    const outcome = await remove(run);
+    const result = makeNodeResult({ mode, startedAt, endedAt: context.now() }, outcome);
+    ended = { result, code: codeOf(result, signal), patienceMs: outcome.isCoordinatorThere ? REPORT_PATIENCE_MS : MANUAL_PATIENCE_MS };
   } catch (error) {
     const code = exitCodeOf(error, signal);
     log.error('nothing was removed', { error: errorMessage(error) });
-    ended = { code, result: makeFailedResult({ mode, startedAt, endedAt: context.now() }, stateOf(code), errorMessage(error)) };
+    const result = makeFailedResult({ mode, startedAt, endedAt: context.now() }, stateOf(code), errorMessage(error));
+    ended = { result, code, patienceMs: mode === 'manual' ? MANUAL_PATIENCE_MS : REPORT_PATIENCE_MS };
   }
   log.info('run ended', { state: ended.result.state, ...ended.result.summary });
   await writeTerminationLog(args['termination-log'], formatTotals(ended.result), log);
-  const [isKept] = await Promise.all([report(run, ended.result), handOver === null ? null : release(run, handOver, args.scanner)]);
+  const [isKept] = await Promise.all([report(run, ended), handOver === null ? null : release(run, handOver, args.scanner)]);
   return isKept || ended.code !== EXIT.done ? ended.code : EXIT.failed;
 }
 
@@ -48,15 +48,24 @@ interface RemoverRun {
 interface Ended {
   readonly result: NodeResult;
   readonly code: ExitCode;
+  /** How long the coordinator may be away with the result not told. */
+  readonly patienceMs: number;
 }
 
-async function remove({ context, args, log, coordinator, handOver }: RemoverRun): Promise<RemovedOnNode> {
-  const { paths, now, signal } = context;
+/** So that another manager can take over meanwhile, on another node if need be: what was removed is on no other record. */
+const REPORT_PATIENCE_MS = 600_000;
+/** For a coordinator that has not been there before, without which a manual run can do. */
+const MANUAL_PATIENCE_MS = 10_000;
+/** Within the time that a pod has after SIGTERM (30 s), with the log still to send. */
+const STOPPING_PATIENCE_MS = 20_000;
+
+async function remove({ context, args, log, coordinator, handOver }: RemoverRun): Promise<RemoverOutcome> {
+  const { paths, now, timing, signal } = context;
   const exclusions = await readMountedExclusions({ folder: paths.exclusions, parts: args.exclusions });
   const imageList = args.run === 'manual' ? await readMountedImageList({ folder: paths.imageList, parts: args['image-list'] }) : null;
   const runtime = await context.connectRuntime(signal);
   try {
-    const surroundings = { runtime, log, now, signal, exclusions };
+    const surroundings = { runtime, log, now, timing, signal, exclusions };
     if (imageList !== null) return await removeListed({ ...surroundings, imageList, coordinator });
     if (coordinator === null) throw badUsage('an automatic run needs a coordinator: COORDINATOR_URL is not set');
     if (args.scanner === undefined) throw badUsage('--scanner is required in an automatic run');
@@ -71,23 +80,27 @@ function codeOf({ state }: NodeResult, signal: AbortSignal): ExitCode {
   return state === 'interrupted' && signal.aborted ? EXIT.interrupted : EXIT.failed;
 }
 
-/** Within the time that a pod has after SIGTERM (30 s), where it is to end. */
-const REPORT_TIMEOUT_MS = { running: 120_000, stopping: 20_000 } as const;
-/** A manual run can do without. */
-const MANUAL_REPORT_TIMEOUT_MS = 10_000;
-
 /** Whether the result is kept, as far as it has to be. */
-async function report({ context, args, log, coordinator }: RemoverRun, result: NodeResult): Promise<boolean> {
+async function report({ context, args, log, coordinator }: RemoverRun, { result, patienceMs }: Ended): Promise<boolean> {
   if (coordinator === null) return true;
   const isManual = args.run === 'manual';
-  const timeout = isManual ? MANUAL_REPORT_TIMEOUT_MS : REPORT_TIMEOUT_MS[context.signal.aborted ? 'stopping' : 'running'];
   try {
-    await coordinator.reportResult(result, AbortSignal.timeout(timeout));
+    await coordinator.reportResult(result, patience(context.signal, patienceMs));
     return true;
   } catch (error) {
     log[isManual ? 'warn' : 'error']('the coordinator has not taken the result', { error: errorMessage(error) });
     return isManual;
   }
+}
+
+/** Aborts after so long, and sooner where the pod is told to end, before or meanwhile. */
+function patience(stop: AbortSignal, mostMs: number): AbortSignal {
+  const most = AbortSignal.timeout(mostMs);
+  if (stop.aborted) return AbortSignal.any([most, AbortSignal.timeout(STOPPING_PATIENCE_MS)]);
+  const stopped = new AbortController();
+  const onStop = (): void => void setTimeout(() => stopped.abort(stop.reason), STOPPING_PATIENCE_MS).unref();
+  stop.addEventListener('abort', onStop, { once: true });
+  return AbortSignal.any([most, stopped.signal]);
 }
 
 /** A scanner may have something to do between its message and its waiting for ours. */

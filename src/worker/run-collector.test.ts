@@ -4,6 +4,7 @@ import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { container, exclusionsOf, image, imageId } from '../../test/fakes/images.ts';
 import { logInTest } from '../../test/fakes/log-in-test.ts';
 import type { NodeImage } from '../api/inventory.ts';
+import { SYSTEM_TIMING } from '../platform/timing.ts';
 import type { HandOver } from './hand-over.ts';
 import type { ScannerKind } from './read-handed-verdicts.ts';
 import { runCollector } from './run-collector.ts';
@@ -39,6 +40,7 @@ async function collect(
     handOver: handOver as HandOver,
     log: logInTest().log,
     now: () => Date.UTC(2026, 10, 1),
+    timing: SYSTEM_TIMING,
     signal,
   });
   return { calls, coordinator };

@@ -36,7 +36,6 @@ export async function runCollector(options: RunCollectorOptions): Promise<void> 
 
 async function selectImages({ coordinator, exclusions, scanner, runtime, log, now, signal }: RunCollectorOptions): Promise<NodeImage[]> {
   const task = await coordinator.readTask(signal);
-  const pendingPods = await coordinator.listPendingPods(signal);
   const { memory, onEvent } = coordinatorMemory(coordinator, runtime, signal);
   const policy = scanPolicyFor(task, scanner);
   const plan = await planNode({
@@ -45,7 +44,7 @@ async function selectImages({ coordinator, exclusions, scanner, runtime, log, no
     scan: scanner === 'off' ? null : { policy, readVerdicts: () => Promise.resolve(new Map()) },
     memory,
     diskLimits: task.diskLimits,
-    settings: automaticSettings({ task, exclusions, pendingPods }),
+    settings: automaticSettings(task, exclusions),
     now,
     onEvent: (event) => {
       onEvent(event);

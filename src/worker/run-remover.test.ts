@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { FakeCoordinator } from '../../test/fakes/fake-coordinator.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { container, exclusionsOf, finding, image, imageId, imageListOf, report } from '../../test/fakes/images.ts';
+import { FakeTiming } from '../../test/fakes/fake-timing.ts';
 import { logInTest } from '../../test/fakes/log-in-test.ts';
 import { DEFAULT_SCAN_POLICY } from '../api/scan-policy.ts';
+import { RoomError } from '../platform/errors.ts';
 import type { HandOver } from './hand-over.ts';
 import { formatImages } from './hand-over-message.ts';
 import { formatScanFault, formatScanResults, type ScannerKind } from './read-handed-verdicts.ts';
@@ -19,10 +21,14 @@ function setUp() {
   runtime.containers = [container(1, [imageId(1)])];
   const { log, lines } = logInTest();
   const coordinator = new FakeCoordinator();
-  const surroundings = { runtime, log, now: () => NOW, signal: never, exclusions: exclusionsOf('image-2') };
+  const timing = new FakeTiming();
+  const surroundings = { runtime, log, now: () => NOW, timing, signal: never, exclusions: exclusionsOf('image-2') };
   const left = (): number[] => [...runtime.images.keys()].map((id) => Number.parseInt(id.slice('sha256:'.length), 16));
-  return { runtime, coordinator, lines, surroundings, left };
+  return { runtime, coordinator, lines, surroundings, timing, left };
 }
+
+/** As the adapter to the coordinator says no. */
+class Refused extends RoomError {}
 
 /** What the others have written. */
 function handed(text: string, offered = formatImages([image(3), image(4)])): HandOver {
@@ -125,20 +131,62 @@ describe('an automatic run', () => {
     expect(node.left()).toContain(3);
   });
 
-  test.each(['readTask', 'listPendingPods', 'reportInventory'] as const)(
-    'a coordinator that does not answer %s: nothing is removed',
-    async (silent) => {
-      const node = setUp();
-      node.coordinator.before = (call) => (call === silent ? Promise.reject(new Error('away')) : Promise.resolve());
-      await expect(run(node, 'custom', handed(all))).rejects.toThrow('away');
-      expect(node.left()).toEqual([1, 2, 3, 4]);
-    },
-  );
+  test.each([
+    ['within a moment: read once again for all removals', 0, 1],
+    ['that take longer: read anew', 3_000, 2],
+  ])('ten removals %s, beside those that come with the task', async (_what, removalMs, reads) => {
+    const node = setUp();
+    for (let number = 5; number <= 12; number++) node.runtime.images.set(imageId(number), image(number));
+    const asked: string[] = [];
+    node.coordinator.before = (call) => Promise.resolve(void asked.push(call));
+    node.runtime.before = (call) => {
+      if (call.startsWith('removeImage')) node.timing.jump(removalMs);
+      return Promise.resolve();
+    };
+    await run(node, 'off', null);
+    expect(node.left()).toEqual([1, 2]);
+    expect(asked.slice(0, 2)).toEqual(['readTask', 'reportInventory']);
+    // Eight removals are begun at once, and two when those are done.
+    expect(asked.slice(2)).toEqual(Array.from({ length: reads }, () => 'listPendingPods'));
+  });
+
+  test('the task is read when the scanner is done: pods that have come meanwhile count', async () => {
+    const node = setUp();
+    const handOver: HandOver = {
+      ...handed(all),
+      readScan: () => {
+        node.coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-3:1'] }];
+        return Promise.resolve(all);
+      },
+    };
+    expect(reasonsOf(await run(node, 'custom', handOver))[2]).toBe('keep in-use');
+  });
+
+  test('who has judged is told: the scanner of the reports, how many images it read, how many were known', async () => {
+    const node = setUp();
+    const results = new Map([
+      [imageId(3), { kind: 'scanned', report: report(image(3)) }],
+      [imageId(4), { kind: 'unscanned', reason: 'timeout', message: '' }],
+    ] as const);
+    const { scanner } = report(image(3));
+    expect((await run(node, 'trivy', handed(formatScanResults(results)))).use).toEqual({ scanner, scanned: 1, verdictsReused: 0 });
+    expect((await run(setUp(), 'custom', handed(all))).use).toEqual({ scanner: null, scanned: 0, verdictsReused: 0 });
+    const alone = setUp();
+    alone.coordinator.verdicts.set(imageId(3), { kind: 'scanned', report: report(image(3)) });
+    expect((await run(alone, 'trivy', null)).use).toEqual({ scanner, scanned: 0, verdictsReused: 1 });
+  });
+
+  test.each(['readTask', 'reportInventory'] as const)('a coordinator that does not answer %s: nothing is removed', async (silent) => {
+    const node = setUp();
+    node.coordinator.before = (call) => (call === silent ? Promise.reject(new Error('away')) : Promise.resolve());
+    await expect(run(node, 'custom', handed(all))).rejects.toThrow('away');
+    expect(node.left()).toEqual([1, 2, 3, 4]);
+  });
 
   test('a coordinator that goes away after the plan: nothing is removed', async () => {
     const node = setUp();
     let asked = 0;
-    node.coordinator.before = (call) => (call === 'listPendingPods' && ++asked > 1 ? Promise.reject(new Error('away')) : Promise.resolve());
+    node.coordinator.before = (call) => (call === 'listPendingPods' && ++asked > 0 ? Promise.reject(new Error('away')) : Promise.resolve());
     const { done } = await run(node, 'custom', handed(all));
     expect(done.removals.map(({ outcome }) => outcome)).toEqual([
       { kind: 'failed', message: 'away' },
@@ -194,6 +242,14 @@ describe('a manual run', () => {
     await removeListed({ ...node.surroundings, imageList: imageListOf('image-3:1'), coordinator: node.coordinator });
     expect(node.left()).toEqual([1, 2, 4]);
     expect(node.lines).toContainEqual(expect.objectContaining({ level: 'warn', error: 'away' }));
+  });
+
+  test.each(['run-ended', 'refused'])('is no run any more where there is one that says so (%s): nothing is removed', async (code) => {
+    const node = setUp();
+    node.coordinator.before = () => Promise.reject(new Refused({ code, message: 'The run is over.' }));
+    const removing = removeListed({ ...node.surroundings, imageList: imageListOf('*'), coordinator: node.coordinator });
+    await expect(removing).rejects.toThrow('The run is over.');
+    expect(node.left()).toEqual([1, 2, 3, 4]);
   });
 
   test('keeps what pods that are about to start want, where there is one', async () => {

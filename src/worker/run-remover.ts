@@ -1,13 +1,15 @@
 import type { Exclusions } from '../core/exclusions/exclusions.ts';
 import type { ImageList } from '../core/image-list.ts';
 import type { PendingPod } from '../core/image-use.ts';
+import type { ScanResults } from '../api/scan-report.ts';
 import type { VerdictsFromElsewhere } from '../engine/clean-node.ts';
-import { errorMessage } from '../platform/errors.ts';
+import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { HandOver } from './hand-over.ts';
 import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-settings.ts';
 import type { Coordinator, WorkerTask } from './ports.ts';
-import { readHandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
+import { readHandedVerdicts, type HandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
 import { removeOnNode, type NodeSurroundings, type RemovedOnNode } from './remove-on-node.ts';
+import { NO_SCANNER, useOfKnown, useOfScan, type ScannerUse } from './scanner-use.ts';
 
 export interface ManualRemover extends NodeSurroundings {
   readonly exclusions: Exclusions;
@@ -16,11 +18,17 @@ export interface ManualRemover extends NodeSurroundings {
   readonly coordinator: Coordinator | null;
 }
 
+export interface RemoverOutcome extends RemovedOnNode {
+  readonly use: ScannerUse;
+  /** Whether it has answered in this run. */
+  readonly isCoordinatorThere: boolean;
+}
+
 /** Removes what is listed and nothing uses. */
-export async function removeListed(options: ManualRemover): Promise<RemovedOnNode> {
+export async function removeListed(options: ManualRemover): Promise<RemoverOutcome> {
   const { exclusions, imageList } = options;
   const known = await tryPods(options);
-  return removeOnNode({
+  const removed = await removeOnNode({
     ...options,
     plan: {
       scan: null,
@@ -30,12 +38,13 @@ export async function removeListed(options: ManualRemover): Promise<RemovedOnNod
     },
     pods: known?.coordinator ?? null,
   });
+  return { ...removed, use: NO_SCANNER, isCoordinatorThere: known !== null };
 }
 
 /** How long a manual run waits for a coordinator that it can do without. */
 const MANUAL_PATIENCE_MS = 10_000;
 
-/** Once the coordinator has answered, it has to answer before each removal too. */
+/** Once the coordinator has answered, it has to answer before the removals too. One that says no is heeded: the run may be over. */
 async function tryPods({
   coordinator,
   log,
@@ -47,10 +56,14 @@ async function tryPods({
     return { coordinator, pods };
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof RoomError && REFUSALS.has(String(error.code))) throw error;
     log.warn('the coordinator does not answer: pods that are about to start are not known', { error: errorMessage(error) });
     return null;
   }
 }
+
+/** Of the adapter to the coordinator. */
+const REFUSALS: ReadonlySet<string> = new Set(['run-ended', 'refused']);
 
 export interface AutomaticRemover extends NodeSurroundings {
   readonly exclusions: Exclusions;
@@ -61,43 +74,52 @@ export interface AutomaticRemover extends NodeSurroundings {
 }
 
 /** Removes what the rules say, by the verdicts of the pod's scanner. */
-export async function removeByRules(options: AutomaticRemover): Promise<RemovedOnNode> {
-  const { coordinator, exclusions, runtime, log, signal } = options;
+export async function removeByRules(options: AutomaticRemover): Promise<RemoverOutcome> {
+  const { coordinator, exclusions, handOver, runtime, log, signal } = options;
+  const handed = handOver === null ? null : await readHandedVerdicts({ ...options, handOver });
+  // After the scan, which may take hours: the pods of the node come with it.
   const task = await coordinator.readTask(signal);
-  const scan = await bindVerdicts(options, task);
-  const pendingPods = await coordinator.listPendingPods(signal);
+  const verdicts = bindVerdicts(options, task, handed);
   const { memory, onEvent } = coordinatorMemory(coordinator, runtime, signal);
-  log.info('planning', { protections: task.protections.length, pendingPods: pendingPods.length });
-  return removeOnNode({
+  log.info('planning', { protections: task.protections.length, pendingPods: task.pods.length });
+  const removed = await removeOnNode({
     ...options,
-    plan: { scan, memory, diskLimits: task.diskLimits, settings: automaticSettings({ task, exclusions, pendingPods }) },
+    plan: { scan: verdicts?.source ?? null, memory, diskLimits: task.diskLimits, settings: automaticSettings(task, exclusions) },
     pods: coordinator,
     onEvent,
   });
+  return { ...removed, use: verdicts?.use() ?? NO_SCANNER, isCoordinatorThere: true };
+}
+
+interface BoundVerdicts {
+  readonly source: VerdictsFromElsewhere;
+  /** Once the plan is made. */
+  readonly use: () => ScannerUse;
 }
 
 /** Where the verdicts come from; null: the scanner is off, and nobody else names the images. */
-async function bindVerdicts(options: AutomaticRemover, task: WorkerTask): Promise<VerdictsFromElsewhere | null> {
-  const { handOver, scanner, coordinator, log, signal } = options;
+function bindVerdicts({ scanner, coordinator }: AutomaticRemover, task: WorkerTask, handed: HandedVerdicts | null): BoundVerdicts | null {
   const policy = scanPolicyFor(task, scanner);
-  if (handOver !== null) {
-    const verdictsOn = await readHandedVerdicts({ handOver, scanner, log, signal });
-    return { policy, readVerdicts: (images) => Promise.resolve(verdictsOn(images)) };
+  if (handed !== null) {
+    const readVerdicts: VerdictsFromElsewhere['readVerdicts'] = (images) => Promise.resolve(handed.verdictsOn(images));
+    return { source: { policy, readVerdicts }, use: () => useOfScan(handed.scanResults) };
   }
+  let known: ScanResults = new Map();
   switch (scanner) {
     case 'off':
       return null;
-    case 'trivy':
-      return {
-        policy,
-        readVerdicts: (images, now) =>
-          coordinator.readVerdicts(
-            images.map(({ id }) => id),
-            now,
-          ),
+    case 'trivy': {
+      const readVerdicts: VerdictsFromElsewhere['readVerdicts'] = async (images, now) => {
+        known = await coordinator.readVerdicts(
+          images.map(({ id }) => id),
+          now,
+        );
+        return known;
       };
+      return { source: { policy, readVerdicts }, use: () => useOfKnown([...known.values()]) };
+    }
     case 'custom':
       // Its verdicts are its own: none is known without it.
-      return { policy, readVerdicts: () => Promise.resolve(new Map()) };
+      return { source: { policy, readVerdicts: () => Promise.resolve(new Map()) }, use: () => NO_SCANNER };
   }
 }

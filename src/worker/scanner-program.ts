@@ -6,7 +6,7 @@ import { scanImages } from '../engine/scan-images.ts';
 import { errorMessage } from '../platform/errors.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver } from './hand-over.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../platform/log.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
 import { readConfig } from './read-config.ts';
 import { formatScanFault, formatScanResults } from './read-handed-verdicts.ts';
@@ -24,7 +24,10 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
     results = await scan(context, { args, log, wanted });
   } catch (error) {
     signal.throwIfAborted();
+    log.error('the scanner cannot work', { error: errorMessage(error) });
     await handOver.writeScan(formatScanFault(errorMessage(error)), signal);
+    // The remover waits for who is to hear that it is done.
+    await handOver.awaitScannerRelease(signal);
     throw error;
   }
   await handOver.writeScan(formatScanResults(results), signal);
@@ -49,7 +52,8 @@ async function scan(context: WorkerContext, { args, log, wanted }: ScanRequest):
     // One that is gone by now has no result, and needs none.
     const images = (await runtime.listImages(signal)).filter(({ id }) => keys.has(imageIdKey(id)));
     const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
-    const limits = { concurrency, perImageTimeoutMs: config.timeout.perImage, totalTimeoutMs: config.timeout.total };
+    const totalTimeoutMs = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
+    const limits = { concurrency, perImageTimeoutMs: config.timeout.perImage, totalTimeoutMs };
     try {
       return await scanImages({ scanner, runtime, records: null, images, limits, onEvent: logScans(log), signal });
     } finally {

@@ -2,9 +2,9 @@ import type { TrivyConfig } from '../api/eraser-config.ts';
 import type { WORKER_PATHS } from '../api/worker-pod.ts';
 import type { NodeRuntime, Scanner } from '../engine/ports.ts';
 import type { Timing } from '../platform/timing.ts';
-import type { Log } from './log.ts';
+import type { Log } from '../platform/log.ts';
 import type { MakeFifo } from './make-fifo.ts';
-import type { Coordinator } from './ports.ts';
+import type { Coordinator, LogSink } from './ports.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
 
 /** What a worker is given of the process that it runs in. Only `main.ts` makes one from the real process. */
@@ -23,6 +23,8 @@ export interface WorkerContext {
   readonly connectRuntime: (signal: AbortSignal) => Promise<NodeRuntime & { close(): void }>;
   /** null: this run goes without one, and may. */
   readonly connectCoordinator: (args: WorkerArguments, log: Log) => Promise<Coordinator | null>;
+  /** null: there is nobody to take the log. */
+  readonly connectLogs: (args: WorkerArguments) => Promise<LogSink | null>;
   readonly connectScanner: (wanted: WantedScanner) => Promise<BoundScanner>;
 }
 

@@ -184,7 +184,7 @@ describe.skipIf(lacksNodeAccess())('the controller on three nodes', () => {
     expect((await site.list()).status).toMatchObject({ success: 0, failed: 3 });
     const [job] = await site.jobs();
     expect(job?.status?.conditions?.find(({ type }) => type === 'Failed')?.message).toMatch(
-      /n0: its worker pod did not start within \S+ minutes: (ErrImagePull|ImagePullBackOff)/,
+      /n0: its worker pod did not start within 20 seconds: (ErrImagePull|ImagePullBackOff)/,
     );
     await vi.waitFor(async () => expect(await site.pods()).toEqual([]), SOON);
   });

@@ -108,6 +108,23 @@ export function apiServerContract(serve: () => Promise<ServedApi>): void {
       expect((await apply('two', { b: '2' }, true))['data']).toMatchObject({ a: '1', b: '2' });
     });
 
+    test('apply: of one version of an object, and of no other', async () => {
+      const apply = (data: Record<string, string>, resourceVersion?: string): Promise<KubeObject> => {
+        const object = { ...map('applied-once'), data };
+        const metadata = { ...object.metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+        return client.patch(
+          at('applied-once'),
+          { strategy: 'apply', object: { ...object, metadata }, fieldManager: 'one', force: true },
+          call,
+        );
+      };
+      const first = await apply({ a: '1' });
+      const second = await apply({ a: '2' }, first.metadata.resourceVersion);
+      expect(second['data']).toEqual({ a: '2' });
+      await expect(apply({ a: '3' }, first.metadata.resourceVersion)).rejects.toMatchObject({ code: 'conflict' });
+      expect((await apply({ a: '4' }, second.metadata.resourceVersion))['data']).toEqual({ a: '4' });
+    });
+
     test('status: is written apart from the rest', async () => {
       const reference = { resource: PODS, namespace: served.namespace, name: 'with-status' };
       const spec = { containers: [{ name: 'a', image: 'example.com/a' }] };

@@ -37,11 +37,12 @@ export function inNamespace({ namespace }: Place, object: KubeObject): boolean {
   return namespace === null || object.metadata.namespace === namespace;
 }
 
-/** Selectors of equality, and of labels that are there. */
+/** Selectors of equality, and of labels that are there or (`!`) not. */
 export function matches(object: KubeObject, query: URLSearchParams): boolean {
   const labels = (object.metadata['labels'] ?? {}) as Record<string, string>;
   const chosen = (selector: string | null, valueOf: (field: string) => unknown): boolean =>
     (selector ?? '').split(',').every((term) => {
+      if (term.startsWith('!')) return valueOf(term.slice(1)) === undefined;
       const [field = '', value] = term.split('=');
       return term === '' || (value === undefined ? valueOf(field) !== undefined : valueOf(field) === value);
     });

@@ -1,6 +1,7 @@
 import type { ClusterNode } from '../../src/api/cluster-node.ts';
 import type { EraserConfig } from '../../src/api/eraser-config.ts';
 import { parseEraserConfig } from '../../src/api/eraser-config/parse-eraser-config.ts';
+import { acceptConfiguration, type AcceptedConfiguration } from '../../src/controller/configuration/accept-configuration.ts';
 import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import type { OwnContainers } from '../../src/core/cluster/resolve-components.ts';
 import { parseDuration } from '../../src/platform/duration.ts';
@@ -23,9 +24,11 @@ export function clusterNode(name: string, fields: Partial<ClusterNode> = {}): Cl
   };
 }
 
+const PARSERS = { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml };
+
 /** The configuration that this is read into, as plain values. */
 export function configOf(written: object): EraserConfig {
-  const parsed = parseEraserConfig(written, { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml });
+  const parsed = parseEraserConfig(written, PARSERS);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
   return parsed.config;
 }
@@ -40,3 +43,11 @@ export const OWN_CONTAINERS: OwnContainers = {
   scanner: { image: 'registry.example/image-cleaner-scanner:1.0.0', command: ['image-cleaner-scanner'] },
   remover: { image: 'registry.example/image-cleaner-worker:1.0.0', command: ['image-cleaner-remover'] },
 };
+
+/** As the manager accepts the configuration with these parts. */
+export function acceptedConfiguration(manager: object = {}, components: object = {}): AcceptedConfiguration {
+  const text = JSON.stringify({ apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', manager, components });
+  const judged = acceptConfiguration(text, PARSERS, OWN_CONTAINERS);
+  if (!judged.ok) throw new Error(JSON.stringify(judged.errors));
+  return judged.accepted;
+}

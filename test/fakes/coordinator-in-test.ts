@@ -13,7 +13,7 @@ import { CoordinatorServer, type CoordinatorServerOptions } from '../../src/coor
 import type { CoordinatorLimits } from '../../src/coordinator/limits.ts';
 import type { Authority } from '../../src/coordinator/pki/authorities.ts';
 import { makeAuthority, makeServerIdentity } from '../../src/coordinator/pki/make-authority.ts';
-import type { CoordinatorEvent, CoordinatorPorts, ReviewedToken, WorkerPodRecord } from '../../src/coordinator/ports.ts';
+import type { CoordinatorEvent, CoordinatorPorts, ReviewedToken, TrivyServer, WorkerPodRecord } from '../../src/coordinator/ports.ts';
 import type { ImageHistory } from '../../src/core/image-age.ts';
 import type { PendingPod } from '../../src/core/image-use.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
@@ -31,7 +31,6 @@ export const SETTINGS: RunSettings = {
   minAgeMs: 0,
   maxAgeMs: null,
   diskLimits: null,
-  exclusions: [{ name: 'eraser-system-exclusion/list.json', entries: ['registry.example/base/*'] }],
   protections: [{ object: { kind: 'CronJob', namespace: 'shop', name: 'nightly' }, imageReferences: ['registry.example/report:1'] }],
 };
 
@@ -40,12 +39,14 @@ export class ControllerInTest {
   readonly reviews = new Map<string, ReviewedToken>([[TOKEN, reviewOf('worker-1', 'uid-1', RUN.node)]]);
   readonly workerPods: WorkerPodRecord[] = [podOf('worker-1', 'uid-1', RUN)];
   readonly running = new Set([RUN.job]);
+  settings: RunSettings = SETTINGS;
   readonly nodePods = new Map<string, PendingPod[]>([[RUN.node, [{ namespace: 'shop', name: 'web', imageReferences: ['nginx:1'] }]]]);
   readonly histories = new Map<string, ImageHistory>();
   readonly verdicts = new Map<string, ScanResult>();
   readonly reports: InventoryReport[] = [];
   readonly results: { readonly run: NodeRun; readonly results: NodeResults; readonly digest: string }[] = [];
   readonly logs: LogPiece[] = [];
+  trivy: TrivyServer = { pass: () => Promise.resolve({ kind: 'away', why: 'there is none' }) };
   /** How often each was asked. */
   readonly asked = { reviews: 0, nodePods: 0 };
   /** Comes before every port's own work, with the port's name: a test delays or fails it there. */
@@ -70,7 +71,7 @@ export class ControllerInTest {
         await this.before('runs', signal);
         return this.running.has(job);
       },
-      settingsOf: (job) => Promise.resolve(this.running.has(job) ? SETTINGS : null),
+      settingsOf: (job) => Promise.resolve(this.running.has(job) ? this.settings : null),
     },
     nodePods: {
       list: async (node, signal) => {
@@ -86,6 +87,12 @@ export class ControllerInTest {
         return this.histories;
       },
       readVerdicts: (_, imageIds) => Promise.resolve(new Map([...this.verdicts].filter(([id]) => imageIds.includes(id)))),
+    },
+    trivy: {
+      pass: async (call, signal) => {
+        await this.before('trivy', signal);
+        return this.trivy.pass(call, signal);
+      },
     },
     results: {
       recordedDigest: (run) =>

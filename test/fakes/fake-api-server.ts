@@ -262,7 +262,11 @@ export class FakeApiServer {
     const owners = this.#managers.get(path) ?? new Map<string, string>();
     this.#managers.set(path, owners);
     const existing = this.history.get(place.collection, keyOf(place.namespace, place.name ?? ''));
-    const leaves = leavesOf(applied).filter(([field]) => !/^\.(metadata\.name(space)?|apiVersion|kind)$/.test(field));
+    const { resourceVersion } = applied.metadata;
+    if (resourceVersion !== undefined && resourceVersion !== existing?.metadata.resourceVersion) {
+      throw new Refusal(409, 'Conflict', 'the object has been modified; please apply your changes to the latest version');
+    }
+    const leaves = leavesOf(applied).filter(([field]) => !/^\.(metadata\.(name(space)?|resourceVersion)|apiVersion|kind)$/.test(field));
     const causes = leaves.flatMap(([field, value]) => {
       const owner = owners.get(field);
       if (owner === undefined || owner === manager || isDeepStrictEqual(valueAt(existing, field), value)) return [];

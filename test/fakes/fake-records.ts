@@ -23,6 +23,10 @@ export class FakeScanRecords implements ScanRecords {
     this.#analyses.set(JSON.stringify([analysis.imageId, analysis.scannerName, analysis.scannerVersion]), analysis);
     return Promise.resolve();
   }
+
+  async keepReports(reports: readonly ScanReport[]): Promise<void> {
+    for (const report of reports) await this.keep(report, null);
+  }
 }
 
 /** Remembers what it was shown; gives each image the same history. */

@@ -1,7 +1,7 @@
-import type { Level, Log } from '../../src/worker/log.ts';
+import type { Log, LogLevel } from '../../src/platform/log.ts';
 
 export interface LoggedLine {
-  readonly level: Level;
+  readonly level: LogLevel;
   readonly message: string;
   readonly [field: string]: unknown;
 }
@@ -10,7 +10,7 @@ export interface LoggedLine {
 export function logInTest(): { readonly log: Log; readonly lines: LoggedLine[] } {
   const lines: LoggedLine[] = [];
   const at =
-    (level: Level): Log[Level] =>
+    (level: LogLevel): Log[LogLevel] =>
     (message, fields = {}) =>
       lines.push({ ...fields, level, message });
   return { log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }, lines };

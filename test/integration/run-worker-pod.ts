@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { buildImage } from '../../lab/images.ts';
+import { TOKEN_FILE, WORKER_PATHS, type WorkerContainer } from '../../src/api/worker-pod.ts';
+import { CA_BUNDLE_FILE } from '../../src/api/coordinator/coordinator-api.ts';
 import { FROZEN_KEYS, freezeExclusions, freezeImageList } from '../../src/api/frozen-lists.ts';
 
 /** Built by the global set-up, with the helper that makes pipes beside it. */
@@ -29,6 +31,13 @@ export interface RunningWorker {
 
 export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ContainerOptions {
+  /** What a container's fields of the pod are: `spec.nodeName`, … */
+  readonly fields: Readonly<Record<string, string>>;
+  /** What its image sets. */
+  readonly path: string;
 }
 
 /**
@@ -69,9 +78,9 @@ export class WorkerPod {
     return `--image-list=${String(parts.length)}`;
   }
 
-  async writeConfig(yaml: string): Promise<string> {
-    await writeFile(this.path('config/config.yaml'), yaml);
-    return '--config=/run/config/config.yaml';
+  async writeConfig(yaml: string, name = 'config.yaml'): Promise<string> {
+    await writeFile(this.path('config', name), yaml);
+    return `--config=/run/config/${name}`;
   }
 
   start(program: string, args: readonly string[], options: StartOptions = {}): RunningWorker {
@@ -95,6 +104,59 @@ export class WorkerPod {
     );
     this.#children.push(child);
     return watchOutput(child);
+  }
+
+  /**
+   * A container of ours as the controller makes it: its command, arguments and environment and nothing else, root without any of root's powers, and a
+   * root that cannot be written to.
+   */
+  async startContainer(
+    { name, command = [], args, env, volumeMounts }: WorkerContainer,
+    options: ContainerOptions,
+  ): Promise<RunningWorker> {
+    await mkdir(this.path(`tmp-${name}`));
+    const environment = Object.fromEntries(
+      env.map((variable) => [variable.name, 'value' in variable ? variable.value : options.fields[variable.valueFrom.fieldRef.fieldPath]]),
+    );
+    const writable = volumeMounts.filter(({ readOnly }) => readOnly !== true).map(({ mountPath }) => mountPath);
+    const script = [
+      'runtime=$1 pod=$2 name=$3; shift 3',
+      'mount --bind / / && mount --bind "$runtime" "$pod/image-cleaner/runtime" && mount --rbind "$pod" /run',
+      'mount -o remount,bind,ro /run && mount -o remount,bind,ro /',
+      `mount --bind "/run/tmp-$name" ${WORKER_PATHS.temporary}`,
+      ...writable
+        .filter((path) => path !== WORKER_PATHS.temporary)
+        .map((path) => `mount --bind ${path} ${path} && mount -o remount,bind,rw ${path}`),
+      `mount -o remount,bind,rw ${WORKER_PATHS.temporary}`,
+      'exec setpriv --inh-caps=-all --bounding-set=-all --no-new-privs "$@"',
+    ].join('\n');
+    const ofImage = command.flatMap((word) => (word === '/usr/bin/worker' ? [process.execPath, WORKER] : [word]));
+    // The root of this machine has no folder for it.
+    const given = args.map((arg) => arg.replace(`=${WORKER_PATHS.config}/`, '=/run/config/'));
+    const ended = `--termination-log=${WORKER_PATHS.sharedData}/${name}-ended`;
+    const child = spawn(
+      'unshare',
+      [
+        ...['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', this.#runtimeFolder, this.#folder, name],
+        ...[...ofImage, ...given, ended],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...environment, PATH: options.path } },
+    );
+    this.#children.push(child);
+    return watchOutput(child);
+  }
+
+  /** As the kubelet mounts them. */
+  async mountCredentials({ tokenFile, caFile }: { readonly tokenFile: string; readonly caFile: string }): Promise<void> {
+    const files = [
+      [WORKER_PATHS.coordinatorToken, TOKEN_FILE, tokenFile],
+      [WORKER_PATHS.coordinatorCa, CA_BUNDLE_FILE, caFile],
+    ] as const;
+    for (const [folder, name, from] of files) {
+      const to = this.path(relative('/run', folder));
+      await mkdir(to, { recursive: true });
+      await copyFile(from, join(to, name));
+    }
   }
 
   async terminationLog(program: string): Promise<Record<string, unknown>> {

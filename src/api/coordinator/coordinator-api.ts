@@ -2,7 +2,21 @@
 
 /** The calls about one node in one run. */
 export const RUN_CALLS = ['settings', 'inventory', 'verdicts', 'results', 'logs'] as const;
-export type RunCall = (typeof RUN_CALLS)[number];
+
+/**
+ * Of the interface of Trivy's server, below `trivy/`, what Trivy needs as its client, in Trivy's own forms. Nothing else: what a worker could delete
+ * may be of another node.
+ */
+export const TRIVY_CALLS = [
+  'trivy/twirp/trivy.cache.v1.Cache/MissingBlobs',
+  'trivy/twirp/trivy.cache.v1.Cache/PutArtifact',
+  'trivy/twirp/trivy.cache.v1.Cache/PutBlob',
+  'trivy/twirp/trivy.scanner.v1.Scanner/Scan',
+  'trivy/version',
+  'trivy/healthz',
+] as const;
+export type TrivyCall = (typeof TRIVY_CALLS)[number];
+export type RunCall = (typeof RUN_CALLS)[number] | TrivyCall;
 
 /** `pods`: of the node that the caller runs on. */
 export type CoordinatorCall = RunCall | 'pods';
@@ -21,10 +35,17 @@ export function runCallPath({ job, node }: NodeRun, call: RunCall): string {
   return `/v1/runs/${encodeURIComponent(job)}/nodes/${encodeURIComponent(node)}/${call}`;
 }
 
+/** What Trivy as a client takes for the address of its server. */
+export function trivyServerPath({ job, node }: NodeRun): string {
+  return `/v1/runs/${encodeURIComponent(job)}/nodes/${encodeURIComponent(node)}/trivy/`;
+}
+
 export interface CallLimits {
   readonly method: 'GET' | 'POST';
   /** Of the request's body; a GET has none. */
   readonly maxRequestBytes: number;
+  /** `application/json` if not given. */
+  readonly requestType?: 'application/protobuf';
   readonly maxAnswerBytes: number;
   /** From the first byte of the request to the last of the answer. */
   readonly timeLimitMs: number;
@@ -33,9 +54,12 @@ export interface CallLimits {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
+const TRIVY_RPC = { method: 'POST', requestType: 'application/protobuf', timeLimitMs: 60_000 } as const;
+const TRIVY_PAGE = { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 } as const;
+
 /**
  * A node with 1,000 images and 1,000 containers has an inventory of 1 MiB. Results with findings can be larger than 8 MiB: then the worker leaves out
- * the least severe ones. A cluster with 20,000 workloads has settings of 8 MiB.
+ * the least severe ones. A cluster with 20,000 workloads has settings of 8 MiB. What Trivy reads out of a layer of 1,000 packages has half a MiB.
  */
 export const CALL_LIMITS: Readonly<Record<CoordinatorCall, CallLimits>> = {
   settings: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 16 * MiB, timeLimitMs: 30_000 },
@@ -44,6 +68,12 @@ export const CALL_LIMITS: Readonly<Record<CoordinatorCall, CallLimits>> = {
   results: { method: 'POST', maxRequestBytes: 8 * MiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 60_000 },
   logs: { method: 'POST', maxRequestBytes: 512 * KiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 },
   pods: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 4 * MiB, timeLimitMs: 30_000 },
+  'trivy/twirp/trivy.cache.v1.Cache/MissingBlobs': { ...TRIVY_RPC, maxRequestBytes: 256 * KiB, maxAnswerBytes: 256 * KiB },
+  'trivy/twirp/trivy.cache.v1.Cache/PutArtifact': { ...TRIVY_RPC, maxRequestBytes: 2 * MiB, maxAnswerBytes: 64 * KiB },
+  'trivy/twirp/trivy.cache.v1.Cache/PutBlob': { ...TRIVY_RPC, maxRequestBytes: 32 * MiB, maxAnswerBytes: 64 * KiB },
+  'trivy/twirp/trivy.scanner.v1.Scanner/Scan': { ...TRIVY_RPC, maxRequestBytes: 256 * KiB, maxAnswerBytes: 64 * MiB },
+  'trivy/version': TRIVY_PAGE,
+  'trivy/healthz': TRIVY_PAGE,
 };
 
 /** The file in the folder of the CA bundle that worker pods mount. */

@@ -8,13 +8,14 @@ import * as z from 'zod';
 /** Our own containers. Those of a custom scanner have no way to the coordinator. */
 export const LOGGING_CONTAINERS = ['collector', 'trivy-scanner', 'remover'] as const;
 
-const LONGEST_LINE = 16 * 1024;
+/** In characters. */
+export const LONGEST_LOG_LINE = 16 * 1024;
 export const MOST_LOG_LINES = 1_000;
 
 export const logsRequestSchema = z.object({
   container: z.enum(LOGGING_CONTAINERS),
   sequence: z.int().nonnegative(),
-  lines: z.array(z.string().max(LONGEST_LINE)).max(MOST_LOG_LINES),
+  lines: z.array(z.string().max(LONGEST_LOG_LINE)).max(MOST_LOG_LINES),
 });
 export type LogPiece = z.output<typeof logsRequestSchema>;
 

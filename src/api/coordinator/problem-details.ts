@@ -29,6 +29,8 @@ export const PROBLEM_STATUS = {
   'too-many-calls': 429,
   internal: 500,
   unavailable: 503,
+  /** The coordinator is there, and Trivy's server beside it is not. */
+  'trivy-away': 503,
   busy: 503,
   closing: 503,
 } as const;

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { keepReasonSchema, removeReasonSchema } from '../reason-schemas.ts';
 import { REMOVAL_STATES, RUN_STATES } from '../run-record.ts';
+import { scannerInfoSchema } from '../scan-report-schemas.ts';
 import { bytes, filesystemUsageSchema, imageIdSchema, runtimeVersionSchema, timeMs } from './inventory-call.ts';
-import { keepReasonSchema, removeReasonSchema } from './reason-schemas.ts';
 
 /**
  * `POST /v1/runs/{job}/nodes/{node}/results`: what came of the run on this node, once. The same results sent again are acknowledged again and
@@ -61,6 +62,8 @@ export const resultsRequestSchema = z.object({
   message: z.string().nullable(),
   /** null: the runtime was not reached. */
   runtime: runtimeVersionSchema.nullable(),
+  /** null: the verdicts are of no scanner of ours, or none was needed. */
+  scanner: scannerInfoSchema.nullable().default(null),
   summary: summarySchema.nullable(),
   filesystem: z.object({ before: filesystemUsageSchema, after: filesystemUsageSchema }).nullable(),
   /** One for each image of the node. */

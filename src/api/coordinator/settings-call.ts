@@ -3,7 +3,7 @@ import { FINDING_STATUSES, PACKAGE_CLASSES, SEVERITIES } from '../scan-report.ts
 import { pendingPodSchema } from './pods-call.ts';
 
 /**
- * `GET /v1/runs/{job}/nodes/{node}/settings`: what the run goes by, and the pods of the node.
+ * `GET /v1/runs/{job}/nodes/{node}/settings`: what the run goes by beside the lists that its pods mount, and the pods of the node.
  */
 
 const scanPolicySchema = z.object({
@@ -27,8 +27,6 @@ const runSettingsShape = {
   maxAgeMs: z.number().nonnegative().nullable(),
   /** null: no disk threshold. */
   diskLimits: z.object({ high: diskLimitSchema, low: diskLimitSchema }).nullable(),
-  /** All of them, in order; an entry is written as users write it. */
-  exclusions: z.array(z.object({ name: z.string(), entries: z.array(z.string()) })),
   /** Kubernetes objects, and the images that they refer to without a container. */
   protections: z.array(
     z.object({ object: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }), imageReferences: z.array(z.string()) }),

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { UNSCANNED_REASONS } from '../scan-report.ts';
-import { findingSchema } from './finding-schema.ts';
+import { findingSchema, scannerInfoSchema } from '../scan-report-schemas.ts';
 import { imageIdSchema } from './inventory-call.ts';
 
 /**
@@ -16,12 +16,7 @@ export type VerdictsRequest = z.output<typeof verdictsRequestSchema>;
 
 const scanReportSchema = z.object({
   imageId: z.string(),
-  scanner: z.object({
-    name: z.string(),
-    version: z.string(),
-    databaseUpdatedAt: z.string().nullable(),
-    databaseMark: z.string().nullable(),
-  }),
+  scanner: scannerInfoSchema,
   os: z.object({ family: z.string(), name: z.string(), endOfLife: z.boolean() }).nullable(),
   findings: z.array(findingSchema),
 });

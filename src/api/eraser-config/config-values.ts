@@ -86,6 +86,15 @@ export function wholeNumberBetween(least: number, most: number) {
   return z.int({ error }).min(least, { error }).max(most, { error });
 }
 
+/** As Kubernetes takes `maxUnavailable`: a number from 1, or a percentage from `1%` to `100%`. */
+export const countOrShare = z
+  .custom<string | number>((value) => ['string', 'number'].includes(typeof value) && COUNT_OR_SHARE.test(String(value)), {
+    error: isNot('a whole number from 1, such as 20, or a percentage from 1% to 100%, such as "10%"'),
+  })
+  .meta({ format: 'count-or-share' });
+
+const COUNT_OR_SHARE = /^([1-9][0-9]{0,8}|([1-9][0-9]?|100)%)$/;
+
 /** One of some words, in any case. */
 export function word<const Word extends string>(words: readonly Word[], note = '') {
   const allowed = `one of ${words.join(', ')}${note}`;

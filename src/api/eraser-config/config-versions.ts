@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { LOG_LEVELS, RUNTIME_NAMES, USUAL_RUNTIME_ADDRESSES, type ConfiguredRuntime } from '../eraser-config.ts';
 import {
+  countOrShare,
   duration,
   durationAboveZero,
   explainMapping,
@@ -24,6 +25,11 @@ const HOUR_MS = 3_600_000;
 const MiB = 1024 * 1024;
 const NO_LABELS: Readonly<Record<string, string>> = {};
 const NODE_FILTER = 'eraser.sh/cleanup.filter';
+/** The manager's own would be that of its image. */
+const DEFAULT_TIME_ZONE = 'UTC';
+/** Kubernetes keeps ten of each workload, unless told otherwise. */
+const MOST_REVISIONS = 1_000;
+const SINCE_V1ALPHA3 = 'it is there from eraser.sh/v1alpha3 on';
 const MANAGER = 'The manager, and its runs.';
 const COMPONENTS = 'The containers of the worker pods.';
 
@@ -47,6 +53,19 @@ export function v1alpha2Schema(parsers: TextParsers) {
 export function v1alpha3Schema(parsers: TextParsers) {
   const manager = section({
     ...managerShape(parsers),
+    scheduling: section({ ...schedulingShape(parsers), ...ownSchedulingShape(parsers) }).meta({ description: SCHEDULING }),
+    imageJob: section({
+      ...imageJobShape(parsers),
+      maxParallel: orElse(countOrShare, null).meta({
+        description:
+          'How many nodes are worked on at once: a number, or a part of those that take part (`10%`). Not said: 10 %, at least 10, at most 200.',
+      }),
+    }).meta({ description: IMAGE_JOB }),
+    keptRevisions: orElse(wholeNumberBetween(0, MOST_REVISIONS), 0).meta({
+      description:
+        'The images of so many earlier revisions of each Deployment, StatefulSet and DaemonSet stay, for a rollback. Those of CronJobs, of Jobs that ' +
+        'have not ended and of workloads at zero always do.',
+    }),
     runtime,
     additionalPodLabels: orElse(z.record(z.string(), text, { error: isNot('a mapping of labels') }), NO_LABELS).meta({
       description: 'Labels that the worker pods get besides their own.',
@@ -68,7 +87,10 @@ export function toV1alpha2({ components: { eraser, ...others }, ...config }: V1a
 
 export function toV1alpha3({ manager, ...config }: V1alpha2): V1alpha3 {
   const named = { name: manager.runtime, address: USUAL_RUNTIME_ADDRESSES[manager.runtime] };
-  return { ...config, apiVersion: 'eraser.sh/v1alpha3', manager: { ...manager, runtime: named, additionalPodLabels: NO_LABELS } };
+  const scheduling = { ...manager.scheduling, cron: null, timeZone: DEFAULT_TIME_ZONE, maintenanceWindow: null };
+  const imageJob = { ...manager.imageJob, maxParallel: null };
+  const added = { runtime: named, additionalPodLabels: NO_LABELS, scheduling, imageJob, keptRevisions: 0 };
+  return { ...config, apiVersion: 'eraser.sh/v1alpha3', manager: { ...manager, ...added } };
 }
 
 interface DocumentParts<Manager extends z.ZodType, Components extends z.ZodType> {
@@ -104,25 +126,12 @@ function managerShape(parsers: TextParsers) {
   return {
     otlpEndpoint: orElse(text, '').meta({ description: 'Where metrics go, by OpenTelemetry over HTTP (`host:port`); empty: nowhere.' }),
     logLevel: orElse(word(LOG_LEVELS), 'info' as const).meta({ description: 'The least level that is logged.' }),
-    scheduling: section({
-      repeatInterval: orElse(durationAboveZero(parsers), 24 * HOUR_MS).meta({
-        description: 'From the beginning of an automatic run to the next.',
-      }),
-      beginImmediately: orElse(flag, true).meta({ description: 'The first automatic run begins at once; if not, after the interval.' }),
-    }).meta({ description: 'When automatic runs are due.' }),
+    scheduling: section(schedulingShape(parsers), { hints: hintsOf(ownSchedulingShape(parsers)) }).meta({ description: SCHEDULING }),
     profile: section({
       enabled: orElse(flag, false).meta({ description: 'Whether profiles can be taken of the running programs.' }),
       port: orElse(wholeNumberBetween(0, 65_535), 6060).meta({ description: 'The port that they are taken from.' }),
     }).meta({ description: 'Profiling.' }),
-    imageJob: section({
-      successRatio: orElse(numberBetween(0, 1), 1).meta({
-        description: 'The part of the nodes that must succeed, or be skipped, for a run to count as completed.',
-      }),
-      cleanup: section({
-        delayOnSuccess: orElse(duration(parsers), 0).meta({ description: 'After the end of a run that completed.' }),
-        delayOnFailure: orElse(duration(parsers), 24 * HOUR_MS).meta({ description: 'After the end of a run that failed.' }),
-      }).meta({ description: 'When the ImageJob of a run is deleted.' }),
-    }).meta({ description: 'How runs are judged and cleared away.' }),
+    imageJob: section(imageJobShape(parsers), { hints: hintsOf({ maxParallel: null }) }).meta({ description: IMAGE_JOB }),
     pullSecrets: orElse(listOf(filledText), []).meta({
       description: 'Secrets, in the namespace of the manager, to pull the images of the worker pods with.',
     }),
@@ -138,12 +147,61 @@ function managerShape(parsers: TextParsers) {
   };
 }
 
+const SCHEDULING = 'When automatic runs are due.';
+const IMAGE_JOB = 'How runs are carried out, judged and cleared away.';
+
+function schedulingShape(parsers: TextParsers) {
+  return {
+    repeatInterval: orElse(durationAboveZero(parsers), 24 * HOUR_MS).meta({
+      description: 'From the beginning of an automatic run to the next.',
+    }),
+    beginImmediately: orElse(flag, true).meta({ description: 'The first automatic run begins at once; if not, after the interval.' }),
+  };
+}
+
+/** What Eraser has not. Whoever puts it into force says whether the expressions and the time zone are any. */
+function ownSchedulingShape(parsers: TextParsers) {
+  return {
+    cron: orElse(filledText, null).meta({
+      description: 'A cron expression of five fields (`0 3 * * 0`), in the place of `repeatInterval` and `beginImmediately`.',
+    }),
+    timeZone: orElse(filledText, DEFAULT_TIME_ZONE).meta({ description: 'Of the cron expressions, such as `Europe/Berlin`.' }),
+    maintenanceWindow: orElse(
+      z.strictObject(
+        {
+          opens: filledText.meta({ description: 'A cron expression of five fields: when it opens.' }),
+          length: durationAboveZero(parsers).meta({ description: 'How long it stays open.' }),
+        },
+        { error: (issue) => explainMapping(issue, ['opens', 'length'], { allowed: 'a mapping with opens and length' }) },
+      ),
+      null,
+    ).meta({ description: 'Automatic runs begin only while it is open; one that is under way when it closes is finished.' }),
+  };
+}
+
+function imageJobShape(parsers: TextParsers) {
+  return {
+    successRatio: orElse(numberBetween(0, 1), 1).meta({
+      description: 'The part of the nodes that must succeed, or be skipped, for a run to count as completed.',
+    }),
+    cleanup: section({
+      delayOnSuccess: orElse(duration(parsers), 0).meta({ description: 'After the end of a run that completed.' }),
+      delayOnFailure: orElse(duration(parsers), 24 * HOUR_MS).meta({ description: 'After the end of a run that failed.' }),
+    }).meta({ description: 'When the ImageJob of a run is deleted.' }),
+  };
+}
+
+/** For what a later version has. */
+function hintsOf(shape: object): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(shape).map((key) => [key, SINCE_V1ALPHA3]));
+}
+
 /** The manager before v1alpha3. */
 function managerOfName(parsers: TextParsers) {
   const name = word(RUNTIME_NAMES, '; name and address are for eraser.sh/v1alpha3');
   return section(
     { ...managerShape(parsers), runtime: orElse(name, 'containerd' as const).meta({ description: 'The container runtime of the nodes.' }) },
-    { hints: { additionalPodLabels: 'it is there from eraser.sh/v1alpha3 on' } },
+    { hints: hintsOf({ additionalPodLabels: null, keptRevisions: null }) },
   ).meta({ description: MANAGER });
 }
 

@@ -58,9 +58,10 @@ const DEFAULTS = {
     runtime: { name: 'containerd', address: 'unix:///run/containerd/containerd.sock' },
     otlpEndpoint: '',
     logLevel: 'info',
-    scheduling: { repeatInterval: 24 * HOUR, beginImmediately: true },
+    scheduling: { repeatInterval: 24 * HOUR, beginImmediately: true, cron: null, timeZone: 'UTC', maintenanceWindow: null },
     profile: { enabled: false, port: 6060 },
-    imageJob: { successRatio: 1, cleanup: { delayOnSuccess: 0, delayOnFailure: 24 * HOUR } },
+    imageJob: { successRatio: 1, cleanup: { delayOnSuccess: 0, delayOnFailure: 24 * HOUR }, maxParallel: null },
+    keptRevisions: 0,
     pullSecrets: [],
     priorityClassName: '',
     additionalPodLabels: {},
@@ -148,9 +149,16 @@ describe('what a configuration sets', () => {
       runtime: { name: 'crio' },
       otlpEndpoint: 'collector:4318',
       logLevel: 'debug',
-      scheduling: { repeatInterval: '168h', beginImmediately: false },
+      scheduling: {
+        repeatInterval: '168h',
+        beginImmediately: false,
+        cron: '0 3 * * 0',
+        timeZone: 'Europe/Berlin',
+        maintenanceWindow: { opens: '0 1 * * 6,0', length: '4h' },
+      },
       profile: { enabled: true, port: 7070 },
-      imageJob: { successRatio: 0.75, cleanup: { delayOnSuccess: '1m30s', delayOnFailure: '0s' } },
+      imageJob: { successRatio: 0.75, cleanup: { delayOnSuccess: '1m30s', delayOnFailure: '0s' }, maxParallel: '10%' },
+      keptRevisions: 2,
       pullSecrets: ['registry'],
       priorityClassName: 'low',
       additionalPodLabels: { team: 'platform' },
@@ -162,8 +170,8 @@ describe('what a configuration sets', () => {
     expect(config.manager).toEqual({
       ...manager,
       runtime: { name: 'crio', address: 'unix:///run/crio/crio.sock' },
-      scheduling: { repeatInterval: 168 * HOUR, beginImmediately: false },
-      imageJob: { successRatio: 0.75, cleanup: { delayOnSuccess: 90_000, delayOnFailure: 0 } },
+      scheduling: { ...manager.scheduling, repeatInterval: 168 * HOUR, maintenanceWindow: { opens: '0 1 * * 6,0', length: 4 * HOUR } },
+      imageJob: { ...manager.imageJob, cleanup: { delayOnSuccess: 90_000, delayOnFailure: 0 } },
       nodeFilter: { type: 'include', selectors: ['pool=batch', 'eraser.sh/cleanup.filter'] },
     });
     expect(config.components.remover).toEqual({ ...remover, request: { mem: 1024 * MiB, cpu: 2 }, limit: { mem: 30 * MiB, cpu: 0 } });
@@ -220,7 +228,9 @@ describe('what a configuration sets', () => {
   it('the schedule, which is none without the collector', () => {
     expect(scheduleOf(configOf(made({ scheduling: { repeatInterval: '2h' } })))).toBeNull();
     const { manager, components } = configOf(made({ scheduling: { repeatInterval: '2h' } }, { collector: { enabled: true } }));
-    expect(scheduleOf({ manager, components })).toEqual({ intervalMs: 2 * HOUR, beginImmediately: true });
+    expect(scheduleOf({ manager, components })).toEqual({ kind: 'interval', intervalMs: 2 * HOUR, beginImmediately: true });
+    const byCron = configOf(made({ scheduling: { repeatInterval: '2h', cron: '0 3 * * 0' } }, { collector: { enabled: true } }));
+    expect(scheduleOf(byCron)).toEqual({ kind: 'cron', expression: '0 3 * * 0', timeZone: 'UTC' });
   });
 });
 
@@ -272,6 +282,35 @@ describe('what is wrong is told by its path, with what is allowed', () => {
       'labels in v1alpha1',
       { ...V1ALPHA1, manager: { additionalPodLabels: {} } },
       'manager.additionalPodLabels',
+      /from eraser\.sh\/v1alpha3/,
+    ],
+    ['no nodes at once', made({ imageJob: { maxParallel: 0 } }), 'manager.imageJob.maxParallel', /0 is not a whole number from 1.+10%/],
+    ['more than all nodes', made({ imageJob: { maxParallel: '101%' } }), 'manager.imageJob.maxParallel', /"101%" is not.+1% to 100%/],
+    [
+      'a window without an end',
+      made({ scheduling: { maintenanceWindow: { opens: '0 1 * * *' } } }),
+      'manager.scheduling.maintenanceWindow.length',
+      /missing/,
+    ],
+    [
+      'a window that is a text',
+      made({ scheduling: { maintenanceWindow: '1-5' } }),
+      'manager.scheduling.maintenanceWindow',
+      /opens and length/,
+    ],
+    [
+      'a misspelt window',
+      made({ scheduling: { maintenanceWindw: {} } }),
+      'manager.scheduling.maintenanceWindw',
+      /did you mean maintenanceWindow\?/,
+    ],
+    ['revisions below none', made({ keptRevisions: -1 }), 'manager.keptRevisions', /-1 is not a whole number from 0/],
+    ['revisions in v1alpha2', { ...V1ALPHA2, manager: { keptRevisions: 1 } }, 'manager.keptRevisions', /from eraser\.sh\/v1alpha3/],
+    ['cron in v1alpha1', { ...V1ALPHA1, manager: { scheduling: { cron: '' } } }, 'manager.scheduling.cron', /from eraser\.sh\/v1alpha3/],
+    [
+      'parallel nodes in v1alpha1',
+      { ...V1ALPHA1, manager: { imageJob: { maxParallel: 1 } } },
+      'manager.imageJob.maxParallel',
       /from eraser\.sh\/v1alpha3/,
     ],
     ['a remover in v1alpha1', { ...V1ALPHA1, components: { remover: {} } }, 'components.remover', /called eraser/],

@@ -28,8 +28,7 @@ const REMOVALS_AT_ONCE = 8;
 /** `image-cleaner clean`: plans, shows the plan, asks, removes, reports. */
 export async function clean(context: CliContext, options: CleanOptions): Promise<ExitCode> {
   const request = await readRequest(context, options);
-  const interactive = context.stdin.isTTY === true && context.stderr.isTTY === true;
-  if (!options.dryRun && !options.yes && !interactive) {
+  if (!options.dryRun && !options.yes && !(context.stdin.isTTY === true && context.stderr.isTTY === true)) {
     throw new CliError({
       code: 'refused',
       message: 'clean removes images, and there is no terminal to ask on.',

@@ -76,7 +76,10 @@ async function showImage({ context, options, history: opened }: Show, name: stri
     const run = runs.has(runId) ? null : await opened.readRun(runId);
     if (run !== null) runs.set(runId, run);
   }
-  const dated = decisions.map((decision): ImageDecision => ({ decision, startedAt: runs.get(decision.runId)?.startedAt ?? null }));
+  const dated = decisions.map((decision): ImageDecision => {
+    const run = runs.get(decision.runId);
+    return { decision, startedAt: run?.startedAt ?? null, ...(run?.node === undefined ? {} : { node: run.node }) };
+  });
   await writeDocument(context.stdout, options.output, dated.map(describeImageDecision), () =>
     formatImageHistory(dated, screenOf(context, context.stdout)),
   );

@@ -1,10 +1,12 @@
-import type { DecisionRecord, RunRecord } from '../../api/run-record.ts';
+import type { DecisionRecord, NodeOfRun, RunRecord } from '../../api/run-record.ts';
 import { formatReason, vulnerabilityIds } from '../../core/format-reason.ts';
 import { FIGURES } from './describe-decision.ts';
 
 /** What `history -o json` prints. Times are ISO 8601 in UTC. Fields are added, never renamed. */
-export function describeRecordedRun(run: RunRecord): Readonly<Record<string, unknown>> {
-  return { ...run, startedAt: formatTime(run.startedAt), endedAt: run.endedAt === null ? null : formatTime(run.endedAt) };
+export function describeRecordedRun({ node, ...run }: RunRecord): Readonly<Record<string, unknown>> {
+  const common = { ...run, startedAt: formatTime(run.startedAt), endedAt: run.endedAt === null ? null : formatTime(run.endedAt) };
+  if (node === undefined) return common;
+  return { ...common, node: { ...node, recordedAt: formatTime(node.recordedAt) } };
 }
 
 export function describeRecordedDecision({ ruling, removal, ...image }: DecisionRecord): Readonly<Record<string, unknown>> {
@@ -22,10 +24,13 @@ export function describeRecordedDecision({ ruling, removal, ...image }: Decision
 export interface ImageDecision {
   readonly decision: DecisionRecord;
   readonly startedAt: number | null;
+  /** Not on one machine. */
+  readonly node?: Pick<NodeOfRun, 'name' | 'job'>;
 }
 
-export function describeImageDecision({ decision, startedAt }: ImageDecision): Readonly<Record<string, unknown>> {
-  return { ...describeRecordedDecision(decision), runStartedAt: startedAt === null ? null : formatTime(startedAt) };
+export function describeImageDecision({ decision, startedAt, node }: ImageDecision): Readonly<Record<string, unknown>> {
+  const common = { ...describeRecordedDecision(decision), runStartedAt: startedAt === null ? null : formatTime(startedAt) };
+  return node === undefined ? common : { ...common, node: node.name, job: node.job };
 }
 
 export function formatTime(ms: number): string {

@@ -1,4 +1,4 @@
-import type { DecisionRecord, RemovalState, RunRecord } from '../../api/run-record.ts';
+import type { DecisionRecord, NodeOfRun, RemovalState, RunRecord } from '../../api/run-record.ts';
 import { formatReason } from '../../core/format-reason.ts';
 import { formatDuration } from '../../platform/duration.ts';
 import { formatBytes } from '../../platform/quantity.ts';
@@ -9,10 +9,12 @@ import { formatTable } from './format-table.ts';
 import { imageName, printable, shortId } from './image-name.ts';
 import type { Screen } from './terminal.ts';
 
-/** Runs as a table, newest first. */
+/** Runs as a table, newest first; of a cluster, with node and job. */
 export function formatRuns(runs: readonly RunRecord[], { columns }: Screen): string {
-  const rows = runs.map(({ id, startedAt, endedAt, state, mode, summary, message }) => [
+  const ofCluster = runs.some(({ node }) => node !== undefined);
+  const rows = runs.map(({ id, startedAt, endedAt, state, mode, summary, message, node }) => [
     String(id),
+    ...(ofCluster ? [formatNode(node), node === undefined ? '-' : jobName(node)] : []),
     formatSeconds(startedAt),
     endedAt === null ? '-' : formatDuration(wholeSeconds(endedAt - startedAt)),
     mode,
@@ -30,7 +32,20 @@ export function formatRuns(runs: readonly RunRecord[], { columns }: Screen): str
       firstLine(message ?? (summary === null || summary.notAttempted === 0 ? '' : `${String(summary.notAttempted)} not attempted`)),
     ),
   ]);
-  const headings = ['RUN', 'STARTED', 'TOOK', 'MODE', 'STATE', 'IMAGES', 'REMOVED', 'FAILED', 'FREED', 'SCANNED', 'MESSAGE'];
+  const headings = [
+    'RUN',
+    ...(ofCluster ? ['NODE', 'JOB'] : []),
+    'STARTED',
+    'TOOK',
+    'MODE',
+    'STATE',
+    'IMAGES',
+    'REMOVED',
+    'FAILED',
+    'FREED',
+    'SCANNED',
+    'MESSAGE',
+  ];
   return formatTable(headings, rows, columns);
 }
 
@@ -38,11 +53,7 @@ export function formatRuns(runs: readonly RunRecord[], { columns }: Screen): str
 export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRecord[], { columns }: Screen): string {
   const facts: readonly (readonly [string, string])[] = [
     ['Run', `${String(run.id)}, ${run.mode}, ${run.state}`],
-    ['Started', `${formatTime(run.startedAt)} by ${run.user} on ${run.host} (image-cleaner ${run.version}, process ${String(run.pid)})`],
-    ['Ended', run.endedAt === null ? '-' : formatTime(run.endedAt)],
-    ['Runtime', `${run.runtime === null ? '' : `${run.runtime.name} ${run.runtime.version} at `}${run.runtimeEndpoint}`],
-    ['Scanner', formatScanner(run)],
-    ['Command', run.command.join(' ')],
+    ...(run.node === undefined ? machineFacts(run) : nodeFacts(run, run.node)),
     ...(run.message === null ? [] : [['Message', run.message] as const]),
     ...(run.summary === null
       ? []
@@ -68,13 +79,46 @@ export function formatRecordedRun(run: RunRecord, decisions: readonly DecisionRe
   return rows.length === 0 ? head : `${head}\n${formatTable(['OUTCOME', 'IMAGE', 'ID', 'SIZE', 'FREED', 'REASON'], rows, columns)}`;
 }
 
-/** All that was ever decided on an image, newest first; runs that kept it for the same reason are one line. */
+function machineFacts(run: RunRecord): readonly (readonly [string, string])[] {
+  return [
+    ['Started', `${formatTime(run.startedAt)} by ${run.user} on ${run.host} (image-cleaner ${run.version}, process ${String(run.pid)})`],
+    ['Ended', run.endedAt === null ? '-' : formatTime(run.endedAt)],
+    ['Runtime', `${run.runtime === null ? '' : `${run.runtime.name} ${run.runtime.version} at `}${run.runtimeEndpoint}`],
+    ['Scanner', formatScanner(run)],
+    ['Command', run.command.join(' ')],
+  ];
+}
+
+function nodeFacts(run: RunRecord, node: NodeOfRun): readonly (readonly [string, string])[] {
+  const { name, uid } = node.job;
+  return [
+    ['Node', node.name],
+    ['Job', name === null ? `of the uid ${uid}` : `${name} (uid ${uid})`],
+    ['Started', `${formatTime(run.startedAt)} by the clock of the node (image-cleaner ${run.version})`],
+    ['Ended', run.endedAt === null ? '-' : formatTime(run.endedAt)],
+    ['Recorded', formatTime(node.recordedAt)],
+    ['Runtime', run.runtime === null ? 'was not reached' : `${run.runtime.name} ${run.runtime.version}`],
+    ...(node.omittedFindings === 0 ? [] : [['Findings', `${String(node.omittedFindings)} of the least severe were left out`] as const]),
+  ];
+}
+
+function formatNode(node: { readonly name: string } | undefined): string {
+  return node === undefined ? '-' : printable(node.name);
+}
+
+function jobName({ job }: Pick<NodeOfRun, 'job'>): string {
+  return printable(job.name ?? job.uid);
+}
+
+/** All that was ever decided on an image, newest first; runs that kept it for the same reason, on one node, are one line. */
 export function formatImageHistory(decisions: readonly ImageDecision[], { columns }: Screen): string {
+  const ofCluster = decisions.some(({ node }) => node !== undefined);
   const rows = groupsOf(decisions).map(({ newest, oldest }) => {
     const { decision } = newest;
     const [first, last] = [oldest.decision.runId, decision.runId];
     return [
       first === last ? String(last) : `${String(first)}-${String(last)}`,
+      ...(ofCluster ? [formatNode(newest.node)] : []),
       newest.startedAt === null ? '-' : formatSeconds(newest.startedAt),
       formatOutcome(decision),
       imageName(imageOf(decision)),
@@ -83,7 +127,7 @@ export function formatImageHistory(decisions: readonly ImageDecision[], { column
       formatWhy(decision, Number.POSITIVE_INFINITY),
     ];
   });
-  return formatTable(['RUN', 'STARTED', 'OUTCOME', 'IMAGE', 'ID', 'FREED', 'REASON'], rows, columns);
+  return formatTable(['RUN', ...(ofCluster ? ['NODE'] : []), 'STARTED', 'OUTCOME', 'IMAGE', 'ID', 'FREED', 'REASON'], rows, columns);
 }
 
 interface Group {
@@ -93,16 +137,17 @@ interface Group {
 
 function groupsOf(decisions: readonly ImageDecision[]): Group[] {
   const groups: Group[] = [];
-  /** The last group of each image: others may lie between its runs. */
+  /** The last group of each image and node: others may lie between its runs. */
   const open = new Map<string, Group>();
   for (const item of decisions) {
-    const group = open.get(item.decision.imageId);
+    const place = `${item.decision.imageId} ${item.node?.name ?? ''}`;
+    const group = open.get(place);
     if (group !== undefined && isAlike(group.newest.decision, item.decision)) {
       group.oldest = item;
       continue;
     }
     const started = { newest: item, oldest: item };
-    open.set(item.decision.imageId, started);
+    open.set(place, started);
     groups.push(started);
   }
   return groups;

@@ -1,8 +1,18 @@
-import { apiVersionOf, CONFIG_MAPS, NODES, PODS, type ObjectReference, type Resource } from '../../kube/resource.ts';
+import {
+  apiVersionOf,
+  CONFIG_MAPS,
+  NODES,
+  PODS,
+  WORKLOADS,
+  type Collection,
+  type ObjectReference,
+  type Resource,
+} from '../../kube/resource.ts';
 import { API_GROUP } from '../../api/custom-resource.ts';
 import { IMAGE_JOB } from '../../api/image-job.ts';
 import { IMAGE_LIST } from '../../api/image-list.ts';
 import { hasCode } from '../../kube/kube-error.ts';
+import type { WorkloadKind } from '../../api/workload-references.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { patchStatus } from '../../kube/patch-status.ts';
@@ -44,6 +54,8 @@ export function bindClusterApi({ client, namespace, isHeld }: BindClusterApiOpti
     const resource = RESOURCES[kind];
     return resource.namespaced ? { resource, namespace } : { resource };
   };
+  const listed = (kind: ObjectKind | WorkloadKind): Collection =>
+    kind in WORKLOADS ? { resource: WORKLOADS[kind as WorkloadKind] } : collection(kind as ObjectKind);
   const reference = (kind: ObjectKind, name: string): ObjectReference => ({ ...collection(kind), name });
   const guard = (): void => {
     if (!isHeld()) throw new NotLeading();
@@ -52,7 +64,7 @@ export function bindClusterApi({ client, namespace, isHeld }: BindClusterApiOpti
     find: (kind, name, signal) => client.find(reference(kind, name), { signal }),
     list: async (kind, { labelSelector, trim }, signal) => {
       const options = { trim, ...(labelSelector === undefined ? {} : { labelSelector }) };
-      return (await client.list(collection(kind), options, { signal })).items;
+      return (await client.list(listed(kind), options, { signal })).items;
     },
     create: async (kind, object, signal) => {
       guard();

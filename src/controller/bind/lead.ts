@@ -7,14 +7,19 @@ import { errorMessage } from '../../platform/errors.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../platform/log.ts';
 import { Manager, type ManagerSettings } from '../manager.ts';
 import { bindClusterApi } from './bind-cluster-api.ts';
+import type { OpenStores } from './open-stores.ts';
+import { serveCoordinator, type CoordinatorSettings } from './serve-coordinator.ts';
 import { startCopies, type RunningCopies } from './start-copies.ts';
 
 export interface LeadOptions {
   readonly client: KubeClient;
   readonly settings: ManagerSettings;
+  readonly coordinator: CoordinatorSettings;
+  /** Only the process that leads writes to them. */
+  readonly stores: () => Promise<OpenStores>;
   /** The pod's name. */
   readonly instance: string;
   readonly timing: Timing;
@@ -31,7 +36,7 @@ const LAST_EVENTS_MS = 3_000;
 
 /** Does the manager's work for as long as this process leads. */
 export async function lead(options: LeadOptions, { signal, isHeld, term }: Leadership): Promise<void> {
-  const { client, settings, instance, timing, wallNow, log, onStart } = options;
+  const { client, settings, coordinator, instance, timing, wallNow, log, onStart } = options;
   const { namespace } = settings.frame;
   log.info('this process leads', { term });
   const onFault = (error: unknown): void => log.warn('a call of the API failed', { error: errorMessage(error) });
@@ -54,8 +59,12 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
     onFault,
   });
   const ended = new AbortController();
-  const following = running.run(AbortSignal.any([signal, ended.signal]));
+  const until = AbortSignal.any([signal, ended.signal]);
+  const beside = [running.run(until)];
+  let stores: OpenStores | null = null;
   try {
+    stores = await options.stores();
+    beside.push(stores.keepSmall(until));
     await running.whenSynced(signal);
     manager = new Manager({
       api: bindClusterApi({ client, namespace, isHeld }),
@@ -69,10 +78,17 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
       now: wallNow,
     });
     onStart({ manager, copies: running });
+    // Before any pod is made that will ask for it.
+    const served = await serveCoordinator(
+      { client, namespace, settings: coordinator, manager, stores, isHeld, timing, wallNow, log },
+      signal,
+    );
+    beside.push(served.run(until));
     await manager.run(signal);
   } finally {
     ended.abort();
-    await following;
+    await Promise.all(beside);
+    await stores?.close();
     await events.close(AbortSignal.timeout(LAST_EVENTS_MS));
   }
 }

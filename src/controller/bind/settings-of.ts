@@ -1,19 +1,14 @@
+import { COORDINATOR } from '../../api/coordinator/coordinator-objects.ts';
 import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
+import { WORKER_SERVICE_ACCOUNT } from '../../core/cluster/worker-pod.ts';
 import type { ManagerSettings } from '../manager.ts';
-import type { Flags } from '../parse-flags.ts';
+import { badUsage, type Flags } from '../parse-flags.ts';
+import type { CoordinatorSettings } from './serve-coordinator.ts';
 
 /** In our images. */
 const WORKER_COMMAND = '/usr/bin/worker';
 /** What Trivy may unpack of one image: more than most nodes have of their largest. */
 const SCANNER_TEMPORARY_BYTES = 4 * 1024 ** 3;
-
-/** The coordinator's Service and what belongs to it. */
-export const COORDINATOR = {
-  service: 'eraser-coordinator',
-  port: 8443,
-  audience: 'eraser-coordinator',
-  caConfigMap: 'eraser-coordinator-ca',
-} as const;
 
 export interface SettingsInput {
   readonly flags: Flags;
@@ -39,6 +34,13 @@ export function settingsOf({ flags, namespace, env, mountedText }: SettingsInput
       scannerTemporaryBytes: SCANNER_TEMPORARY_BYTES,
     },
   };
+}
+
+/** @throws FlagError */
+export function coordinatorSettingsOf({ flags, env }: Pick<SettingsInput, 'flags' | 'env'>): CoordinatorSettings {
+  const advertise = flags['coordinator-advertise'] ?? env['POD_IP'] ?? '';
+  if (advertise === '') throw badUsage('--coordinator-advertise: is needed where the environment has no POD_IP');
+  return { listen: flags['coordinator-address'], advertise, workerAccount: WORKER_SERVICE_ACCOUNT };
 }
 
 function ownContainers(flags: Flags): OwnContainers {

@@ -1,8 +1,10 @@
 import { CONFIG_MAP_KEY, parseEraserConfigMap } from '../../api/eraser-config/config-map.ts';
 import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import type { EraserConfig } from '../../api/eraser-config.ts';
-import type { Problem } from '../../api/problem.ts';
+import type { Parsed, Problem } from '../../api/problem.ts';
+import { parseMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
 import { parseNodeFilter, type NodeFilter } from '../../core/cluster/node-filter.ts';
+import { parseScheduling, type Scheduling } from '../../core/cluster/parse-scheduling.ts';
 import { resolveComponents, type ComponentNotice, type Components, type OwnContainers } from '../../core/cluster/resolve-components.ts';
 
 /** A configuration that a run can go by. */
@@ -12,6 +14,9 @@ export interface AcceptedConfiguration {
   readonly config: EraserConfig;
   readonly components: Components;
   readonly nodeFilter: NodeFilter;
+  readonly scheduling: Scheduling;
+  /** null: not said. */
+  readonly maxParallel: MaxParallel | null;
 }
 
 export type JudgedConfiguration =
@@ -28,10 +33,26 @@ export type JudgedConfiguration =
 export function acceptConfiguration(text: string, parsers: TextParsers, own: OwnContainers): JudgedConfiguration {
   const parsed = parseEraserConfigMap({ data: { [CONFIG_MAP_KEY]: text } }, parsers);
   if (!parsed.ok) return parsed;
-  const filter = parseNodeFilter(parsed.config.manager.nodeFilter);
-  const resolved = resolveComponents(parsed.config, own);
-  const errors = [...(filter.ok ? [] : filter.errors), ...(resolved.ok ? [] : resolved.errors)];
-  if (!filter.ok || !resolved.ok) return { ok: false, errors };
-  const accepted = { text, config: parsed.config, components: resolved.components, nodeFilter: filter.value };
-  return { ok: true, accepted, warnings: parsed.warnings, notices: resolved.notices };
+  const { config } = parsed;
+  const filter = parseNodeFilter(config.manager.nodeFilter);
+  const scheduling = parseScheduling(config);
+  const maxParallel = readMaxParallel(config);
+  const resolved = resolveComponents(config, own);
+  if (!filter.ok || !scheduling.ok || !maxParallel.ok || !resolved.ok) {
+    return { ok: false, errors: [filter, scheduling, maxParallel, resolved].flatMap((part) => (part.ok ? [] : part.errors)) };
+  }
+  const parts = { nodeFilter: filter.value, scheduling: scheduling.value, maxParallel: maxParallel.value };
+  return {
+    ok: true,
+    accepted: { text, config, components: resolved.components, ...parts },
+    warnings: parsed.warnings,
+    notices: resolved.notices,
+  };
+}
+
+function readMaxParallel({ manager: { imageJob } }: EraserConfig): Parsed<MaxParallel | null> {
+  if (imageJob.maxParallel === null) return { ok: true, value: null };
+  const parsed = parseMaxParallel(imageJob.maxParallel);
+  if (parsed.ok) return { ok: true, value: parsed.maxParallel };
+  return { ok: false, errors: [{ path: 'manager.imageJob.maxParallel', message: parsed.message }] };
 }

@@ -22,7 +22,17 @@ function startWith(stored: Partial<ManagerState> = {}, mountedText: string | nul
   const events: EventFacts[] = [];
   const maps = { configuration: [] as RawObject[], exclusions: [] as RawObject[] };
   let state: ManagerState = { ...NEW_STATE, ...stored };
+  const applied: RawObject[] = [];
+  const enqueued: [string, number | undefined][] = [];
+  let now = 0;
   const reconciler = new ConfigurationReconciler({
+    api: {
+      apply: (object) => {
+        applied.push(object);
+        return Promise.resolve(object);
+      },
+    },
+    enqueue: (key, afterMs) => enqueued.push([key, afterMs]),
     copies: { configuration: { values: () => maps.configuration }, exclusions: { values: () => maps.exclusions } },
     inputs,
     state: {
@@ -38,7 +48,7 @@ function startWith(stored: Partial<ManagerState> = {}, mountedText: string | nul
     mountedText,
     recordEvent: (event) => events.push(event),
     log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
-    now: () => 0,
+    now: () => now,
     onChange: () => undefined,
   });
   const look = async (change: Partial<typeof maps>): Promise<void> => {
@@ -47,7 +57,10 @@ function startWith(stored: Partial<ManagerState> = {}, mountedText: string | nul
   };
   const interval = (): number | undefined => inputs.configuration?.config.manager.scheduling.repeatInterval;
   const warnings = (): EventFacts[] => events.filter(({ type }) => type === 'Warning');
-  return { inputs, warnings, look, interval, state: () => state };
+  const pass = (ms: number): void => {
+    now += ms;
+  };
+  return { inputs, warnings, look, pass, interval, applied, enqueued, state: () => state };
 }
 
 describe('judgeExclusions', () => {
@@ -70,6 +83,40 @@ describe('judgeExclusions', () => {
     const judged = judgeExclusions([exclusions('good', '{"excluded": ["nginx"]}'), exclusions('bad', text)]);
     expect(judged).toMatchObject({ ok: false, faults: [{ configMap: { metadata: { name: 'bad' } } }] });
     expect(JSON.stringify(judged)).toContain(JSON.stringify(message).slice(1, -1));
+  });
+});
+
+describe("the system's exclusion list", () => {
+  const system = (...entries: string[]): RawObject =>
+    configMap('eraser-system-exclusion', { 'a.json': JSON.stringify({ excluded: entries }) });
+
+  test('is taken over as it is first seen, and put back when it is changed: at once, and not more often than every minute', async () => {
+    const first = startWith();
+    await first.look({ configuration: [configuration(header)], exclusions: [system('mcr.microsoft.com/*')] });
+    expect(first.state().systemExclusion).toEqual({ 'a.json': '{"excluded":["mcr.microsoft.com/*"]}' });
+    expect(first.applied).toEqual([]);
+
+    const later = startWith(first.state());
+    await later.look({ configuration: [configuration(header)], exclusions: [system('nginx')] });
+    expect(later.applied).toMatchObject([
+      {
+        metadata: { name: 'eraser-system-exclusion', namespace: 'eraser-system', labels: { 'eraser.sh/exclude.list': 'true' } },
+        data: { 'a.json': '{"excluded":["mcr.microsoft.com/*"]}' },
+      },
+    ]);
+    expect(later.warnings()).toMatchObject([{ reason: 'SystemExclusionPutBack', regarding: { name: 'eraser-system-exclusion' } }]);
+    expect(later.inputs.gate).toMatchObject({
+      kind: 'open',
+      inputs: { exclusions: [{ entries: ['nginx'] }, { entries: ['mcr.microsoft.com/*'] }] },
+    });
+    later.pass(10_000);
+    await later.look({ exclusions: [] });
+    expect(later.applied).toHaveLength(1);
+    expect(later.enqueued).toEqual([['configuration', 50_000]]);
+    expect(later.inputs.gate).toMatchObject({ kind: 'open', inputs: { exclusions: [{ entries: ['mcr.microsoft.com/*'] }] } });
+    later.pass(50_000);
+    await later.look({});
+    expect(later.applied).toHaveLength(2);
   });
 });
 

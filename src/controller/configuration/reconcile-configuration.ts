@@ -1,18 +1,23 @@
 import type { Condition } from '../../api/condition.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../api/eraser-config/config-map.ts';
+import { SYSTEM_EXCLUSION_NAME } from '../../api/exclusion-config-map.ts';
 import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
 import { withFindings, type Finding } from '../conditions.ts';
-import type { Log } from '../log.ts';
-import type { Copies, EventFacts, RecordEvent } from '../ports.ts';
+import type { Log } from '../../platform/log.ts';
+import { KEYS } from '../keys.ts';
+import type { ClusterApi, Copies, Enqueue, EventFacts, RecordEvent } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { acceptConfiguration, type JudgedConfiguration } from './accept-configuration.ts';
 import { formatProblems, type Inputs } from './inputs.ts';
 import { judgeExclusions, type JudgedExclusions } from './judge-exclusions.ts';
+import { planSystemExclusion, systemExclusionObject, withSystemExclusion, type SystemExclusion } from './system-exclusion.ts';
 
 export interface ConfigurationContext {
+  readonly api: Pick<ClusterApi, 'apply'>;
+  readonly enqueue: Enqueue;
   readonly copies: Pick<Copies, 'configuration' | 'exclusions'>;
   readonly inputs: Inputs;
   readonly state: Pick<StateStore, 'read' | 'write'>;
@@ -28,12 +33,17 @@ export interface ConfigurationContext {
   readonly onChange: () => void;
 }
 
+/** How often the system's list is put back at most. */
+const PUT_BACK_MS = 60_000;
+
 /**
  * Puts configuration and exclusions into force as they are now. What cannot be used is told in an Event about its configmap and in a condition of
  * the state; the last good configuration stays in force, also over a restart, while without readable exclusions no run begins.
  */
 export class ConfigurationReconciler {
   readonly #context: ConfigurationContext;
+  /** When the system's list was put back last. */
+  #putBackAt = -Infinity;
 
   constructor(context: ConfigurationContext) {
     this.#context = context;
@@ -49,14 +59,41 @@ export class ConfigurationReconciler {
       inputs.refuseConfiguration(judged.errors);
       this.#fallBack(stored.configuration);
     }
-    const exclusions = judgeExclusions(uniqueByName(copies.exclusions.values()));
+    const exclusionMaps = uniqueByName(copies.exclusions.values());
+    const system = exclusionMaps.find(({ metadata }) => metadata.name === SYSTEM_EXCLUSION_NAME) ?? null;
+    const step = planSystemExclusion(stored.systemExclusion, system);
+    const exclusions = judgeExclusions(withSystemExclusion(exclusionMaps, step, this.#context.namespace));
     inputs.useExclusions(exclusions);
     this.#recordEvents(configMap, judged, exclusions);
     const conditions: Condition[] = withFindings(stored.conditions, [configurationFinding(judged), exclusionsFinding(exclusions)], {
       now: now(),
     });
-    await state.write({ ...stored, conditions, configuration: judged.ok ? judged.accepted.text : stored.configuration }, signal);
+    const configuration = judged.ok ? judged.accepted.text : stored.configuration;
+    const systemExclusion = step.kind === 'adopt' ? step.data : stored.systemExclusion;
+    await state.write({ ...stored, conditions, configuration, systemExclusion }, signal);
     onChange();
+    if (step.kind === 'put-back') await this.#putBack(step.data, system, signal);
+  }
+
+  /** Whoever else keeps that configmap in order is not to be fought with. */
+  async #putBack(data: SystemExclusion, found: RawObject | null, signal: AbortSignal): Promise<void> {
+    const { api, enqueue, namespace, recordEvent, now } = this.#context;
+    const leftMs = this.#putBackAt + PUT_BACK_MS - now();
+    if (leftMs > 0 && leftMs <= PUT_BACK_MS) {
+      enqueue(KEYS.configuration, leftMs);
+      return;
+    }
+    this.#putBackAt = now();
+    const whole = systemExclusionObject(data, namespace);
+    await api.apply(whole, signal);
+    const note = 'The list of the system was changed, and is put back. Exclusions of your own belong in a configmap of your own.';
+    recordEvent({
+      regarding: this.#regarding(found ?? whole),
+      type: 'Warning',
+      reason: 'SystemExclusionPutBack',
+      action: 'ReadConfiguration',
+      note,
+    });
   }
 
   #judge(configMap: RawObject | null): JudgedConfiguration {

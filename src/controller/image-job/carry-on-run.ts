@@ -1,35 +1,37 @@
 import { countOfMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
 import type { WaveTimeouts } from '../../core/cluster/plan-waves.ts';
 import { makeWorkerPod, type WorkerFrame } from '../../core/cluster/worker-pod.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../platform/log.ts';
 import type { ClusterApi } from '../ports.ts';
-import { frozenConfigMap } from './frozen-config-maps.ts';
-import { findNodeFaults, lookAtNode, NODE_LOOK_MS } from './look-at-nodes.ts';
-import { formatNodes, type NodeRecord } from './node-records.ts';
-import { planJob, withRecords, type JobPlan } from './plan-job.ts';
+import { findNodeFaults, flightLookMs, judgeTurn, TURN_LOOK_MS, type NodeAtTurn } from './look-at-nodes.ts';
+import type { NodeRecord } from './node-records.ts';
+import type { NodeView } from './node-view.ts';
+import { planJob, type JobPlan } from './plan-job.ts';
 import { readPodFacts, type PodFacts } from './pod-facts.ts';
+import { dueAt, noteRecords, writeRecords } from './put-on-record.ts';
 import type { Run } from './run.ts';
 import type { WorkerPods } from './worker-pods.ts';
 
 export interface RunSettings {
-  /** null: as many as is usual for the number of nodes. */
+  /** In the place of what the configuration says; null: it holds. */
   readonly maxParallel: MaxParallel | null;
   readonly timeouts: WaveTimeouts;
   /** How long a node may be unready before its pod is given up. */
   readonly nodeGraceMs: number;
-  readonly frame: Omit<WorkerFrame, 'configMaps' | 'deadlineMs'>;
+  readonly frame: Omit<WorkerFrame, 'configMaps' | 'runMs' | 'deadlineMs'>;
 }
 
 export interface CarryOnContext {
   readonly api: Pick<ClusterApi, 'find' | 'create' | 'apply' | 'delete'>;
   readonly pods: WorkerPods;
+  readonly nodes: NodeView;
   readonly settings: RunSettings;
   readonly log: Log;
   /** Milliseconds on a clock that nobody can set. */
   readonly monotonicNow: () => number;
 }
 
-/** How many nodes are asked about, and given a pod, at once. */
+/** How many nodes are given a pod at once. */
 const STARTS_AT_ONCE = 10;
 /** What the kubelet gives a pod beyond the controller's own time-outs. */
 const DEADLINE_MARGIN_MS = 5 * 60_000;
@@ -41,30 +43,23 @@ const DEADLINE_MARGIN_MS = 5 * 60_000;
  * @returns in how many milliseconds to look again, if nothing else asks; null: when something does.
  */
 export async function carryOnRun(context: CarryOnContext, run: Run, signal: AbortSignal): Promise<number | null> {
-  const { api, settings, monotonicNow } = context;
+  const { api, settings, log, monotonicNow } = context;
+  const { namespace } = settings.frame;
   const now = monotonicNow();
   const plan = await planWithNodes(context, { run, now }, signal);
   run.sightings = plan.sightings;
-  await putOnRecord(context, { run, records: plan.records }, signal);
+  noteRecords(context, run, { records: plan.records, now });
+  if (plan.stop.length > 0 || plan.isToRecordNow) await writeRecords(api, { run, namespace }, signal);
   for (const { name, uid } of plan.stop) await api.delete('Pod', { name, uid }, signal);
-  const refused = new Map<string, NodeRecord>();
-  for (let at = 0; at < plan.start.length; at += STARTS_AT_ONCE) {
-    const started = plan.start.slice(at, at + STARTS_AT_ONCE).map((name) => startOn(context, { run, name }, signal));
-    // All of them end before a failure of one is told: what was made has to be known.
-    for (const settled of await Promise.allSettled(started)) {
-      if (settled.status === 'rejected') throw settled.reason;
-      if (settled.value !== null) refused.set(settled.value.name, settled.value.record);
-    }
-  }
-  await putOnRecord(context, { run, records: refused }, signal);
+  const refused = await startOnAll(context, { run, names: plan.start }, signal);
+  noteRecords({ log }, run, { records: refused, now });
+  if (dueAt(run) <= now) await writeRecords(api, { run, namespace }, signal);
   // Their places are free.
   if (refused.size > 0) return 0;
-  const looks = [
-    plan.lookAgainAt,
-    plan.inFlight.length + plan.start.length > 0 ? now + Math.min(NODE_LOOK_MS, settings.nodeGraceMs) : null,
-  ];
-  const next = looks.filter((look) => look !== null);
-  return next.length === 0 ? null : Math.max(0, Math.min(...next) - now);
+  const isAnyInFlight = plan.inFlight.length + plan.start.length > 0;
+  const looks = [plan.lookAgainAt ?? Infinity, dueAt(run), isAnyInFlight ? nodesDueAt(context, run) : Infinity];
+  const next = Math.min(...looks);
+  return next === Infinity ? null : Math.max(0, next - now);
 }
 
 async function planWithNodes(
@@ -72,12 +67,21 @@ async function planWithNodes(
   { run, now }: { readonly run: Run; readonly now: number },
   signal: AbortSignal,
 ): Promise<JobPlan> {
-  const { api, settings } = context;
+  const { nodes, settings } = context;
+  const graceMs = settings.nodeGraceMs;
   const plan = planOf(context, { run, now, nodeFaults: new Map() });
-  if (now - run.nodesSeenAt < Math.min(NODE_LOOK_MS, settings.nodeGraceMs)) return plan;
-  const nodeFaults = await findNodeFaults(api, { run, names: plan.inFlight, graceMs: settings.nodeGraceMs, now }, signal);
+  if (now < nodesDueAt(context, run)) return plan;
+  const seen = await nodes.look(plan.inFlight, Math.min(TURN_LOOK_MS, flightLookMs(graceMs)), signal);
   run.nodesSeenAt = now;
+  for (const name of run.unreadySince.keys()) if (!seen.has(name)) run.unreadySince.delete(name);
+  const nodeFaults = findNodeFaults({ run, nodes: seen, graceMs, now });
   return nodeFaults.size === 0 ? plan : planOf(context, { run, now, nodeFaults });
+}
+
+/** When the nodes of pods in flight are to be looked at: regularly, and when one of them has had its time. */
+function nodesDueAt({ settings: { nodeGraceMs } }: CarryOnContext, run: Run): number {
+  const overAt = [...run.unreadySince.values()].map((since) => since + nodeGraceMs).filter((at) => at > run.nodesSeenAt);
+  return Math.min(run.nodesSeenAt + flightLookMs(nodeGraceMs), ...overAt);
 }
 
 function planOf(
@@ -98,40 +102,44 @@ function planOf(
     nodeFaults,
     occupied: pods.occupiedBesides(run.job.uid),
     sightings: run.sightings,
-    maxParallel: countOfMaxParallel(settings.maxParallel, participating),
+    maxParallel: countOfMaxParallel(settings.maxParallel ?? run.configuration.maxParallel, participating),
     timeouts: settings.timeouts,
     now,
   });
 }
 
-async function putOnRecord(
-  { api, settings, log }: CarryOnContext,
-  { run, records }: { readonly run: Run; readonly records: ReadonlyMap<string, NodeRecord> },
+/** What came at once of nodes that got no pod. */
+async function startOnAll(
+  context: CarryOnContext,
+  { run, names }: { readonly run: Run; readonly names: readonly string[] },
   signal: AbortSignal,
-): Promise<void> {
-  for (const [node, record] of records) {
-    if (record.kind === 'failed') log.warn('node failed', { job: run.job.name, node, why: record.message });
+): Promise<Map<string, NodeRecord>> {
+  const refused = new Map<string, NodeRecord>();
+  if (names.length === 0) return refused;
+  const seen = [...(await context.nodes.look(names, TURN_LOOK_MS, signal))];
+  for (let at = 0; at < seen.length; at += STARTS_AT_ONCE) {
+    const started = seen.slice(at, at + STARTS_AT_ONCE).map(async ([name, node]) => {
+      const turn = judgeTurn(node, run.configuration.nodeFilter);
+      return [name, await startOn(context, { run, name, turn }, signal)] as const;
+    });
+    // All of them end before a failure of one is told: what was made has to be known.
+    for (const settled of await Promise.allSettled(started)) {
+      if (settled.status === 'rejected') throw settled.reason;
+      const [name, record] = settled.value;
+      if (record !== null) refused.set(name, record);
+    }
   }
-  const parts = [...run.parts];
-  for (const [part, nodes] of run.parts.entries()) {
-    if (!nodes.some(({ name }) => records.has(name))) continue;
-    const changed = withRecords(nodes, records);
-    const { namespace } = settings.frame;
-    const object = frozenConfigMap({ job: run.job, namespace, what: 'nodes', part, parts: parts.length, data: formatNodes(changed) });
-    await api.apply(object, signal);
-    parts[part] = changed;
-    run.parts = [...parts];
-  }
+  return refused;
 }
 
 /** null: its pod is made, or was before. */
 async function startOn(
   { api, pods, settings, log }: CarryOnContext,
-  { run, name }: { readonly run: Run; readonly name: string },
+  { run, name, turn }: { readonly run: Run; readonly name: string; readonly turn: NodeAtTurn },
   signal: AbortSignal,
-): Promise<{ readonly name: string; readonly record: NodeRecord } | null> {
-  const turn = await lookAtNode(api, name, signal);
-  if (turn.kind === 'skipped') return { name, record: { kind: 'skipped', reason: turn.reason } as NodeRecord };
+): Promise<NodeRecord | null> {
+  if (turn.kind === 'skipped') return { kind: 'skipped', reason: turn.reason } as NodeRecord;
+  if (turn.kind === 'unreadable') return failed(`the node cannot be read: ${turn.message}`);
   const { config, components } = run.configuration;
   const { timeouts, frame } = settings;
   const pod = makeWorkerPod({
@@ -141,7 +149,12 @@ async function startOn(
     node: turn.node,
     manager: config.manager,
     components,
-    frame: { ...frame, configMaps: run.configMaps, deadlineMs: timeouts.startMs + timeouts.runMs + DEADLINE_MARGIN_MS },
+    frame: {
+      ...frame,
+      configMaps: run.configMaps,
+      runMs: timeouts.runMs,
+      deadlineMs: timeouts.startMs + timeouts.runMs + DEADLINE_MARGIN_MS,
+    },
   });
   const created = await api.create('Pod', pod, signal);
   switch (created.outcome) {
@@ -152,12 +165,12 @@ async function startOn(
     case 'exists': {
       // By an earlier attempt, whose answer was lost.
       const made = await api.find('Pod', pod.metadata.name, signal);
-      if (made === null) return { name, record: failed('its worker pod is gone: someone deleted it') };
+      if (made === null) return failed('its worker pod is gone: someone deleted it');
       pods.add(readPodFacts(made));
       return null;
     }
     case 'refused':
-      return { name, record: failed(`its worker pod was refused: ${created.message}`) };
+      return failed(`its worker pod was refused: ${created.message}`);
   }
 }
 

@@ -16,6 +16,10 @@ const CONTENT = {
     { name: 'mine/a.json', entries: Array.from({ length: 40_000 }, (_, at) => `registry.example/team/application-${String(at)}:*`) },
   ],
   images: Array.from({ length: 30_000 }, (_, at) => `registry.example/team/application-with-a-long-name-${String(at)}:1.2.3`),
+  protections: Array.from({ length: 12_000 }, (_, at) => ({
+    object: { kind: 'CronJob', namespace: 'team', name: `report-${String(at)}` },
+    imageReferences: [`registry.example/team/report-${String(at)}:1`],
+  })),
   nodes: divideNodes(participating, skipped),
 };
 const objects = makeFrozenConfigMaps(JOB, 'eraser-system', CONTENT);
@@ -40,6 +44,8 @@ describe('what a run has frozen', () => {
     expect(frozen.configuration).toBe('the text');
     expect(frozen.configMaps.exclusions.length).toBeGreaterThan(1);
     expect(frozen.configMaps.imageList.length).toBeGreaterThan(1);
+    expect(objects.filter(({ metadata }) => metadata.name.includes('-protections-')).length).toBeGreaterThan(1);
+    expect(frozen.protections).toEqual(CONTENT.protections);
     expect(thawExclusions(frozen.configMaps.exclusions.map((name) => dataOf(name)['exclusions.json'] ?? ''))).toEqual({
       ok: true,
       value: CONTENT.exclusions,
@@ -59,8 +65,9 @@ describe('what a run has frozen', () => {
   test.each(objects.map(({ metadata: { name } }) => name))('cannot be read back without %s', (name) => {
     const rest = objects.filter(({ metadata }) => metadata.name !== name);
     const frozen = readFrozen(JOB, rest);
-    // A list none of which is left looks like an automatic run; the kind of the job then tells.
+    // What one kind of runs has looks then like a run of the other; the kind of the job tells.
     if (name.endsWith('image-list-0')) expect(frozen).toMatchObject({ configMaps: { imageList: [] } });
+    else if (name.endsWith('protections-0')) expect(frozen).toMatchObject({ protections: null });
     else expect(frozen).toMatch(/^of what it has frozen is missing: /);
   });
 });

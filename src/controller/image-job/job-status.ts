@@ -1,14 +1,13 @@
 import type { NodeSkipReason } from '../../api/cluster-node.ts';
-import type { EraserConfig } from '../../api/eraser-config.ts';
 import type { ImageJobStatus } from '../../api/image-job.ts';
 import { formatSkipReason } from '../../core/cluster/select-nodes.ts';
-import { summariseJob } from '../../core/cluster/summarise-job.ts';
+import { summariseJob, type JobSettings } from '../../core/cluster/summarise-job.ts';
 import { type Finding, formatTime, withFindings } from '../conditions.ts';
 import { outcomeOf, type RunNode } from './node-records.ts';
 
 export interface JobStatusInput {
   readonly nodes: readonly RunNode[];
-  readonly settings: EraserConfig['manager']['imageJob'];
+  readonly settings: JobSettings;
   readonly before: ImageJobStatus;
   readonly generation: number;
   /** Milliseconds since the epoch. */
@@ -40,6 +39,7 @@ export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes'> {
 /** The status of a job that cannot be carried out, or not to its end; what was counted before stays. */
 export function describeRefusedJob({ settings, before, generation, now, reason, message }: RefusedJobInput): ImageJobStatus {
   const findings: Finding[] = [
+    BEGUN,
     { type: 'Complete', status: 'False', reason, message },
     { type: 'Failed', status: 'True', reason, message },
   ];
@@ -59,11 +59,24 @@ export function describeRefusedJob({ settings, before, generation, now, reason, 
   };
 }
 
+export type HeldJobInput = Omit<RefusedJobInput, 'settings'>;
+
+/** The status of a job that has not begun, and cannot now. Without a phase: it has frozen nothing. */
+export function describeHeldJob({ before, generation, now, reason, message }: HeldJobInput): ImageJobStatus {
+  const findings: Finding[] = [{ type: 'Stalled', status: 'True', reason, message }];
+  const conditions = withFindings(before.conditions ?? [], findings, { observedGeneration: generation, now });
+  return { ...before, observedGeneration: generation, conditions };
+}
+
+/** It does not wait any more. */
+const BEGUN: Finding = { type: 'Stalled', status: null, reason: '', message: '' };
+
 function findingsOf(phase: ImageJobStatus['phase'], message: string): Finding[] {
-  if (phase === 'Running') return [];
+  if (phase === 'Running') return [BEGUN];
   const isComplete = phase === 'Completed';
   const reason = isComplete ? 'EnoughNodesSucceeded' : 'TooFewNodesSucceeded';
   return [
+    BEGUN,
     { type: 'Complete', status: isComplete ? 'True' : 'False', reason, message },
     { type: 'Failed', status: isComplete ? 'False' : 'True', reason, message },
   ];

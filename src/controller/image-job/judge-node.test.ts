@@ -84,6 +84,11 @@ describe('judgeNode', () => {
       { record: { kind: 'failed', message: 'Evicted: the node was low on memory' } },
     ],
     [
+      'evicted, which ended its containers',
+      { pod: pod('Failed', { remover: failing('signal') }, { reason: 'Evicted', message: 'the node was low on memory' }) },
+      { record: { kind: 'failed', message: 'Evicted: the node was low on memory' } },
+    ],
+    [
       'its pod is gone',
       { record: STARTED },
       { record: { kind: 'failed', message: 'its worker pod is gone: someone deleted it' }, progress: { kind: 'ended' } },

@@ -19,7 +19,8 @@ export function judgePod(pod: PodFacts): PodVerdict {
       // Kubernetes says so of a pod whose containers have all exited with 0; whatever says otherwise is believed.
       return failure === null ? { kind: 'succeeded', removed } : { kind: 'failed', message: failure, removed };
     case 'Failed':
-      return { kind: 'failed', message: failure ?? wholeFailure(pod), removed };
+      // What befell the pod says more than how its containers ended of it.
+      return { kind: 'failed', message: pod.reason === '' ? (failure ?? wholeFailure(pod)) : wholeFailure(pod), removed };
     default:
       if (pod.containers.some(({ state }) => state.kind !== 'waiting')) return { kind: 'running', failed: failure, removed };
       return { kind: 'pending', why: pendingReason(pod) };

@@ -8,7 +8,7 @@ import type { RawObject } from '../raw-object.ts';
 import { readFrozen } from './frozen-config-maps.ts';
 import type { RunKind } from './image-job-object.ts';
 import { parseNodes, type RunNode } from './node-records.ts';
-import type { Run } from './run.ts';
+import { NOTHING_UNWRITTEN, type Run } from './run.ts';
 
 export interface LoadContext {
   readonly parsers: TextParsers;
@@ -19,13 +19,14 @@ export interface LoadContext {
 /** A run from its configmaps, by whatever process they were stored; a text says why it cannot go on. */
 export function loadRun(
   { parsers, own, sha256 }: LoadContext,
-  { job, kind }: { readonly job: ImageJob; readonly kind: RunKind },
+  { job, kind, now }: { readonly job: ImageJob; readonly kind: RunKind; /** On a clock that nobody can set. */ readonly now: number },
   objects: readonly RawObject[],
 ): Run | string {
   const { name, uid } = job.metadata;
   const frozen = readFrozen({ name, uid }, objects);
   if (typeof frozen === 'string') return frozen;
   if (kind === 'manual' && frozen.configMaps.imageList.length === 0) return 'of what it has frozen is missing: image-list';
+  if (kind === 'automatic' && frozen.protections === null) return 'of what it has frozen is missing: protections';
   const judged = acceptConfiguration(frozen.configuration, parsers, own);
   if (!judged.ok) return `its configuration cannot be used: ${formatProblems(judged.errors)}`;
   const parts: RunNode[][] = [];
@@ -39,8 +40,15 @@ export function loadRun(
     kind,
     configuration: judged.accepted,
     configMaps: frozen.configMaps,
+    protections: frozen.protections ?? [],
     podNames: new Map(parts.flat().map((node) => [node.name, podName({ jobUid: uid, node: node.name }, sha256)])),
     parts,
+    unwritten: NOTHING_UNWRITTEN,
+    versions: [...frozen.nodeVersions],
+    isInDoubt: false,
+    isStatusTold: false,
+    statusToldAt: -Infinity,
+    knownSince: now,
     sightings: new Map(),
     unreadySince: new Map(),
     nodesSeenAt: -Infinity,

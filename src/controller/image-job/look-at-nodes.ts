@@ -1,38 +1,43 @@
-import { parseClusterNode, type NodeSkipReason, type ParticipatingNode } from '../../api/cluster-node.ts';
+import type { NodeSkipReason, ParticipatingNode } from '../../api/cluster-node.ts';
 import type { NodeFilter } from '../../core/cluster/node-filter.ts';
 import { formatSkipReason, selectNodes } from '../../core/cluster/select-nodes.ts';
-import type { ClusterApi } from '../ports.ts';
-import type { RawObject } from '../raw-object.ts';
+import type { SeenNode } from './node-view.ts';
 import type { Run } from './run.ts';
 
 /** A node as it is at its turn. */
 export type NodeAtTurn =
-  { readonly kind: 'takes-part'; readonly node: ParticipatingNode } | { readonly kind: 'skipped'; readonly reason: NodeSkipReason };
+  | { readonly kind: 'takes-part'; readonly node: ParticipatingNode }
+  | { readonly kind: 'skipped'; readonly reason: NodeSkipReason }
+  | { readonly kind: 'unreadable'; readonly message: string };
 
-/** The nodes were chosen when the run began, by the filter: what counts now is whether they still can take part. */
-const NO_FILTER: NodeFilter = { type: 'exclude', selectors: [] };
-
-export async function lookAtNode(api: Pick<ClusterApi, 'find'>, name: string, signal: AbortSignal): Promise<NodeAtTurn> {
-  const raw = await api.find('Node', name, signal);
-  if (raw === null) return { kind: 'skipped', reason: { code: 'being-deleted' } };
-  const parsed = parseClusterNode(raw);
-  if (!parsed.ok) throw new Error(`the node ${name} cannot be read`);
-  const { participating, skipped } = selectNodes([parsed.value], NO_FILTER);
+/** Whether a node that was chosen when the run began still can take part, and may: it may have been labelled since, to be left alone. */
+export function judgeTurn(seen: SeenNode, filter: NodeFilter): NodeAtTurn {
+  if (seen.kind === 'unreadable') return seen;
+  if (seen.kind === 'gone') return GONE;
+  const { participating, skipped } = selectNodes([seen.node], filter);
   const [node] = participating;
   const [left] = skipped;
   if (node !== undefined) return { kind: 'takes-part', node };
-  return { kind: 'skipped', reason: left?.reason ?? { code: 'being-deleted' } };
+  return left === undefined ? GONE : { kind: 'skipped', reason: left.reason };
 }
 
-/** How often nodes with pods in flight are looked at. */
-export const NODE_LOOK_MS = 30_000;
+const GONE: NodeAtTurn = { kind: 'skipped', reason: { code: 'being-deleted' } };
 
-/** How many are asked about at once. */
-const LOOKS_AT_ONCE = 10;
+/** How old what is known of a node may be at its turn. */
+export const TURN_LOOK_MS = 30_000;
+
+/** How often nodes with pods in flight are looked at. */
+const FLIGHT_LOOK_MS = 2 * 60_000;
+
+/** Twice at least in the time that a node may be not ready. */
+export function flightLookMs(nodeGraceMs: number): number {
+  return Math.min(FLIGHT_LOOK_MS, Math.ceil(nodeGraceMs / 2));
+}
 
 export interface NodeFaultsInput {
   readonly run: Run;
-  readonly names: readonly string[];
+  readonly nodes: ReadonlyMap<string, SeenNode>;
+  /** How long a node may be not ready. */
   readonly graceMs: number;
   readonly now: number;
 }
@@ -41,28 +46,22 @@ export interface NodeFaultsInput {
  * What is wrong with nodes that pods are on: they are gone, or have not been ready for too long. A kubelet that does not answer reports no pod as ended,
  * and nothing evicts pods that tolerate everything.
  */
-export async function findNodeFaults(
-  api: Pick<ClusterApi, 'find'>,
-  input: NodeFaultsInput,
-  signal: AbortSignal,
-): Promise<Map<string, string>> {
+export function findNodeFaults({ nodes, ...input }: NodeFaultsInput): Map<string, string> {
   const faults = new Map<string, string>();
-  for (let at = 0; at < input.names.length; at += LOOKS_AT_ONCE) {
-    const names = input.names.slice(at, at + LOOKS_AT_ONCE);
-    const found = await Promise.all(names.map(async (name) => [name, faultOf(await api.find('Node', name, signal), name, input)] as const));
-    for (const [name, fault] of found) if (fault !== null) faults.set(name, fault);
+  for (const [name, seen] of nodes) {
+    const fault = faultOf(name, seen, input);
+    if (fault !== null) faults.set(name, fault);
   }
   return faults;
 }
 
-function faultOf(raw: RawObject | null, name: string, { run, graceMs, now }: NodeFaultsInput): string | null {
-  if (raw === null) return 'the node is gone';
-  const parsed = parseClusterNode(raw);
-  if (!parsed.ok || parsed.value.ready?.status === 'True') {
+function faultOf(name: string, seen: SeenNode, { run, graceMs, now }: Omit<NodeFaultsInput, 'nodes'>): string | null {
+  if (seen.kind === 'gone') return 'the node is gone';
+  if (seen.kind === 'unreadable' || seen.node.ready?.status === 'True') {
     run.unreadySince.delete(name);
     return null;
   }
   const since = run.unreadySince.get(name) ?? now;
   run.unreadySince.set(name, since);
-  return now - since < graceMs ? null : `its node was lost: ${formatSkipReason({ code: 'not-ready', condition: parsed.value.ready })}`;
+  return now - since < graceMs ? null : `its node was lost: ${formatSkipReason({ code: 'not-ready', condition: seen.node.ready })}`;
 }

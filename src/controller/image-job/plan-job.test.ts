@@ -54,6 +54,16 @@ describe('planJob', () => {
     expect(plan([node('a', record), node('b'), node('c')], { pods }).start).toEqual(['b']);
   });
 
+  test.each<[string, PodFacts | null, boolean]>([
+    ['is there, and can be looked at again', podOn('a', 'Succeeded'), false],
+    ['is about to go', { ...podOn('a', 'Succeeded'), isBeingDeleted: true }, true],
+    ['is gone', null, true],
+  ])('has an outcome put on record at once unless its pod %s', (_case, pod, expected) => {
+    const planned = plan([node('a', { kind: 'started' })], { pods: new Map(pod === null ? [] : [['a', pod]]) });
+    expect(planned.records.size).toBe(1);
+    expect(planned.isToRecordNow).toBe(expected);
+  });
+
   test('is over when there is an outcome for each node', () => {
     const ended = withRecords([node('a'), node('b')], new Map([['a', { kind: 'succeeded', removedImages: 0, reclaimedBytes: 0 }]]));
     expect(isOver(ended)).toBe(false);

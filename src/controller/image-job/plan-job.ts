@@ -24,6 +24,8 @@ export interface JobPlanInput {
 export interface JobPlan {
   /** What is to be put on record, before any pod is deleted. */
   readonly records: ReadonlyMap<string, NodeRecord>;
+  /** Whether that may be known only now: a pod of one of them is gone, or about to be. */
+  readonly isToRecordNow: boolean;
   /** The pods to delete. */
   readonly stop: readonly PodFacts[];
   /** The nodes to make a pod for. */
@@ -58,6 +60,7 @@ export function planJob(input: JobPlanInput): JobPlan {
   const sightings = new Map([...judged].flatMap(([name, { sighting }]) => (sighting === null ? [] : [[name, sighting] as const])));
   return {
     records,
+    isToRecordNow: [...records.keys()].some((name) => pods.get(name)?.isBeingDeleted ?? true),
     stop: [...stop.values()],
     start: waves.start,
     inFlight: nodes.filter(({ name }) => isInFlight(judged.get(name))).map(({ name }) => name),

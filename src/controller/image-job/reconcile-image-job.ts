@@ -1,4 +1,4 @@
-import type { ImageJob, ImageJobStatus } from '../../api/image-job.ts';
+import { parseImageJob, type ImageJob, type ImageJobStatus } from '../../api/image-job.ts';
 import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { Inputs } from '../configuration/inputs.ts';
 import { KEYS } from '../keys.ts';
@@ -8,14 +8,17 @@ import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { beginRun, type BeginContext } from './begin-run.ts';
 import { carryOnRun, type CarryOnContext } from './carry-on-run.ts';
+import type { FoundRun } from './find-run.ts';
 import { hasEnded, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
-import { describeJob, describeRefusedJob, describeSkipped } from './job-status.ts';
+import { describeHeldJob, describeJob, describeRefusedJob, describeSkipped } from './job-status.ts';
 import { loadRun, type LoadContext } from './load-run.ts';
+import { NodeView } from './node-view.ts';
 import { isOver } from './plan-job.ts';
 import { planCleanup } from './plan-cleanup.ts';
+import { takeOver } from './put-on-record.ts';
 import type { Run } from './run.ts';
 
-export interface ImageJobContext extends Omit<CarryOnContext, 'api'>, Omit<BeginContext, 'api'>, LoadContext {
+export interface ImageJobContext extends Omit<CarryOnContext, 'api' | 'nodes'>, Omit<BeginContext, 'api' | 'nodes'>, LoadContext {
   readonly api: ClusterApi;
   readonly copies: Pick<Copies, 'imageJobs'>;
   readonly inputs: Pick<Inputs, 'gate' | 'configuration'>;
@@ -36,18 +39,37 @@ interface Observed {
 /** For a job that nobody's configuration is known of, as long as Eraser keeps one that failed. */
 const USUAL_SETTINGS = { successRatio: 1, cleanup: { delayOnSuccess: 0, delayOnFailure: 24 * 3_600_000 } };
 
+/** A right that is missing is granted by someone; an API server that is away is asked again sooner by its client. */
+const HELD_MS = 60_000;
+
+/** How often the pods of a run that is over are told to go, as long as there are any. */
+const CLEAR_AGAIN_MS = 30_000;
+
+/** Who looks at a run that goes on, looks for minutes. */
+const STATUS_MS = 20_000;
+
 /** Carries jobs out, from the freezing of what they go by to their deletion. */
 export class ImageJobReconciler {
-  readonly #context: ImageJobContext;
+  readonly #context: ImageJobContext & { readonly nodes: NodeView };
   /** By uid of the job. */
   readonly #runs = new Map<string, Run>();
+  /** By uid of the job: when its pods were told to go. */
+  readonly #clearedAt = new Map<string, number>();
 
   constructor(context: ImageJobContext) {
-    this.#context = context;
+    this.#context = { ...context, nodes: new NodeView(context) };
+  }
+
+  find(jobUid: string): FoundRun {
+    const raw = this.#context.copies.imageJobs.values().find(({ metadata }) => metadata.uid === jobUid);
+    const job = raw === undefined ? null : readImageJob(raw);
+    if (job === null || job.metadata.deletionTimestamp !== undefined || hasEnded(job)) return { kind: 'over' };
+    const run = this.#runs.get(jobUid);
+    return run === undefined ? { kind: 'not-taken-up' } : { kind: 'goes-on', run };
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<Reconciled> {
-    const { copies, pods } = this.#context;
+    const { copies, pods, monotonicNow } = this.#context;
     const raw = copies.imageJobs.values().find(({ metadata }) => metadata.name === name);
     if (raw === undefined) {
       this.#forget(name);
@@ -60,34 +82,43 @@ export class ImageJobReconciler {
     const kind = runKindOf(observed.job);
     if (kind === null) return this.#refuse(observed, NOT_OURS, signal);
     const known = this.#runs.get(uid);
-    if (known !== undefined) return this.#carryOn(observed, known, signal);
-    if (observed.job.status?.phase === undefined) return this.#begin(observed, kind, signal);
+    if (known !== undefined && !known.isInDoubt) return this.#carryOn(observed, known, signal);
+    if (known === undefined && observed.job.status?.phase === undefined) return this.#begin(observed, kind, signal);
     const objects = await this.#context.api.list(
       'ConfigMap',
       { labelSelector: `${JOB_UID_LABEL}=${uid}`, trim: (object) => object },
       signal,
     );
-    const run = loadRun(this.#context, { job: observed.job, kind }, objects);
+    const run = loadRun(this.#context, { job: observed.job, kind, now: monotonicNow() }, objects);
     if (typeof run === 'string') return this.#refuse(observed, { reason: 'RunLost', message: `The run cannot go on: ${run}.` }, signal);
+    if (known !== undefined) takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
     this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
     return this.#carryOn(observed, run, signal);
   }
 
   async #begin(observed: Observed, kind: RunKind, signal: AbortSignal): Promise<Reconciled> {
-    const { inputs, state, recordEvent, log } = this.#context;
+    const { inputs, state, recordEvent, log, monotonicNow } = this.#context;
     const { job } = observed;
     const { automatic, manual } = await state.read(signal);
     if (automatic?.job !== job.metadata.name && manual?.job !== job.metadata.name) return this.#refuse(observed, NOT_OURS, signal);
     const { gate } = inputs;
     // Looked at again when configuration or exclusions change.
-    if (gate.kind === 'closed') return {};
+    if (gate.kind === 'closed') {
+      await this.#hold(observed, gate, signal);
+      return {};
+    }
     const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs }, signal);
     if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
-    const run = loadRun(this.#context, { job, kind }, begun.objects);
+    if (begun.kind === 'held') {
+      await this.#hold(observed, begun, signal);
+      return { requeueAfterMs: HELD_MS };
+    }
+    const run = loadRun(this.#context, { job, kind, now: monotonicNow() }, begun.objects);
     if (typeof run === 'string') throw new Error(`what the run ${job.metadata.name} has frozen cannot be read back: ${run}`);
     // No pod is made before the job says that all of it is stored.
     await this.#setStatus(observed, run, signal);
+    run.nodesSeenAt = run.knownSince;
     this.#runs.set(job.metadata.uid, run);
     const skipped = describeSkipped(run.parts.flat());
     if (skipped !== '') recordEvent({ regarding: regarding(job), type: 'Normal', reason: 'NodesSkipped', action: 'Clean', note: skipped });
@@ -97,19 +128,45 @@ export class ImageJobReconciler {
 
   async #carryOn(observed: Observed, run: Run, signal: AbortSignal): Promise<Reconciled> {
     const again = await carryOnRun(this.#context, run, signal);
-    await this.#setStatus(observed, run, signal);
-    if (isOver(run.parts.flat()) && !run.isEndTold) this.#tellEnd(observed.job, run);
-    return again === null ? {} : { requeueAfterMs: again };
+    const isAtEnd = isOver(run.parts.flat());
+    // The status says what is on record, no more.
+    const tellAfterMs = run.isStatusTold || run.unwritten.parts.size > 0 ? Infinity : this.#tellAfterMs(run, isAtEnd);
+    if (tellAfterMs <= 0) await this.#setStatus(observed, run, signal);
+    if (isAtEnd && !run.isEndTold) this.#tellEnd(observed.job, run);
+    const next = Math.min(again ?? Infinity, tellAfterMs > 0 ? tellAfterMs : Infinity);
+    return next === Infinity ? {} : { requeueAfterMs: next };
   }
 
-  #setStatus({ raw }: Observed, run: Run, signal: AbortSignal): Promise<void> {
+  #tellAfterMs({ statusToldAt }: Run, isAtEnd: boolean): number {
+    return isAtEnd ? 0 : statusToldAt + STATUS_MS - this.#context.monotonicNow();
+  }
+
+  async #setStatus({ raw }: Observed, run: Run, signal: AbortSignal): Promise<void> {
     const { api, now } = this.#context;
     const settings = run.configuration.config.manager.imageJob;
     const statusOf = (object: RawObject): ImageJobStatus => {
       const { status: before = {}, metadata } = readImageJob(object);
       return describeJob({ nodes: run.parts.flat(), settings, before, generation: metadata.generation, now: now() });
     };
-    return api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
+    await api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
+    run.isStatusTold = true;
+    run.statusToldAt = this.#context.monotonicNow();
+  }
+
+  /** It waits, and says for what: nothing is removed until that can be read. */
+  async #hold(
+    { raw, job }: Observed,
+    { reason, message }: { readonly reason: string; readonly message: string },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { api, now, recordEvent, log } = this.#context;
+    const statusOf = (object: RawObject): ImageJobStatus => {
+      const { status: before = {}, metadata } = readImageJob(object);
+      return describeHeldJob({ before, generation: metadata.generation, now: now(), reason, message });
+    };
+    await api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
+    recordEvent({ regarding: regarding(job), type: 'Warning', reason, action: 'Clean', note: message });
+    log.warn('run waits', { job: job.metadata.name, reason, why: message });
   }
 
   async #refuse(
@@ -141,14 +198,24 @@ export class ImageJobReconciler {
 
   /** The pods go together; then, in its time, the job itself, and with it all that it owns. */
   async #cleanUp({ job }: Observed, signal: AbortSignal): Promise<Reconciled> {
-    const { api, pods, state, copies, historyLimit, now, enqueue, log } = this.#context;
+    const { api, pods, state, copies, historyLimit, now, monotonicNow, enqueue, log } = this.#context;
     const { name, uid } = job.metadata;
-    if ([...pods.of(uid).values()].some(({ isBeingDeleted }) => !isBeingDeleted))
+    const isAnyLeft = [...pods.of(uid).values()].some(({ isBeingDeleted }) => !isBeingDeleted);
+    if (isAnyLeft && monotonicNow() - (this.#clearedAt.get(uid) ?? -Infinity) >= CLEAR_AGAIN_MS) {
+      // Thousands go one after another, and each that goes asks for a look.
+      this.#clearedAt.set(uid, monotonicNow());
       await api.deleteAll('Pod', `${JOB_UID_LABEL}=${uid}`, signal);
+    }
     pods.forget(uid);
-    const jobs = copies.imageJobs.values().map(readImageJob);
+    // One that cannot be read is told of under its own key, and keeps no other.
+    const jobs = copies.imageJobs.values().flatMap((raw) => {
+      const parsed = parseImageJob(raw);
+      return parsed.ok ? [parsed.value] : [];
+    });
     // Older ones may now be too many.
-    if (this.#runs.delete(uid)) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
+    const isNews = this.#runs.delete(uid);
+    if (this.#runs.size === 0) this.#context.nodes.forget();
+    if (isNews) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
     const { automatic, manual } = await state.read(signal);
     const cleanup = planCleanup({ job, jobs, isAwaited: [automatic?.job, manual?.job].includes(name), historyLimit, now: now() });
     if (cleanup.kind === 'delete') {
@@ -156,11 +223,14 @@ export class ImageJobReconciler {
       log.info('job deleted', { job: name });
       return {};
     }
-    return cleanup.lookAgainAfterMs === null ? {} : { requeueAfterMs: cleanup.lookAgainAfterMs };
+    const next = Math.min(cleanup.lookAgainAfterMs ?? Infinity, isAnyLeft ? CLEAR_AGAIN_MS : Infinity);
+    return next === Infinity ? {} : { requeueAfterMs: next };
   }
 
   /** A job that someone deleted; its pods and configmaps go with it. */
   #forget(name: string): void {
+    const uids = new Set(this.#context.copies.imageJobs.values().map(({ metadata }) => metadata.uid));
+    for (const uid of this.#clearedAt.keys()) if (!uids.has(uid)) this.#clearedAt.delete(uid);
     for (const [uid, { job }] of this.#runs) {
       if (job.name !== name) continue;
       this.#runs.delete(uid);

@@ -24,6 +24,17 @@ test('a pod that was made is there until the copy was told of it; then the copy 
   expect(pods.isMade('a')).toBe(true);
 });
 
+test('a pod that the copy had before its making was answered is gone when the copy has it no more', () => {
+  const pod = readPodFacts(raw('a', 'job'));
+  const copied = [pod];
+  const pods = new WorkerPods({ values: () => copied });
+  pods.notice('a');
+  pods.add(pod);
+  copied.length = 0;
+  expect([...pods.of('uid-job').keys()]).toEqual([]);
+  expect(pods.isMade('a')).toBe(true);
+});
+
 test('a node is occupied by the pods of other runs that may still work', () => {
   const running = readPodFacts(raw('a', 'other', { phase: 'Running' }));
   const ended = readPodFacts({ ...raw('b', 'other', { phase: 'Failed' }), spec: { nodeName: 'n2' } });

@@ -16,13 +16,21 @@ export class WorkerPods {
 
   /** The API server has made it. */
   add(pod: PodFacts): void {
-    if (!this.#made.has(pod.name)) this.#made.set(pod.name, { pod, isSeen: false });
+    if (this.#made.has(pod.name)) return;
+    // The copy may have had it before the answer was here; then it is gone when the copy has it no more.
+    this.#made.set(pod.name, { pod, isSeen: this.#copy.values().some(({ uid }) => uid === pod.uid) });
   }
 
   /** The copy was told of a pod of this name. */
   notice(name: string): void {
     const made = this.#made.get(name);
     if (made !== undefined) made.isSeen = true;
+  }
+
+  /** null: neither has this process made it, nor does the copy have it. */
+  find(uid: string): PodFacts | null {
+    for (const pod of this.#all()) if (pod.uid === uid) return pod;
+    return null;
   }
 
   isMade(name: string): boolean {

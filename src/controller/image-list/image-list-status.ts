@@ -4,6 +4,8 @@ import { type Finding, formatTime, withFindings } from '../conditions.ts';
 import type { ImageListStep } from './plan-image-list.ts';
 import type { ManualRunEnd } from './plan-manual-run.ts';
 
+type ToldStep = Exclude<ImageListStep, { kind: 'nothing' | 'begin' }>;
+
 interface StatusFrame {
   readonly before: ImageListStatus;
   readonly generation: number;
@@ -11,7 +13,7 @@ interface StatusFrame {
 }
 
 /** Only the conditions: the counts are those of the last run until the next one has ended. */
-export function describeStep(step: Exclude<ImageListStep, { kind: 'nothing' | 'begin' }>, frame: StatusFrame): ImageListStatus {
+export function describeStep(step: ToldStep, frame: StatusFrame): ImageListStatus {
   return { ...frame.before, observedGeneration: frame.generation, conditions: conditionsOf(findingsOf(step), frame) };
 }
 
@@ -42,12 +44,21 @@ function conditionsOf(findings: readonly Finding[], { before, generation, now }:
 
 const absent = (type: 'Reconciling' | 'Stalled'): Finding => ({ type, status: null, reason: '', message: '' });
 
-function findingsOf(step: Exclude<ImageListStep, { kind: 'nothing' | 'begin' }>): Finding[] {
+const WORKED_OFF_BEFORE =
+  'The list was worked off before this manager first saw it, as its timestamp says. To have it worked off again, change it, or make it anew.';
+
+function findingsOf(step: ToldStep): Finding[] {
   switch (step.kind) {
     case 'under-way': {
       const about = { reason: 'RunUnderWay', message: step.message };
       return [{ type: 'Ready', status: 'False', ...about }, { type: 'Reconciling', status: 'True', ...about }, absent('Stalled')];
     }
+    case 'adopt':
+      return [
+        { type: 'Ready', status: 'True', reason: 'WorkedOffBefore', message: WORKED_OFF_BEFORE },
+        absent('Reconciling'),
+        absent('Stalled'),
+      ];
     case 'empty':
       return [
         { type: 'Ready', status: 'True', reason: 'NothingListed', message: 'The list names no image.' },

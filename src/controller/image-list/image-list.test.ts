@@ -31,6 +31,8 @@ const manual = (stage: 'intended' | 'created'): ManagerState => ({
   lastBegun: VERSION,
 });
 
+const USUAL = { isWorkedOffBefore: false, waitsFor: null };
+
 describe('planImageList', () => {
   test.each<[string, ImageList, Partial<ManagerState>, Gate, object]>([
     ['a new list is begun', listOf(['a']), {}, OPEN, { kind: 'begin', version: VERSION }],
@@ -55,7 +57,27 @@ describe('planImageList', () => {
     ],
     ['an empty list has nothing to do', listOf([]), {}, OPEN, { kind: 'empty' }],
   ])('%s', (...[, list, state, gate, expected]) => {
-    expect(planImageList({ list, state: { ...NEW_STATE, ...state }, gate })).toMatchObject(expected);
+    expect(planImageList({ ...USUAL, list, state: { ...NEW_STATE, ...state }, gate })).toMatchObject(expected);
+  });
+
+  test('one that was worked off before is taken for run, whatever its entries are', () => {
+    const state = NEW_STATE;
+    const before = { ...USUAL, isWorkedOffBefore: true };
+    expect(planImageList({ ...before, list: listOf(['nginx*']), state, gate: CLOSED })).toEqual({ kind: 'adopt', version: VERSION });
+    expect(planImageList({ ...before, list: listOf(['a']), state: { ...state, lastBegun: VERSION }, gate: OPEN })).toEqual({
+      kind: 'nothing',
+    });
+  });
+
+  test('one whose job does not begin says why', () => {
+    const step = planImageList({
+      isWorkedOffBefore: false,
+      waitsFor: 'It may not.',
+      list: listOf(['a']),
+      state: manual('created'),
+      gate: OPEN,
+    });
+    expect(step).toEqual({ kind: 'under-way', message: 'The run job waits. It may not.' });
   });
 });
 

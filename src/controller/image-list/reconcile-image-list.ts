@@ -1,10 +1,11 @@
 import { IMAGE_LIST_NAME, parseImageList, type ImageList, type ImageListStatus } from '../../api/image-list.ts';
+import type { ImageJob } from '../../api/image-job.ts';
 import type { Sha256 } from '../../core/cluster/pod-name.ts';
 import { formatProblems, type Inputs } from '../configuration/inputs.ts';
 import { findJob } from '../image-job/find-job.ts';
 import { makeManualJob, manualJobName } from '../image-job/image-job-object.ts';
 import { KEYS } from '../keys.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../platform/log.ts';
 import type { Reconciled } from '../loop/work-queue.ts';
 import type { ClusterApi, Copies, Enqueue, RecordEvent } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
@@ -13,6 +14,7 @@ import type { StateStore } from '../state/state-store.ts';
 import { describeEnd, describeStep } from './image-list-status.ts';
 import { planImageList, type ImageListStep } from './plan-image-list.ts';
 import { planManualRun, type ManualRunEnd, type ManualRunStep } from './plan-manual-run.ts';
+import { hasStatusOfEraser, isChangedSince } from './worked-off-before.ts';
 
 export interface ImageListContext {
   readonly api: Pick<ClusterApi, 'find' | 'create' | 'setStatus'>;
@@ -41,8 +43,8 @@ export class ImageListReconciler {
     const { copies, inputs, state: store } = this.#context;
     const raw = copies.imageLists.values().find(({ metadata }) => metadata.name === name) ?? null;
     const state = await store.read(signal);
+    const job = name !== IMAGE_LIST_NAME || state.manual === null ? null : await findJob(this.#context, state.manual.job, signal);
     if (name === IMAGE_LIST_NAME) {
-      const job = state.manual === null ? null : await findJob(this.#context, state.manual.job, signal);
       const step = planManualRun(state, job);
       if (step.kind !== 'none' && step.kind !== 'running') return this.#carryOn(step, raw, signal);
     }
@@ -50,9 +52,11 @@ export class ImageListReconciler {
     const parsed = parseImageList(raw);
     if (!parsed.ok) throw new Error(`the ImageList ${name} cannot be read: ${formatProblems(parsed.errors)}`);
     const list = parsed.value;
-    const step = planImageList({ list, state, gate: inputs.gate });
+    const isWorkedOffBefore = await this.#isWorkedOffBefore(list, state, signal);
+    const step = planImageList({ list, state, gate: inputs.gate, isWorkedOffBefore, waitsFor: job === null ? null : waitsFor(job) });
     if (step.kind === 'nothing') return {};
     if (step.kind === 'begin') return this.#begin(step, state, signal);
+    if (step.kind === 'adopt') await store.write({ ...state, lastBegun: step.version }, signal);
     await this.#setStatus(
       raw,
       (before) => describeStep(step, { before, generation: list.metadata.generation, now: this.#context.now() }),
@@ -60,6 +64,14 @@ export class ImageListReconciler {
     );
     if (step.kind === 'stalled') this.#warn(raw, step);
     return {};
+  }
+
+  /** Asked only as long as no list was ever begun; the copy keeps not what tells of changes. */
+  async #isWorkedOffBefore(list: ImageList, { lastBegun }: ManagerState, signal: AbortSignal): Promise<boolean> {
+    const { timestamp } = list.status ?? {};
+    if (lastBegun !== null || timestamp === undefined || list.metadata.name !== IMAGE_LIST_NAME || !hasStatusOfEraser(list)) return false;
+    const raw = await this.#context.api.find('ImageList', list.metadata.name, signal);
+    return raw !== null && raw.metadata.uid === list.metadata.uid && !isChangedSince(timestamp, raw);
   }
 
   /** The intent is stored before anything is made of it. */
@@ -104,6 +116,11 @@ export class ImageListReconciler {
     this.#context.recordEvent({ regarding, type: 'Warning', reason, action: 'Clean', note: message });
     this.#context.log.warn('nothing is done for an ImageList', { name, reason, why: message });
   }
+}
+
+/** What a job that has not begun says of why; null: it has begun, or nothing is in its way. */
+function waitsFor({ status }: ImageJob): string | null {
+  return status?.conditions?.find(({ type, status: is }) => type === 'Stalled' && is === 'True')?.message ?? null;
 }
 
 /** One that cannot be read is written anew. */

@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { eraserConfig, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import { acceptedConfiguration } from '../../../test/fakes/cluster.ts';
 import type { ImageJob } from '../../api/image-job.ts';
-import { parseNodeFilter } from '../../core/cluster/node-filter.ts';
-import { resolveComponents } from '../../core/cluster/resolve-components.ts';
 import type { Gate } from '../configuration/inputs.ts';
 import { NEW_STATE, type ManagerState } from '../state/manager-state.ts';
 import { planAutomaticRun, type AutomaticRunStep } from './plan-automatic-run.ts';
@@ -10,14 +8,11 @@ import { planAutomaticRun, type AutomaticRunStep } from './plan-automatic-run.ts
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const HOUR = 3_600_000;
 
-function openGate(beginImmediately: boolean, isOn = true): Gate {
-  const config = eraserConfig({ scheduling: { repeatInterval: '24h', beginImmediately } }, { collector: { enabled: isOn } });
-  const components = resolveComponents(config, OWN_CONTAINERS);
-  const nodeFilter = parseNodeFilter(config.manager.nodeFilter);
-  if (!components.ok || !nodeFilter.ok) throw new Error('the configuration is no good');
+function openGate(beginImmediately: boolean, isOn = true, more: object = {}): Gate {
+  const scheduling = { repeatInterval: '24h', beginImmediately, ...more };
   return {
     kind: 'open',
-    inputs: { configuration: { text: '', config, components: components.components, nodeFilter: nodeFilter.value }, exclusions: [] },
+    inputs: { configuration: acceptedConfiguration({ scheduling }, { collector: { enabled: isOn } }), exclusions: [] },
   };
 }
 const CLOSED: Gate = { kind: 'closed', reason: 'ExclusionsUnreadable', message: '' };
@@ -61,6 +56,30 @@ describe('planAutomaticRun', () => {
   test.each<[string, Partial<ManagerState>, { job?: ImageJob; gate?: Gate }, object]>([
     ['waits for the first interval', {}, { gate: openGate(false) }, { kind: 'wait', lookAgainAfterMs: 60_000 }],
     ['has nothing to do when automatic runs are off', {}, { gate: openGate(true, false) }, { kind: 'wait', lookAgainAfterMs: null }],
+    [
+      'waits for the maintenance window, though a run is due',
+      { schedule: ranAt(NOW - 48 * HOUR) },
+      { gate: openGate(true, true, { maintenanceWindow: { opens: '0 3 * * *', length: '2h' } }) },
+      { kind: 'wait' },
+    ],
+    [
+      'begins while the maintenance window is open',
+      { schedule: ranAt(NOW - 48 * HOUR) },
+      { gate: openGate(true, true, { timeZone: 'Asia/Tokyo', maintenanceWindow: { opens: '0 20 * * *', length: '2h' } }) },
+      { kind: 'begin' },
+    ],
+    [
+      'goes by a cron expression rather than the interval',
+      { schedule: { ...ranAt(NOW - 48 * HOUR), plannedFor: 'cron 30 12 * * * UTC' } },
+      { gate: openGate(true, true, { cron: '30 12 * * *' }) },
+      { kind: 'wait' },
+    ],
+    [
+      'begins at the time of a cron expression, in its time zone',
+      { schedule: { ...ranAt(NOW - HOUR), plannedFor: 'cron 55 20 * * * Asia/Tokyo' } },
+      { gate: openGate(false, true, { cron: '55 20 * * *', timeZone: 'Asia/Tokyo' }) },
+      { kind: 'begin' },
+    ],
     ['begins none without readable exclusions', {}, { gate: CLOSED }, { kind: 'wait', state: { automatic: null } }],
     ['runs not again after a restart', { schedule: ranAt(NOW - HOUR) }, {}, { kind: 'wait' }],
     ['runs after the interval', { schedule: ranAt(NOW - 24 * HOUR) }, {}, { kind: 'begin' }],

@@ -1,7 +1,5 @@
-import { scheduleOf } from '../../api/eraser-config.ts';
 import type { ImageJob } from '../../api/image-job.ts';
 import { planNextAutomaticRun, recordRunEnd, recordRunStart } from '../../core/cluster/next-run.ts';
-import type { Schedule } from '../../core/schedule.ts';
 import type { Gate } from '../configuration/inputs.ts';
 import type { ManagerState } from '../state/manager-state.ts';
 import { automaticJobName, hasEnded } from '../image-job/image-job-object.ts';
@@ -22,9 +20,6 @@ export type AutomaticRunStep =
   /** `state` is to be stored where it differs. `lookAgainAfterMs` null: something else will ask. */
   | { readonly kind: 'wait'; readonly state: ManagerState; readonly lookAgainAfterMs: number | null };
 
-/** A shorter interval would only heat the cluster. */
-const SHORTEST_INTERVAL_MS = 1_000;
-
 /** One step of the way from a run that is due, by its stored intent and its job, to its end on record. */
 export function planAutomaticRun({ state, job, gate, now }: AutomaticRunInput): AutomaticRunStep {
   const { automatic } = state;
@@ -37,7 +32,8 @@ export function planAutomaticRun({ state, job, gate, now }: AutomaticRunInput): 
     return { kind: 'wait', state, lookAgainAfterMs: null };
   }
   if (gate.kind === 'closed') return { kind: 'wait', state, lookAgainAfterMs: null };
-  const planned = planNextAutomaticRun({ schedule: readSchedule(gate), window: null, state: state.schedule, isRunUnderWay: false, now });
+  const { scheduling } = gate.inputs.configuration;
+  const planned = planNextAutomaticRun({ ...scheduling, state: state.schedule, isRunUnderWay: false, now });
   const settled = { ...state, schedule: planned.state };
   const { next } = planned;
   if (next.kind === 'due') {
@@ -55,14 +51,4 @@ function endOf(job: ImageJob | null, now: number): number {
 
 function created(state: ManagerState): ManagerState {
   return { ...state, automatic: state.automatic === null ? null : { ...state.automatic, stage: 'created' } };
-}
-
-function readSchedule({ inputs }: Gate & { readonly kind: 'open' }): Schedule | null {
-  const configured = scheduleOf(inputs.configuration.config);
-  if (configured === null) return null;
-  return {
-    kind: 'interval',
-    beginImmediately: configured.beginImmediately,
-    intervalMs: Math.max(configured.intervalMs, SHORTEST_INTERVAL_MS),
-  };
 }

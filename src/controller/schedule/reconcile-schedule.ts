@@ -3,7 +3,7 @@ import type { Inputs } from '../configuration/inputs.ts';
 import { findJob } from '../image-job/find-job.ts';
 import { makeAutomaticJob } from '../image-job/image-job-object.ts';
 import { KEYS } from '../keys.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../../platform/log.ts';
 import type { ClusterApi, Copies, Enqueue } from '../ports.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { planAutomaticRun } from './plan-automatic-run.ts';

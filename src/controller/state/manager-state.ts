@@ -32,6 +32,10 @@ const stateSchema = z.object({
   conditions: z.array(conditionSchema),
   /** The text of the last configuration that could be used. */
   configuration: z.string().nullable(),
+  /** What the system's exclusion list held when it was first seen, by key; null: it was not seen yet. */
+  systemExclusion: z.record(z.string(), z.string()).nullable().default(null),
+  /** Of the leader that wrote last: the greatest there ever was. */
+  term: z.number().default(0),
 });
 export type ManagerState = z.output<typeof stateSchema>;
 
@@ -42,7 +46,25 @@ export const NEW_STATE: ManagerState = {
   lastBegun: null,
   conditions: [],
   configuration: null,
+  systemExclusion: null,
+  term: 0,
 };
+
+const termSchema = z.object({ term: z.number() });
+
+/** The term that a leader begins with whose Lease was lost: above that of every leader that has ever written. Of what cannot be read: the first. */
+export function firstTermAfter(stateText: string | null): number {
+  const parsed = termSchema.safeParse(parseJson(stateText ?? '')).data;
+  return (parsed?.term ?? 0) + 1;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 export function parseManagerState(text: string): Parsed<ManagerState> {
   let value: unknown;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startFakeCluster } from '../../../test/fakes/fake-cluster.ts';
 import { bindClusterApi } from '../bind/bind-cluster-api.ts';
-import { NEW_STATE, STATE_CONFIG_MAP } from './manager-state.ts';
+import { firstTermAfter, formatManagerState, NEW_STATE, STATE_CONFIG_MAP } from './manager-state.ts';
 import { StateStore } from './state-store.ts';
 
 const { signal } = new AbortController();
@@ -34,4 +34,25 @@ test('a state that cannot be read is no new one', async () => {
   const store = new StateStore(bindClusterApi({ client, namespace: 'eraser-system', isHeld: () => true }), 'eraser-system');
   await expect(store.read(signal)).rejects.toMatchObject({ code: 'unreadable-state' });
   await expect(store.write(BEGUN, signal)).rejects.toMatchObject({ code: 'unreadable-state' });
+});
+
+test('a leader whose term is over neither reads nor writes what a later one has written', async () => {
+  const { client } = await startFakeCluster();
+  const api = bindClusterApi({ client, namespace: 'eraser-system', isHeld: () => true });
+  const [early, late] = [new StateStore(api, 'eraser-system', 4), new StateStore(api, 'eraser-system', 5)];
+  await early.write(BEGUN, signal);
+  await late.write({ ...BEGUN, automatic: { job: 'j', stage: 'intended' } }, signal);
+  await expect(early.write(NEW_STATE, signal)).rejects.toMatchObject({ code: 'conflict' });
+  await expect(early.write(NEW_STATE, signal)).rejects.toMatchObject({ code: 'superseded' });
+  expect(await late.read(signal)).toEqual({ ...BEGUN, automatic: { job: 'j', stage: 'intended' }, term: 5 });
+});
+
+test.each<[string | null, number]>([
+  [null, 1],
+  [formatManagerState(NEW_STATE), 1],
+  [formatManagerState({ ...NEW_STATE, term: 41 }), 42],
+  ['{', 1],
+  ['{"term": "x"}', 1],
+])('a Lease that is made anew begins above the stored term: %j', (text, expected) => {
+  expect(firstTermAfter(text)).toBe(expected);
 });

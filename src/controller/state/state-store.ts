@@ -4,31 +4,36 @@ import type { ClusterApi } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import { formatManagerState, NEW_STATE, parseManagerState, STATE_CONFIG_MAP, STATE_KEY, type ManagerState } from './manager-state.ts';
 
-export class StateError extends RoomError<'unreadable-state' | 'state-lost'> {}
+export class StateError extends RoomError<'unreadable-state' | 'state-lost' | 'superseded'> {}
 
 /** The state as it is stored. Only the leader writes it; whoever else did makes the next write fail, and the state is read anew then. */
 export class StateStore {
   readonly #api: Pick<ClusterApi, 'find' | 'create' | 'apply'>;
   readonly #namespace: string;
+  readonly #term: number | null;
   #current: { readonly state: ManagerState; readonly resourceVersion: string | null } | null = null;
 
-  constructor(api: Pick<ClusterApi, 'find' | 'create' | 'apply'>, namespace: string) {
+  /** `term`: of the leadership of this process; null: it is not known, and nobody's write is told to be newer. */
+  constructor(api: Pick<ClusterApi, 'find' | 'create' | 'apply'>, namespace: string, term: number | null = null) {
     this.#api = api;
     this.#namespace = namespace;
+    this.#term = term;
   }
 
-  /** @throws StateError when it is there and cannot be read: to begin anew would be to run again what has run. */
+  /** @throws StateError when it is there and cannot be read, since to begin anew would be to run again what has run; or when a later leader wrote it. */
   async read(signal: AbortSignal): Promise<ManagerState> {
     if (this.#current !== null) return this.#current.state;
     const object = await this.#api.find('ConfigMap', STATE_CONFIG_MAP, signal);
     const state = object === null ? NEW_STATE : this.#parse(object);
+    if (this.#term !== null && state.term > this.#term) throw superseded(this.#term, state.term);
     this.#current = { state, resourceVersion: object?.metadata.resourceVersion ?? null };
     return state;
   }
 
   /** Makes no request when nothing differs. */
-  async write(state: ManagerState, signal: AbortSignal): Promise<void> {
+  async write(next: ManagerState, signal: AbortSignal): Promise<void> {
     const before = await this.read(signal);
+    const state = { ...next, term: this.#term ?? before.term };
     if (isDeepStrictEqual(before, state)) return;
     const { resourceVersion = null } = this.#current ?? {};
     // Until the answer is there, it is not known what is stored.
@@ -60,4 +65,12 @@ export class StateStore {
       hint: 'Nothing runs until it can be. Deleted, it is made anew; what has run may then run once more.',
     });
   }
+}
+
+function superseded(own: number, stored: number): StateError {
+  return new StateError({
+    code: 'superseded',
+    message: `The configmap ${STATE_CONFIG_MAP} was written by the leader of term ${stored}; this one is of term ${own}`,
+    hint: 'Another process leads: this one writes nothing any more, and ends once it learns of it.',
+  });
 }

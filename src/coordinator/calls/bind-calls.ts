@@ -4,6 +4,7 @@ import { answerLogs } from './answer-logs.ts';
 import { answerPods } from './answer-pods.ts';
 import { answerResults } from './answer-results.ts';
 import { answerSettings } from './answer-settings.ts';
+import { answerTrivyCalls } from './answer-trivy.ts';
 import { answerVerdicts } from './answer-verdicts.ts';
 import type { AnswerCall } from './call.ts';
 import type { CoordinatorLimits } from '../limits.ts';
@@ -23,5 +24,6 @@ export function bindCalls(
     results: answerResults(ports.results),
     logs: answerLogs(ports.logs, maxLogBytes),
     pods: answerPods(nodePods),
+    ...answerTrivyCalls(ports.trivy),
   };
 }

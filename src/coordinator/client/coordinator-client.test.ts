@@ -35,6 +35,7 @@ const RESULT: NodeResult = {
   state: 'completed',
   message: null,
   runtime: INVENTORY.runtime,
+  scanner: { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null, databaseMark: null },
   summary: null,
   filesystem: { before: FILESYSTEM, after: FILESYSTEM },
   decisions: [

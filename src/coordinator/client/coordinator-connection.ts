@@ -85,7 +85,7 @@ export class CoordinatorConnection {
       ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' }),
     };
     const request = startRequest(url, { method, agent, headers, signal: ended.signal });
-    request.once('error', reject);
+    request.on('error', reject);
     request.once('socket', (socket) => {
       if (!request.reusedSocket) this.#limitConnecting(socket, ended);
     });

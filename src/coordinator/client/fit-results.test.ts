@@ -10,6 +10,7 @@ const FRAME = {
   state: 'completed',
   message: null,
   runtime: null,
+  scanner: null,
   summary: null,
   filesystem: null,
 } as const;

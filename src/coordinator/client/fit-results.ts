@@ -1,6 +1,6 @@
 import type { RuntimeVersion } from '../../api/inventory.ts';
 import type { DecisionRecord, RunEnd } from '../../api/run-record.ts';
-import { SEVERITIES, type Finding } from '../../api/scan-report.ts';
+import { SEVERITIES, type Finding, type ScannerInfo } from '../../api/scan-report.ts';
 import { CoordinatorError } from './coordinator-error.ts';
 
 /** What came of a run on a node, with the times by the node's clock. */
@@ -9,6 +9,8 @@ export interface ReportedResult extends RunEnd {
   readonly mode: 'automatic' | 'manual';
   /** null: the runtime was not reached. */
   readonly runtime: RuntimeVersion | null;
+  /** null: the verdicts are of no scanner of ours, or none was needed. */
+  readonly scanner: ScannerInfo | null;
   readonly decisions: readonly Omit<DecisionRecord, 'runId'>[];
 }
 

@@ -47,6 +47,18 @@ describe('planWaves', () => {
     expect(plan(named(progress)).timedOut.map((node) => node.message)).toEqual(message === null ? [] : [message]);
   });
 
+  test.each([
+    [20_000, '20 seconds'],
+    [1_000, '1 second'],
+    [60_000, '1 minute'],
+    [90_000, '90 seconds'],
+    [5 * 60_000, '5 minutes'],
+  ])('says a time of %d ms as %s', (startMs, said) => {
+    const timeouts = { startMs, runMs: HOUR };
+    const { timedOut } = planWaves({ nodes: named(pending(startMs)), maxParallel: 1, timeouts, now: NOW });
+    expect(timedOut.map(({ message }) => message)).toEqual([`its worker pod did not start within ${said}`]);
+  });
+
   test.each<[string, WaveNode[], number | null]>([
     ['nothing is in flight', named(ENDED), null],
     ['the deadline of a pod that is made now', named(WAITING), NOW + 5 * MINUTE],

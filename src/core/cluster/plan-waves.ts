@@ -74,11 +74,16 @@ function deadlineOf(progress: NodeProgress & { readonly since: number }, { start
 
 function timeoutMessage(phase: TimedOutNode['phase'], { startMs, runMs }: WaveTimeouts): string {
   return phase === 'start'
-    ? `its worker pod did not start within ${formatMinutes(startMs)}`
-    : `its worker pod did not end within ${formatMinutes(runMs)}`;
+    ? `its worker pod did not start within ${formatTime(startMs)}`
+    : `its worker pod did not end within ${formatTime(runMs)}`;
 }
 
-function formatMinutes(ms: number): string {
-  const minutes = Math.round(ms / 60_000);
-  return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+/** In whole minutes, if it is any number of them. */
+function formatTime(ms: number): string {
+  const seconds = Math.round(ms / 1_000);
+  return seconds % 60 === 0 ? plural(seconds / 60, 'minute') : plural(seconds, 'second');
+}
+
+function plural(count: number, unit: string): string {
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }

@@ -27,6 +27,11 @@ export function planProtections(workloads: readonly WorkloadReference[], keptRev
     .sort((a, b) => compareTexts(sortKey(a.object), sortKey(b.object)));
 }
 
+/** Whether a workload can protect anything, whatever others there are. */
+export function mayProtect(workload: WorkloadReference, keptRevisions: number): boolean {
+  return isWantedAgain(workload) || (keptRevisions > 0 && isRevision(workload) && workload.ownerUid !== null);
+}
+
 function isWantedAgain(workload: WorkloadReference): boolean {
   switch (workload.kind) {
     case 'CronJob':

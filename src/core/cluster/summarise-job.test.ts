@@ -27,7 +27,7 @@ describe('summariseJob', () => {
       succeeded: 2,
       failed: 1,
       skipped: 2,
-      skippedByReason: { windows: 1 },
+      skippedByReason: { windows: 1, beingDeleted: 1 },
       removedImages: 4,
       reclaimedBytes: 350,
       startTime: '2026-11-21T12:00:00Z',

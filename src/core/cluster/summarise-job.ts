@@ -16,11 +16,13 @@ export interface RemovedFromNode {
   readonly reclaimedBytes: number;
 }
 
+/** Of the configuration that the run has. */
+export type JobSettings = Pick<EraserConfig['manager']['imageJob'], 'successRatio' | 'cleanup'>;
+
 export interface JobSummaryInput {
   /** One for each node of the cluster. */
   readonly outcomes: readonly NodeOutcome[];
-  /** Of the configuration that the run has. */
-  readonly settings: EraserConfig['manager']['imageJob'];
+  readonly settings: JobSettings;
   /** What the status says already: a job begins once, and ends once. */
   readonly previous: Pick<ImageJobStatus, 'startTime' | 'completionTime'>;
   readonly now: number;
@@ -62,15 +64,15 @@ const REASON_FIELDS = {
   windows: 'windows',
   virtual: 'virtual',
   'unknown-runtime': 'unknownRuntime',
-  // It has no field of its own: it shows only in `skipped`.
-  'being-deleted': null,
-} as const satisfies Record<NodeSkipReason['code'], string | null>;
+  'being-deleted': 'beingDeleted',
+} as const satisfies Record<NodeSkipReason['code'], string>;
 
 function skippedByReason(outcomes: readonly NodeOutcome[]): NonNullable<ImageJobStatus['skippedByReason']> {
   const counts: NonNullable<ImageJobStatus['skippedByReason']> = {};
   for (const outcome of outcomes) {
-    const field = outcome.kind === 'skipped' ? REASON_FIELDS[outcome.reason.code] : null;
-    if (field !== null) counts[field] = (counts[field] ?? 0) + 1;
+    if (outcome.kind !== 'skipped') continue;
+    const field = REASON_FIELDS[outcome.reason.code];
+    counts[field] = (counts[field] ?? 0) + 1;
   }
   return counts;
 }

@@ -23,6 +23,8 @@ export interface WorkerContainersInput {
   readonly parts: { readonly exclusions: number; readonly imageList: number };
   /** `https://eraser-coordinator.kube-system.svc:8443`. */
   readonly coordinatorUrl: string;
+  /** How long the scan of all images may take. */
+  readonly scanMs: number;
 }
 
 const CONFIG_ARGUMENT = `--config=${WORKER_PATHS.config}/${CONFIG_MAP_KEY}`;
@@ -59,7 +61,8 @@ function scannerContainers(input: WorkerContainersInput, scanner: ResolvedScanne
       return [];
     case 'trivy': {
       const mounts = [SHARED_DATA, ...hostMounts(scanner.volumes)];
-      return [ownContainer(input, { name: SCANNER_NAME, container: scanner.container, args: [], mounts })];
+      const args = [`--scan-time=${Math.floor(input.scanMs / 1000)}s`];
+      return [ownContainer(input, { name: SCANNER_NAME, container: scanner.container, args, mounts })];
     }
     case 'custom':
       return [customScanner(input, scanner)];

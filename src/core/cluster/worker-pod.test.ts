@@ -19,6 +19,7 @@ const FRAME: WorkerFrame = {
   configMaps: { config: 'job-config', exclusions: ['job-exclusions-0', 'job-exclusions-1'], imageList: ['job-list-0'] },
   coordinator: { url: 'https://coordinator.kube-system.svc:8443', audience: 'image-cleaner', caConfigMap: 'image-cleaner-ca' },
   scannerTemporaryBytes: 4 * 1024 ** 3,
+  runMs: 7_200_000,
   deadlineMs: 7_500_000,
 };
 const TRIVY = eraserConfig({}, { collector: { enabled: true }, scanner: { enabled: true } });
@@ -109,7 +110,7 @@ describe('the containers', () => {
     const common = { config: '/config/controller_manager_config.yaml', 'log-level': 'warn', coordinator: 'required' };
     expect(argumentsOf('automatic', 'collector')).toMatchObject({ ...common, scanner: 'trivy', exclusions: 2 });
     expect(argumentsOf('automatic', 'remover')).toMatchObject({ ...common, run: 'automatic', scanner: 'trivy', exclusions: 2 });
-    expect(argumentsOf('automatic', 'trivy-scanner')).toMatchObject({ ...common, program: 'trivy-scanner' });
+    expect(argumentsOf('automatic', 'trivy-scanner')).toMatchObject({ ...common, program: 'trivy-scanner', 'scan-time': 5_400_000 });
     expect(argumentsOf('manual', 'remover')).toMatchObject({ ...common, run: 'manual', exclusions: 2, 'image-list': 1 });
   });
 

@@ -41,11 +41,14 @@ export interface WorkerFrame {
   readonly coordinator: { readonly url: string; readonly audience: string; readonly caConfigMap: string };
   /** What Trivy may unpack of an image at once. */
   readonly scannerTemporaryBytes: number;
+  /** How long its containers may run: then the controller ends it. */
+  readonly runMs: number;
   /** The kubelet then ends the pod, should no controller be there to do it. */
   readonly deadlineMs: number;
 }
 
-const SERVICE_ACCOUNT = 'eraser-imagejob-pods';
+/** Without any right; the coordinator knows worker pods by it. */
+export const WORKER_SERVICE_ACCOUNT = 'eraser-imagejob-pods';
 export const WORKER_TYPE_LABEL = 'eraser.sh/type';
 /** By which the pods of a job are found, and deleted together. */
 export const JOB_UID_LABEL = 'eraser.sh/job-uid';
@@ -55,6 +58,8 @@ const NODE_CRITICAL = 'system-node-critical';
 
 /** The least that the API server takes; the kubelet renews it. */
 const TOKEN_SECONDS = 600;
+/** Of the time that a pod has: what is not scanned by then stays, and the rest is for the removals. */
+const SCAN_SHARE = 0.75;
 /** Collector and remover write next to nothing. */
 const SMALL_TEMPORARY_BYTES = 64 * 1024 * 1024;
 
@@ -75,6 +80,7 @@ export function makeWorkerPod({ name, job, run, node, manager, components, frame
     manager,
     parts: { exclusions: exclusions.length, imageList: imageList.length },
     coordinatorUrl: frame.coordinator.url,
+    scanMs: frame.runMs * SCAN_SHARE,
   });
   const priorityClassName = node.isUnderDiskPressure ? NODE_CRITICAL : manager.priorityClassName || frame.priorityClassName;
   return {
@@ -92,7 +98,7 @@ export function makeWorkerPod({ name, job, run, node, manager, components, frame
     },
     spec: {
       restartPolicy: 'Never',
-      serviceAccountName: SERVICE_ACCOUNT,
+      serviceAccountName: WORKER_SERVICE_ACCOUNT,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       activeDeadlineSeconds: Math.ceil(frame.deadlineMs / 1000),

@@ -4,6 +4,12 @@ export function hasWildcard(text: string): boolean {
   return text.includes('*') || text.includes('?');
 }
 
+/** What stands before the first wildcard. */
+export function plainBeginning(text: string): string {
+  const first = text.search(/[*?]/);
+  return first === -1 ? text : text.slice(0, first);
+}
+
 /** A stand-in for each wildcard, so that what is around it can be checked: a digit is allowed wherever letters, digits or a port are. */
 export function withoutWildcards(text: string): string {
   return text.replaceAll('**', '1').replaceAll(/[*?]/g, '1');
@@ -14,10 +20,10 @@ export type Glob<Item> = (item: Item) => boolean;
 
 /** `*` is any characters, `?` any one. Most texts are refused by what stands before the first wildcard and after the last. */
 export function compileGlob(pattern: string): Glob<string> {
-  const first = pattern.search(/[*?]/);
-  if (first === -1) return (text) => text === pattern;
+  if (!hasWildcard(pattern)) return (text) => text === pattern;
+  const prefix = plainBeginning(pattern);
+  const first = prefix.length;
   const last = Math.max(pattern.lastIndexOf('*'), pattern.lastIndexOf('?'));
-  const prefix = pattern.slice(0, first);
   const suffix = pattern.slice(last + 1);
   const leastLength = pattern.replaceAll('*', '').length;
   const isOneStar = first === last && pattern[first] === '*';

@@ -1,4 +1,4 @@
-import { compileComponents, hasWildcard, type Glob } from './exclusion-glob.ts';
+import { compileComponents, hasWildcard, plainBeginning, type Glob } from './exclusion-glob.ts';
 import type { ExclusionPattern } from './exclusion-pattern.ts';
 import type { RepositoryPattern } from './exclusion-repository.ts';
 import { matchesVersion, type VersionPattern } from './exclusion-tag.ts';
@@ -23,14 +23,18 @@ interface RepositoryPatterns {
 
 /**
  * Patterns, arranged so that an image meets few of them: ids, digests, repositories and their tags are looked up in maps, prefixes by each
- * prefix of a name, and globs by a first or a last component without wildcards. In each list the rules are in order.
+ * prefix of a name, and globs by their last component or what it begins with, or by their first. In each list the rules are in order.
  */
 export class ExclusionIndex {
   readonly #byDigest = new Map<string, number>();
   readonly #byRepository = new Map<string, RepositoryPatterns>();
   readonly #byPrefix = new Map<string, Rule[]>();
-  readonly #byRegistry = new Map<string, Rule[]>();
   readonly #byLastComponent = new Map<string, Rule[]>();
+  /** By what the last component begins with. */
+  readonly #byBeginning = new Map<string, Rule[]>();
+  /** The lengths of those beginnings, each once. */
+  readonly #beginningLengths = new Set<number>();
+  readonly #byRegistry = new Map<string, Rule[]>();
   readonly #others: Rule[] = [];
   readonly #byEntry = new Map<string, number>();
   #everything = Infinity;
@@ -44,7 +48,7 @@ export class ExclusionIndex {
         return;
       case 'digest':
         addFirst(this.#byDigest, pattern.digest, order);
-        // An image id is compared without `sha256:`; digests of other algorithms are none and have no such form.
+        // As an image id it may be written without `sha256:`; digests of other algorithms are none and have no such form.
         addFirst(this.#byDigest, imageIdKey(pattern.digest), order);
         return;
       case 'repository':
@@ -82,15 +86,19 @@ export class ExclusionIndex {
   #addGlob(components: readonly string[], rule: Rule): void {
     const first = components[0] ?? '';
     const last = components.at(-1) ?? '';
-    if (!hasWildcard(first)) addTo(this.#byRegistry, first, rule);
-    else if (!hasWildcard(last)) addTo(this.#byLastComponent, last, rule);
+    const beginning = plainBeginning(last);
+    if (beginning === last) addTo(this.#byLastComponent, last, rule);
+    else if (beginning !== '') {
+      addTo(this.#byBeginning, beginning, rule);
+      this.#beginningLengths.add(beginning.length);
+    } else if (!hasWildcard(first)) addTo(this.#byRegistry, first, rule);
     else this.#others.push(rule);
   }
 
   /** The order of the first pattern that matches any of the names; Infinity: none does. */
   first(names: ImageNames): number {
     let best = this.#everything;
-    if (this.#byDigest.size > 0) best = firstKey(this.#byDigest, names.digests, Math.min(best, orderOf(this.#byDigest, names.idKey)));
+    if (this.#byDigest.size > 0) best = firstKey(this.#byDigest, names.digests, Math.min(best, orderOf(this.#byDigest, names.id)));
     if (names.literals.length > 0) best = firstKey(this.#byEntry, names.literals, best);
     for (const repository of names.repositories) best = this.#firstOfRepository(new Subject(repository, names), best);
     return best;
@@ -104,9 +112,19 @@ export class ExclusionIndex {
         best = firstRule(this.#byPrefix.get(name.slice(0, slash)), subject, best);
       }
     }
-    if (this.#byRegistry.size > 0) best = firstRule(this.#byRegistry.get(subject.components[0] ?? ''), subject, best);
-    if (this.#byLastComponent.size > 0) best = firstRule(this.#byLastComponent.get(subject.components.at(-1) ?? ''), subject, best);
+    best = this.#firstByLastComponent(subject, best);
+    if (this.#byRegistry.size > 0) best = firstRule(this.#byRegistry.get(name.slice(0, name.indexOf('/'))), subject, best);
     return firstRule(this.#others, subject, best);
+  }
+
+  #firstByLastComponent(subject: Subject, before: number): number {
+    if (this.#byLastComponent.size === 0 && this.#byBeginning.size === 0) return before;
+    const last = subject.name.slice(subject.name.lastIndexOf('/') + 1);
+    let best = firstRule(this.#byLastComponent.get(last), subject, before);
+    for (const length of this.#beginningLengths) {
+      if (length <= last.length) best = firstRule(this.#byBeginning.get(last.slice(0, length)), subject, best);
+    }
+    return best;
   }
 }
 
@@ -154,7 +172,9 @@ function matchesAnyVersion(version: VersionPattern, references: readonly ImageRe
 }
 
 function firstKey(orders: ReadonlyMap<string, number>, keys: readonly string[], before: number): number {
-  return keys.reduce((best, key) => Math.min(best, orderOf(orders, key)), before);
+  let best = before;
+  for (const key of keys) best = Math.min(best, orderOf(orders, key));
+  return best;
 }
 
 function orderOf(orders: ReadonlyMap<string, number>, key: string): number {

@@ -1,9 +1,13 @@
 import * as z from 'zod';
-import { UNSCANNED_REASONS } from '../scan-report.ts';
-import { findingSchema } from './finding-schema.ts';
-import { bytes } from './inventory-call.ts';
+import type { ImageUser, KeepReason, RemoveReason } from './decision.ts';
+import { UNSCANNED_REASONS } from './scan-report.ts';
+import { findingSchema } from './scan-report-schemas.ts';
 
-const imageUserSchema = z.discriminatedUnion('kind', [
+/** Reasons of decisions, as they are sent and stored. */
+
+const bytes = z.number().nonnegative();
+
+const imageUserSchema: z.ZodType<ImageUser> = z.discriminatedUnion('kind', [
   z.object({
     kind: z.enum(['container', 'volume', 'unresolved-container']),
     containerId: z.string(),
@@ -14,7 +18,7 @@ const imageUserSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('pending-pod'), pod: z.string() }),
 ]);
 
-export const keepReasonSchema = z.discriminatedUnion('code', [
+export const keepReasonSchema: z.ZodType<KeepReason> = z.discriminatedUnion('code', [
   z.object({ code: z.literal('in-use'), users: z.array(imageUserSchema) }),
   z.object({ code: z.literal('pinned'), by: z.enum(['runtime', 'sandbox-image', 'maybe-sandbox-image']) }),
   z.object({ code: z.literal('excluded'), list: z.string(), entry: z.string() }),
@@ -28,7 +32,7 @@ export const keepReasonSchema = z.discriminatedUnion('code', [
   z.object({ code: z.literal('compliant'), ignoredFindings: z.number().nullable() }),
 ]);
 
-export const removeReasonSchema = z.discriminatedUnion('code', [
+export const removeReasonSchema: z.ZodType<RemoveReason> = z.discriminatedUnion('code', [
   z.object({ code: z.literal('listed'), entry: z.string() }),
   z.object({ code: z.literal('expired'), unusedMs: z.number(), maxAgeMs: z.number() }),
   z.object({ code: z.literal('disk-pressure'), usedBytes: bytes, highBytes: bytes, lowBytes: bytes }),

@@ -1,0 +1,164 @@
+import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
+import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../src/api/eraser-config/config-map.ts';
+import { makeRbac } from '../rbac/make-rbac.ts';
+import { SERVICE_ACCOUNTS } from '../rbac/permissions.ts';
+
+export interface ManifestOptions {
+  readonly namespace: string;
+  /** The image of the manager, of collector and remover. */
+  readonly image: string;
+  /** The same with Trivy in it: of the scanner, and of Trivy's server. */
+  readonly scannerImage: string;
+  /** As text, in the form of `eraser.sh/v1alpha3`. */
+  readonly configuration: string;
+  /** Further flags of the manager. */
+  readonly managerArgs?: readonly string[];
+  /** Further flags of `trivy server`: mirrors of the database, for example. */
+  readonly trivyArgs?: readonly string[];
+  /** Where Trivy's server keeps the vulnerability database. */
+  readonly trivyCache?: object;
+}
+
+/** Of workers, where the configuration names none: below all that has no class, and never in the place of another pod. */
+export const WORKER_PRIORITY_CLASS = 'eraser-imagejob-pods';
+const MANAGER = 'eraser-controller-manager';
+const LABELS = { 'app.kubernetes.io/name': 'image-cleaner', 'control-plane': 'controller-manager' };
+const CONFIG_FOLDER = '/config';
+const HEALTH_PORT = 8081;
+
+/** All objects but the definitions of the kinds, in the order in which they are to be made. */
+export function makeManifest(options: ManifestOptions): object[] {
+  const { namespace } = options;
+  return [
+    ...(namespace === 'kube-system' ? [] : [ownNamespace(namespace)]),
+    ...makeRbac(namespace),
+    {
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name: WORKER_PRIORITY_CLASS },
+      value: -1000,
+      preemptionPolicy: 'Never',
+      description: 'The worker pods of Image Cleaner: everything else goes before them.',
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: CONFIG_MAP_NAME, namespace },
+      data: { [CONFIG_MAP_KEY]: options.configuration },
+    },
+    coordinatorService(namespace),
+    deployment(options),
+  ];
+}
+
+/** Worker pods mount the folder of the container runtime's socket. */
+function ownNamespace(name: string): object {
+  const labels = Object.fromEntries(['enforce', 'audit', 'warn'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'privileged']));
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } };
+}
+
+/** Without a selector: the manager that leads says itself where it is. */
+function coordinatorService(namespace: string): object {
+  const { service: name, port, portName } = COORDINATOR;
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace, labels: LABELS },
+    spec: { ports: [{ name: portName, port, protocol: 'TCP', targetPort: port }] },
+  };
+}
+
+/** What neither container needs: to be root, to write to its own files, or any power over the node. */
+const RESTRICTED = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
+const NOBODY = 65532;
+
+function deployment(options: ManifestOptions): object {
+  const { namespace, trivyCache = { emptyDir: { sizeLimit: '4Gi' } } } = options;
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: MANAGER, namespace, labels: LABELS },
+    spec: {
+      replicas: 1,
+      // Its history can be opened by one.
+      strategy: { type: 'Recreate' },
+      selector: { matchLabels: { 'control-plane': LABELS['control-plane'] } },
+      template: {
+        metadata: { labels: LABELS },
+        spec: {
+          serviceAccountName: SERVICE_ACCOUNTS.manager,
+          terminationGracePeriodSeconds: 20,
+          nodeSelector: { 'kubernetes.io/os': 'linux' },
+          securityContext: { runAsNonRoot: true, runAsUser: NOBODY, fsGroup: NOBODY, seccompProfile: { type: 'RuntimeDefault' } },
+          containers: [manager(options), trivyServer(options)],
+          volumes: [
+            { name: 'manager-config', configMap: { name: CONFIG_MAP_NAME } },
+            { name: 'history', emptyDir: {} },
+            { name: 'trivy-cache', ...trivyCache },
+            { name: 'trivy-tmp', emptyDir: { sizeLimit: '4Gi' } },
+          ],
+        },
+      },
+    },
+  };
+}
+
+function manager({ image, scannerImage, managerArgs = [] }: ManifestOptions): object {
+  const fieldOf = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  const probe = (path: string): object => ({ httpGet: { path, port: 'health' }, periodSeconds: 10 });
+  return {
+    name: 'manager',
+    image,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/usr/bin/controller'],
+    args: [
+      `--config=${CONFIG_FOLDER}/${CONFIG_MAP_KEY}`,
+      `--worker-image=${image}`,
+      `--scanner-image=${scannerImage}`,
+      `--worker-priority-class=${WORKER_PRIORITY_CLASS}`,
+      '--history=/var/lib/image-cleaner/history.db',
+      ...managerArgs,
+    ],
+    env: [
+      fieldOf('POD_NAME', 'metadata.name'),
+      fieldOf('POD_NAMESPACE', 'metadata.namespace'),
+      fieldOf('POD_IP', 'status.podIP'),
+    ],
+    ports: [
+      { name: 'coordinator', containerPort: COORDINATOR.port },
+      { name: 'health', containerPort: HEALTH_PORT },
+    ],
+    livenessProbe: { ...probe('/healthz'), initialDelaySeconds: 15, failureThreshold: 3 },
+    readinessProbe: probe('/readyz'),
+    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+    securityContext: RESTRICTED,
+    volumeMounts: [
+      { name: 'manager-config', mountPath: CONFIG_FOLDER, readOnly: true },
+      { name: 'history', mountPath: '/var/lib/image-cleaner' },
+    ],
+  };
+}
+
+/** On loopback: the manager's coordinator is the only way to it. */
+function trivyServer({ scannerImage, trivyArgs = [] }: ManifestOptions): object {
+  return {
+    name: 'trivy-server',
+    image: scannerImage,
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/usr/bin/trivy'],
+    args: [
+      'server',
+      '--listen=127.0.0.1:4954',
+      '--cache-dir=/var/lib/trivy',
+      '--no-progress',
+      ...trivyArgs,
+    ],
+    env: [{ name: 'TMPDIR', value: '/tmp' }],
+    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '2Gi' } },
+    securityContext: RESTRICTED,
+    volumeMounts: [
+      { name: 'trivy-cache', mountPath: '/var/lib/trivy' },
+      { name: 'trivy-tmp', mountPath: '/tmp' },
+    ],
+  };
+}

@@ -1,0 +1,52 @@
+import packageJson from '../../../package.json' with { type: 'json' };
+import { connectTrivyServer } from '../../coordinator/connect-trivy-server.ts';
+import { errorMessage } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Timing } from '../../platform/timing.ts';
+import { bindClusterHistory } from './bind-cluster-history.ts';
+import type { WorkerStores } from './serve-coordinator.ts';
+
+export interface StoresOptions {
+  /** The file of the history. */
+  readonly history: string;
+  /** The URL of Trivy's server. */
+  readonly trivyServer: string;
+  readonly timing: Timing;
+  readonly wallNow: () => number;
+  readonly log: Log;
+}
+
+export interface OpenStores extends WorkerStores {
+  /** Keeps the history from growing without end, until the signal aborts. */
+  keepSmall(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+const PRUNE_MS = 24 * 3_600_000;
+/** Of what is older, nothing is kept; of what is younger, not more than the volume of a manager usually holds. */
+const RETENTION = { maxAgeMs: 400 * 24 * 3_600_000, maxBytes: 2 * 1024 ** 3 };
+
+/** @throws HistoryError when the file is none of ours, or damaged */
+export async function openStores({ history: path, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
+  const { version } = packageJson;
+  const history = await bindClusterHistory({ path, version, scanner: () => null, timing, wallNow, log });
+  const trivy = connectTrivyServer(trivyServer);
+  return {
+    images: history.images,
+    results: history.results,
+    logs: history.logs,
+    trivy,
+    keepSmall: async (signal) => {
+      while (!signal.aborted) {
+        await history.prune(RETENTION, signal).catch((error: unknown) => {
+          if (!signal.aborted) log.warn('the history was not pruned', { error: errorMessage(error) });
+        });
+        await timing.sleep(PRUNE_MS, signal).catch(() => undefined);
+      }
+    },
+    close: async () => {
+      trivy.close();
+      await history.close();
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { expect, test } from 'vitest';
+import { acceptedConfiguration, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import { logInTest } from '../../../test/fakes/log-in-test.ts';
+import { nodeObject } from '../../../test/fakes/manager-in-fake-cluster.ts';
+import { parseDuration } from '../../platform/duration.ts';
+import { parseYaml } from '../../platform/parse-yaml.ts';
+import { parseQuantity } from '../../platform/quantity.ts';
+import type { ClusterApi } from '../ports.ts';
+import type { RawObject } from '../raw-object.ts';
+import { carryOnRun, type RunSettings } from './carry-on-run.ts';
+import { makeFrozenConfigMaps } from './frozen-config-maps.ts';
+import { makeAutomaticJob, readImageJob } from './image-job-object.ts';
+import { loadRun } from './load-run.ts';
+import { divideNodes } from './node-records.ts';
+import { NodeView } from './node-view.ts';
+import { readPodFacts, type PodFacts } from './pod-facts.ts';
+import type { Run } from './run.ts';
+import { WorkerPods } from './worker-pods.ts';
+
+const { signal } = new AbortController();
+const MINUTE = 60_000;
+const SETTINGS: RunSettings = {
+  maxParallel: { kind: 'count', count: 2 },
+  timeouts: { startMs: 5 * MINUTE, runMs: 60 * MINUTE },
+  nodeGraceMs: 5 * MINUTE,
+  frame: {
+    namespace: 'eraser-system',
+    priorityClassName: null,
+    pullSecrets: [],
+    coordinator: { url: 'https://coordinator:8443', audience: 'coordinator', caConfigMap: 'coordinator-ca' },
+    scannerTemporaryBytes: 1024,
+  },
+};
+
+function load(names: readonly string[]): Run {
+  const participating = names.map((name) => ({ name, runtime: 'containerd' as const, isUnderDiskPressure: false }));
+  const raw = makeAutomaticJob('job') as RawObject;
+  const metadata = { ...raw.metadata, uid: 'job-uid', resourceVersion: '1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
+  const { text } = acceptedConfiguration();
+  const content = { configuration: text, exclusions: [], images: null, protections: [], nodes: divideNodes(participating, []) };
+  const parsers = { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml };
+  const run = loadRun(
+    { parsers, own: OWN_CONTAINERS, sha256: (hashed) => hashed.slice(-10) },
+    { job: readImageJob({ ...raw, metadata }), kind: 'automatic', now: 0 },
+    makeFrozenConfigMaps({ name: 'job', uid: 'job-uid' }, 'eraser-system', content),
+  );
+  if (typeof run === 'string') throw new Error(run);
+  return run;
+}
+
+/** A run over these nodes, and what it asks of the API server, in order. */
+function start(names: readonly string[]) {
+  const run = load(names);
+  const nodes = new Map<string, RawObject>(names.map((name) => [name, nodeObject(name)]));
+  const copied: PodFacts[] = [];
+  const asked: string[] = [];
+  let now = 0;
+  const api: Pick<ClusterApi, 'find' | 'list' | 'create' | 'apply' | 'delete'> = {
+    find: (_kind, name) => Promise.resolve(nodes.get(name) ?? null),
+    list: (_kind, { trim }) => Promise.resolve([...nodes.values()].map(trim)),
+    create: (_kind, object) => {
+      const { metadata } = object as RawObject;
+      const pod = { ...(object as RawObject), metadata: { ...metadata, uid: `uid-${metadata.name}` } };
+      copied.push(readPodFacts(pod));
+      asked.push(`make ${metadata.name}`);
+      return Promise.resolve({ outcome: 'created', object: pod });
+    },
+    apply: (object) => {
+      const { 'progress.json': text = '{}' } = object['data'] as Record<string, string>;
+      const said = Object.entries(JSON.parse(text) as Record<string, { kind: string }>).map(([name, { kind }]) => `${name} ${kind}`);
+      asked.push(`record ${said.join(', ')}`);
+      return Promise.resolve(object);
+    },
+    delete: (_kind, { name }) => {
+      asked.push(`delete ${name}`);
+      return Promise.resolve();
+    },
+  };
+  const context = {
+    api,
+    pods: new WorkerPods({ values: () => copied }),
+    nodes: new NodeView({ api, monotonicNow: () => now }),
+    settings: SETTINGS,
+    log: logInTest().log,
+    monotonicNow: () => now,
+  };
+  const look = async (afterMs = 0): Promise<{ readonly asked: string[]; readonly again: number | null }> => {
+    now += afterMs;
+    asked.length = 0;
+    const again = await carryOnRun(context, run, signal);
+    return { asked: [...asked], again };
+  };
+  const change = (name: string, fields: Partial<PodFacts>): void => {
+    const at = copied.findIndex((pod) => pod.node === name);
+    const pod = copied[at];
+    if (pod !== undefined) copied[at] = { ...pod, ...fields };
+  };
+  return { run, nodes, look, change };
+}
+
+const podOf = (run: Run, node: string): string => run.podNames.get(node) ?? '';
+
+test('what came of a node is on record before its pod is deleted', async () => {
+  const { run, look } = start(['a']);
+  expect((await look()).asked).toEqual([`make ${podOf(run, 'a')}`]);
+  expect((await look()).asked).toEqual([]);
+  expect((await look(6 * MINUTE)).asked).toEqual(['record a failed', `delete ${podOf(run, 'a')}`]);
+});
+
+test('a node whose place is free is begun with at once, whatever is not on record yet', async () => {
+  const { run, look, change } = start(['a', 'b', 'c']);
+  await look();
+  change('a', { phase: 'Succeeded' });
+  const { asked, again } = await look(1_000);
+  expect(asked).toEqual([`make ${podOf(run, 'c')}`]);
+  expect(again).toBe(10_000);
+  expect((await look(10_000)).asked).toEqual(['record a succeeded, b started, c started']);
+});
+
+test('the outcome of a pod that is about to go is on record at once', async () => {
+  const { look, change } = start(['a', 'b']);
+  await look();
+  change('a', { phase: 'Succeeded', isBeingDeleted: true });
+  expect((await look(1_000)).asked).toEqual(['record a succeeded, b started']);
+});
+
+test('the nodes of pods are looked at when they have had their time, and not more often than it takes', async () => {
+  const { nodes, look, change } = start(['a']);
+  await look();
+  change('a', { phase: 'Running', containers: [{ name: 'remover', state: { kind: 'running' } }] });
+  await look(1_000);
+  nodes.set('a', nodeObject('a', { ready: false }));
+  let minutes = 0;
+  for (let asked: string[] = []; !asked.some((what) => what.startsWith('delete')) && minutes < 30; minutes += 0.5)
+    ({ asked } = await look(MINUTE / 2));
+  expect(minutes).toBeGreaterThan(5);
+  expect(minutes).toBeLessThan(8);
+});

@@ -1,0 +1,11 @@
+import type { Run } from './run.ts';
+
+export type FoundRun =
+  | { readonly kind: 'goes-on'; readonly run: Run }
+  /** Its job has ended, is being deleted, or is none that there is. */
+  | { readonly kind: 'over' }
+  /** By a controller that has only begun to lead: it will be, or its job will end. */
+  | { readonly kind: 'not-taken-up' };
+
+/** By the uid of its ImageJob. */
+export type FindRun = (jobUid: string) => FoundRun;

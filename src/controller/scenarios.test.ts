@@ -1,0 +1,236 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import {
+  type ClusterInTest,
+  fastTiming,
+  NAMESPACE,
+  soon,
+  startClusterInTest,
+  startManagerInTest,
+} from '../../test/fakes/manager-in-fake-cluster.ts';
+import type { Condition } from '../api/condition.ts';
+import type { KubeObject } from '../kube/kube-object.ts';
+import { formatManagerState, NEW_STATE, type ManagerState } from './state/manager-state.ts';
+
+const LIST = ['docker.io/library/nothing:1'];
+const KEPT = { imageJob: { cleanup: { delayOnSuccess: '1h', delayOnFailure: '1h' } } };
+const AUTOMATIC = [KEPT, { collector: { enabled: true } }] as const;
+
+const phases = (server: ClusterInTest): unknown[] => server.jobs().map((job) => (job['status'] as { phase?: string } | undefined)?.phase);
+const conditionsOf = (object: KubeObject | undefined): Condition[] =>
+  (object?.['status'] as { conditions?: Condition[] } | undefined)?.conditions ?? [];
+const condition = (object: KubeObject | undefined, type: string): Condition | undefined =>
+  conditionsOf(object).find((found) => found.type === type);
+const bases = (server: ClusterInTest): string[] => server.podsMade.map((name) => name.replace(/-[0-9a-f]{10}$/, '')).sort();
+
+function storeState(server: ClusterInTest, state: Partial<ManagerState>): void {
+  server.put('/configmaps', {
+    metadata: { name: 'eraser-manager-state', namespace: NAMESPACE },
+    data: { 'state.json': formatManagerState({ ...NEW_STATE, ...state }) },
+  });
+}
+
+function exclude(server: ClusterInTest, text: string): void {
+  const metadata = { name: 'mine', namespace: NAMESPACE, labels: { 'eraser.sh/exclude.list': 'true' } };
+  server.put('/configmaps', { metadata, data: { 'a.json': text } });
+}
+
+describe('a run that cannot begin', () => {
+  test('says which right is missing, and begins once it is there', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    server.endPodsSoon();
+    const message = 'statefulsets.apps is forbidden';
+    const body = JSON.stringify({ kind: 'Status', code: 403, reason: 'Forbidden', message });
+    server.failNext({ kind: 'answer', statusCode: 403, body }, ({ path }) => path === '/apis/apps/v1/statefulsets');
+    const manager = startManagerInTest(server, { timing: fastTiming(1_000) });
+    await soon(() => expect(condition(server.jobs()[0], 'Stalled')).toMatchObject({ status: 'True', reason: 'WorkloadsUnreadable' }));
+    expect(condition(server.jobs()[0], 'Stalled')?.message).toMatch(
+      /statefulsets\.apps is forbidden.+Grant the verb "list" on "statefulsets" of API group "apps" in the whole cluster/,
+    );
+    expect(server.podsMade).toEqual([]);
+    expect(manager.events).toContainEqual(
+      expect.objectContaining({ type: 'Warning', reason: 'WorkloadsUnreadable', note: expect.stringContaining(message) as string }),
+    );
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    expect(condition(server.jobs()[0], 'Stalled')).toBeUndefined();
+    expect(bases(server)).toEqual(['eraser-a']);
+  });
+
+  test('since the exclusions have become unreadable says so, in the job and in its list, and begins when they can be read', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(KEPT);
+    server.endPodsSoon();
+    const { uid = '' } = server.applyList(LIST).metadata;
+    const list = { uid, generation: 1 };
+    storeState(server, { manual: { job: 'imagejob-x', stage: 'created', list }, lastBegun: list });
+    const annotations = { 'eraser.sh/image-list-uid': uid, 'eraser.sh/image-list-generation': '1' };
+    const metadata = { name: 'imagejob-x', labels: { 'eraser.sh/job-owner': 'imagelist-controller' }, annotations };
+    server.put('eraser.sh/imagejobs', { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata });
+    exclude(server, '{');
+    const manager = startManagerInTest(server);
+    await soon(() => {
+      expect(condition(server.jobs()[0], 'Stalled')).toMatchObject({ status: 'True', reason: 'ExclusionsUnreadable' });
+      expect(condition(server.list(), 'Reconciling')?.message).toMatch(/waits\. The exclusions cannot be used.+mine\/a\.json/);
+    });
+    expect(manager.events).toContainEqual(
+      expect.objectContaining({ reason: 'ExclusionsUnreadable', regarding: expect.objectContaining({ kind: 'ImageJob' }) as object }),
+    );
+    expect(phases(server)).toEqual([undefined]);
+    exclude(server, '{"excluded": []}');
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    await soon(() => expect(condition(server.list(), 'Ready')).toMatchObject({ status: 'True' }));
+  });
+});
+
+describe('a list that Eraser has worked off', () => {
+  const status = { success: 3, failed: 1, skipped: 0, timestamp: '2026-01-01T12:00:00Z' };
+  const metadata = (fields: object = {}): object => ({ name: 'imagelist', ...fields });
+
+  test('is not run again on the first start, nor later, but when it is changed', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(KEPT);
+    server.endPodsSoon();
+    server.applyList(LIST, { status });
+    const first = startManagerInTest(server);
+    await soon(() => expect(condition(server.list(), 'Ready')).toMatchObject({ status: 'True', reason: 'WorkedOffBefore' }));
+    expect(server.list()?.['status']).toMatchObject(status);
+    await first.stop();
+    startManagerInTest(server);
+    await sleep(500);
+    expect(server.jobsMade).toEqual([]);
+
+    server.applyList([...LIST, 'docker.io/library/nothing:2'], {
+      metadata: metadata({ generation: 2 }),
+      status: server.list()?.['status'],
+    });
+    await soon(() => expect(server.list()?.['status']).toMatchObject({ success: 1, failed: 0, observedGeneration: 2 }));
+    expect(server.jobsMade).toHaveLength(1);
+  });
+
+  test('is run when it was changed after that', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(KEPT);
+    server.endPodsSoon();
+    const managedFields = [{ manager: 'kubectl', time: '2026-01-01T12:00:30Z', fieldsV1: { 'f:spec': {} } }];
+    server.applyList(LIST, { metadata: metadata({ managedFields }), status });
+    startManagerInTest(server);
+    await soon(() => expect(server.list()?.['status']).toMatchObject({ success: 1, observedGeneration: 1 }));
+  });
+});
+
+describe('what people do in the middle of a run', () => {
+  test('a job that is deleted ends the run, which is told, and makes no other', async () => {
+    const server = await startClusterInTest(['a', 'b']);
+    server.configure(KEPT);
+    server.applyList(LIST);
+    startManagerInTest(server, { settings: { maxParallel: { kind: 'count', count: 1 } } });
+    await soon(() => expect(bases(server)).toEqual(['eraser-a']));
+    server.history.delete('eraser.sh/imagejobs', server.jobs()[0]?.metadata.name ?? '');
+    // As the garbage collector does.
+    for (const { metadata } of server.pods()) server.history.delete('/pods', `${NAMESPACE}/${metadata.name}`);
+    await soon(() => expect(condition(server.list(), 'Ready')).toMatchObject({ status: 'False', reason: 'JobDeleted' }));
+    await sleep(500);
+    expect(server.jobsMade).toHaveLength(1);
+    expect(bases(server)).toEqual(['eraser-a']);
+    expect(server.state()).toMatchObject({ manual: null });
+  });
+
+  test('a configuration that is changed holds from the next run on', async () => {
+    const server = await startClusterInTest(['a', 'b']);
+    server.configure({ ...KEPT, imageJob: { ...KEPT.imageJob, maxParallel: 1 } });
+    server.applyList(LIST);
+    startManagerInTest(server);
+    await soon(() => expect(bases(server)).toEqual(['eraser-a']));
+    server.configure({ imageJob: { maxParallel: 2, successRatio: 0.5 }, nodeFilter: { selectors: ['never'] } });
+    await sleep(300);
+    expect(bases(server)).toEqual(['eraser-a']);
+    server.endPodsSoon();
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    expect(bases(server)).toEqual(['eraser-a', 'eraser-b']);
+  });
+
+  test('a node that is labelled before its turn is left alone', async () => {
+    const server = await startClusterInTest(['a', 'b']);
+    server.configure(KEPT);
+    server.applyList(LIST);
+    startManagerInTest(server, { timing: fastTiming(1_000), settings: { maxParallel: { kind: 'count', count: 1 } } });
+    await soon(() => expect(bases(server)).toEqual(['eraser-a']));
+    const node = server.history.get('/nodes', 'b');
+    server.put('/nodes', { ...node, metadata: { name: 'b', labels: { 'eraser.sh/cleanup.filter': '' } } });
+    // Until what was seen of it is old.
+    await sleep(700);
+    server.endPodsSoon();
+    await soon(() =>
+      expect(server.jobs()[0]?.['status']).toMatchObject({ phase: 'Completed', succeeded: 1, skippedByReason: { filtered: 1 } }),
+    );
+    expect(bases(server)).toEqual(['eraser-a']);
+  });
+
+  test('a job that cannot be read is in the way of no other', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure({ imageJob: { cleanup: { delayOnSuccess: '0s' } } });
+    server.endPodsSoon();
+    const odd = { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata: { name: 'odd' }, status: { phase: 'Odd' } };
+    server.put('eraser.sh/imagejobs', odd);
+    server.applyList(LIST);
+    startManagerInTest(server);
+    await soon(() => expect(server.list()?.['status']).toMatchObject({ success: 1 }));
+    await soon(() => expect(server.jobs().map(({ metadata }) => metadata.name)).toEqual(['odd']));
+  });
+});
+
+test('the pods of a run that is over are told to go once, however long they take, and again when they do not', async () => {
+  const server = await startClusterInTest(['a', 'b']);
+  server.configure(KEPT);
+  server.applyList(LIST);
+  const isDeletion = ({ method, path }: { method: string; path: string }): boolean => method === 'DELETE' && path.endsWith('/pods');
+  server.failNext({ kind: 'answer', statusCode: 200, body: '{}' }, isDeletion);
+  startManagerInTest(server, { timing: fastTiming(2_000) });
+  await soon(() => expect(bases(server)).toEqual(['eraser-a', 'eraser-b']));
+  server.endPods();
+  const deletions = (): number => server.requests.filter(isDeletion).length;
+  await soon(() => expect(deletions()).toBe(1));
+  for (const label of ['1', '2', '3', '4']) {
+    const [pod] = server.pods();
+    if (pod !== undefined) server.put('/pods', { ...pod, metadata: { ...pod.metadata, annotations: { label } } });
+    await sleep(50);
+  }
+  expect(deletions()).toBe(1);
+  await soon(() => expect(server.pods()).toEqual([]));
+  expect(deletions()).toBe(2);
+});
+
+test('writes that are not answered lose no result, and make no pod twice', async () => {
+  const server = await startClusterInTest(['a', 'b', 'c']);
+  server.configure(KEPT);
+  server.endPodsSoon();
+  server.applyList(LIST);
+  const isRecord = ({ method, path }: { method: string; path: string }): boolean => method === 'PATCH' && path.includes('-nodes-');
+  server.failNext({ kind: 'answer', statusCode: 409, body: JSON.stringify({ kind: 'Status', code: 409, reason: 'Conflict' }) }, isRecord);
+  server.failNext({ kind: 'reset', executed: true }, ({ method, path }) => method === 'POST' && path.endsWith('/pods'));
+  startManagerInTest(server, { settings: { maxParallel: { kind: 'count', count: 1 } } });
+  await soon(() => expect(server.jobs()[0]?.['status']).toMatchObject({ phase: 'Completed', succeeded: 3, removedImages: 3 }));
+  expect(bases(server)).toEqual(['eraser-a', 'eraser-b', 'eraser-c']);
+});
+
+test("what the cluster's workloads want again is kept with an automatic run", async () => {
+  const server = await startClusterInTest(['a']);
+  server.configure(...AUTOMATIC);
+  const spec = { jobTemplate: { spec: { template: { spec: { containers: [{ image: 'registry.example/report:1' }] } } } } };
+  server.put('batch/cronjobs', { metadata: { name: 'nightly', namespace: 'shop' }, spec });
+  startManagerInTest(server);
+  await soon(() => expect(bases(server)).toEqual(['eraser-a']));
+  const maps = server.history.list('/configmaps').map(([, object]) => object);
+  const kept = maps.find(({ metadata }) => metadata.name.endsWith('-protections-0'));
+  expect(kept).toMatchObject({
+    immutable: true,
+    data: {
+      'protections.json': JSON.stringify({
+        part: 0,
+        of: 1,
+        protections: [{ object: { kind: 'CronJob', namespace: 'shop', name: 'nightly' }, imageReferences: ['registry.example/report:1'] }],
+      }),
+    },
+  });
+});

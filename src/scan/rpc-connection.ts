@@ -1,0 +1,104 @@
+import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+
+export interface RpcAddress {
+  /** Ends with a slash; without user and password. */
+  readonly base: URL;
+  /** The certificates of authorities, PEM, for https. Asked at each call. */
+  readonly ca: () => Promise<readonly string[]>;
+  /** HTTP_PROXY and the like; null: the way is direct. */
+  readonly proxies: Readonly<Record<string, string>> | null;
+  readonly maxAnswerBytes: number;
+  /** Whether a large body is sent only once the other side has asked for it: it may refuse the call by its headers. */
+  readonly asksForLargeBodies: boolean;
+}
+
+export interface HttpCall {
+  readonly method: 'GET' | 'POST';
+  /** Below the base. */
+  readonly path: string;
+  readonly headers: OutgoingHttpHeaders;
+  readonly body: Uint8Array | null;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** The server has closed an idle connection in the moment in which it was used again. */
+export class StaleConnection extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause });
+  }
+}
+
+const MOST_SOCKETS = 16;
+const LARGE_BODY_BYTES = 1024 * 1024;
+
+/** Connections to one server, which stay open for as long as the authorities stay the same. */
+export class RpcConnection {
+  readonly #address: RpcAddress;
+  readonly #agents: { readonly ca: readonly string[]; readonly agent: Agent }[] = [];
+
+  /** Throws where the environment names a proxy that is none. */
+  constructor(address: RpcAddress) {
+    this.#address = address;
+    this.#addAgent([]);
+  }
+
+  /** One request, without repetition. Rejects when there is no whole answer. */
+  async send({ method, path, headers, body }: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
+    const { base, asksForLargeBodies } = this.#address;
+    const isSecure = base.protocol === 'https:';
+    const agent = this.#agentFor(isSecure ? await this.#address.ca() : []);
+    const isAsked = asksForLargeBodies && body !== null && body.length >= LARGE_BODY_BYTES;
+    const sent = {
+      ...headers,
+      ...(body === null ? {} : { 'content-length': body.length }),
+      ...(isAsked ? { expect: '100-continue' } : {}),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+    const request = (isSecure ? httpsRequest : httpRequest)(new URL(path, base), { method, agent, headers: sent, signal });
+    request.on('error', (cause: NodeJS.ErrnoException) => {
+      reject(request.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') ? new StaleConnection(cause) : cause);
+    });
+    request.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        chunks.push(chunk);
+        if (size > this.#address.maxAnswerBytes)
+          request.destroy(new Error(`it answers with more than ${this.#address.maxAnswerBytes} bytes`));
+      });
+      response.on('error', reject);
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }));
+    });
+    if (isAsked) request.once('continue', () => request.end(body)).flushHeaders();
+    else request.end(body ?? undefined);
+    return await promise;
+  }
+
+  close(): void {
+    for (const { agent } of this.#agents) agent.destroy();
+  }
+
+  /** What is under way over the connections of before ends there. */
+  #agentFor(ca: readonly string[]): Agent {
+    return this.#agents.find((known) => isSame(known.ca, ca))?.agent ?? this.#addAgent(ca);
+  }
+
+  #addAgent(ca: readonly string[]): Agent {
+    const { base, proxies } = this.#address;
+    const options = { keepAlive: true, maxSockets: MOST_SOCKETS, ...(proxies === null ? {} : { proxyEnv: proxies }) };
+    const agent = base.protocol === 'https:' ? new HttpsAgent({ ...options, ca: [...ca] }) : new Agent(options);
+    this.#agents.push({ ca, agent });
+    return agent;
+  }
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some === others || (some.length === others.length && some.every((text, at) => text === others[at]));
+}

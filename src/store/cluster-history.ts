@@ -1,0 +1,122 @@
+import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
+import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
+import type { NodeResults } from '../api/coordinator/results-call.ts';
+import type { RunEnd, RunSummary } from '../api/run-record.ts';
+import type { ScanResult } from '../api/scan-report.ts';
+import { RoomError } from '../platform/errors.ts';
+import type { ImageHistory, PruneResult, Retention } from './history.ts';
+import type { HistoryError } from './history-error.ts';
+
+/**
+ * What the manager of a cluster remembers, in one file for all nodes. While the file cannot be used (no space, no right to write, another process
+ * writes), a call rejects with a `HistoryError` and has changed nothing; the file is tried again with the calls that follow. A call whose signal
+ * aborts before its turn changes nothing either. Calls may overlap.
+ */
+export interface ClusterHistory {
+  /** The coordinator's `ImageKnowledge`. */
+  readonly images: NodeImages;
+  /** The coordinator's `ResultSink`. */
+  readonly results: NodeResultRecords;
+  /** The coordinator's `LogSink`. */
+  readonly logs: ContainerLogs;
+  /** May come again. */
+  recordJobBegan(job: JobFacts, signal: AbortSignal): Promise<void>;
+  /** From then on its nodes may be forgotten for want of room. May come again. */
+  recordJobEnded(uid: string, endedAt: number, signal: AbortSignal): Promise<void>;
+  /** null: nothing is on record of it. */
+  readTotals(jobUid: string): Promise<JobTotals | null>;
+  /** By pod, in the order in which they began. */
+  readLogs(run: NodeRun): Promise<readonly ContainerLog[]>;
+  /** As of a machine's history; other calls have their turns in between. */
+  prune(retention: ClusterRetention, signal: AbortSignal): Promise<PruneResult>;
+  /** Why the file could not be used when it was last tried; null: it could. */
+  readonly fault: HistoryError | null;
+  /** What has been taken on is written first, if it can be. Calls reject from then on. */
+  close(): Promise<void>;
+}
+
+/** A worker pod, and the node and job that it speaks for. */
+export interface WorkerPod extends NodeRun {
+  readonly podName: string;
+  readonly podUid: string;
+}
+
+export interface NodeImages {
+  /** Takes note of all that is on the node now, and gives its images' histories, this look included, by the present wall clock. */
+  observe(pod: Pick<WorkerPod, 'node'>, report: InventoryReport, signal: AbortSignal): Promise<ReadonlyMap<string, ImageHistory>>;
+  /** By the ids as they were given. An image without an entry has no report by the present scanner and its database. */
+  readVerdicts(pod: unknown, imageIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ScanResult>>;
+}
+
+export interface NodeResultRecords {
+  /** null: there are none. */
+  recordedDigest(run: NodeRun, signal: AbortSignal): Promise<string | null>;
+  /**
+   * Resolves when the results and their digest are on the disk; the same ones once more change nothing.
+   * @throws ClusterHistoryError `recorded-otherwise`
+   */
+  record(run: NodeRun, results: NodeResults, digest: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface LogPosition {
+  /** How many pieces there have been: the number of the next one. */
+  readonly pieces: number;
+  /** Of all their lines, each with its line break. */
+  readonly bytes: number;
+}
+
+export interface ContainerLogs {
+  position(pod: Pick<WorkerPod, 'podUid'>, container: string, signal: AbortSignal): Promise<LogPosition>;
+  /**
+   * Resolves when the piece is on the disk; one that is there changes nothing.
+   * @throws ClusterHistoryError `log-gap` when those before it are not there
+   */
+  append(pod: WorkerPod, piece: LogPiece, signal: AbortSignal): Promise<void>;
+}
+
+export interface LogPiece {
+  readonly container: string;
+  readonly sequence: number;
+  readonly lines: readonly string[];
+}
+
+export interface ContainerLog {
+  readonly podName: string;
+  readonly container: string;
+  readonly lines: readonly string[];
+  /** Pieces that are not in `lines`: the oldest, dropped for want of room, and damaged ones. */
+  readonly missingPieces: number;
+}
+
+export interface JobFacts {
+  readonly uid: string;
+  readonly name: string;
+  readonly mode: 'automatic' | 'manual';
+  readonly startedAt: number;
+}
+
+export interface JobTotals {
+  /** null where the job's beginning is not on record. */
+  readonly name: string | null;
+  readonly mode: 'automatic' | 'manual' | null;
+  readonly startedAt: number | null;
+  /** null: it goes on, or its end is not on record. */
+  readonly endedAt: number | null;
+  /** Nodes whose results are on record, or were. */
+  readonly nodes: number;
+  /** How many of them ended in each state. */
+  readonly states: Readonly<Record<RunEnd['state'], number>>;
+  /** Over all of them; a node that came to no plan adds nothing. */
+  readonly sums: RunSummary;
+}
+
+export interface ClusterRetention extends Retention {
+  /** All nodes of the cluster: what was on others is forgotten. Without it, a node is forgotten when nothing was heard of it for 100 days. */
+  readonly nodes?: ReadonlySet<string>;
+}
+
+/**
+ * What is on record is not what the caller knew, since another process has written to it: `recorded-otherwise`: it has other results of the node;
+ * `log-gap`: it does not have the pieces before this one.
+ */
+export class ClusterHistoryError extends RoomError<'recorded-otherwise' | 'log-gap'> {}

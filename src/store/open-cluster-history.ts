@@ -1,0 +1,169 @@
+import { resolve } from 'node:path';
+import type { ScannerInfo, ScanResult } from '../api/scan-report.ts';
+import type { BootReading } from '../platform/boot-clock.ts';
+import type { Timing } from '../platform/timing.ts';
+import { BatchWriter } from './batch-writer.ts';
+import type { ClusterHistory, ContainerLogs, NodeImages, NodeResultRecords } from './cluster-history.ts';
+import { appendLogPieces, readContainerLogs, readLogPosition, type LogEntry } from './container-logs.ts';
+import type { PlannedRun, Sightings } from './history.ts';
+import { HistoryDatabase, type Changes } from './history-database.ts';
+import { HistoryError } from './history-error.ts';
+import { HistoryTime } from './history-time.ts';
+import { endStaysNotSeen, noteSightings, readImageHistories } from './image-sightings.ts';
+import { readJobTotals, recordJobBegan, recordJobEnded } from './jobs.ts';
+import { nodeEndpoint } from './node-endpoint.ts';
+import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-runs.ts';
+import { openSharedFile } from './open-sqlite-file.ts';
+import { prune } from './prune.ts';
+import { ReopeningDatabase } from './reopening-database.ts';
+import { createScanRecords } from './scan-records.ts';
+
+export interface OpenClusterHistoryOptions {
+  readonly path: string;
+  /** The wall clock. */
+  readonly now: () => number;
+  readonly bootClock: () => BootReading;
+  readonly timing: Timing;
+  /** Of Image Cleaner. */
+  readonly version: string;
+  readonly namesOf: PlannedRun['namesOf'];
+  /** The scanner and database whose reports count now; null: none do. */
+  readonly scanner: () => ScannerInfo | null;
+  /** Of the logs of all containers, as they are stored: the oldest pieces go for new ones. */
+  readonly maxLogBytes?: number;
+  /** Told why the file cannot be used, and null when it can again. */
+  readonly onFault: (fault: HistoryError | null) => void;
+}
+
+const MAX_LOG_BYTES = 64 * 1024 * 1024;
+
+/** How long SQLite waits for another writer, in which this process does nothing else. The queues wait longer, and let it go on meanwhile. */
+const BUSY_TIMEOUT_MS = 50;
+
+/** Of the content of the file: it has to be another one. */
+const NO_HISTORY_OF_OURS: readonly string[] = ['corrupt', 'foreign', 'newer'];
+
+/**
+ * Opens the history of a cluster, and makes it where there is none. A place that cannot be used now is no error: calls reject until it can be.
+ * @throws HistoryError `corrupt`, `foreign` or `newer`
+ */
+export async function openClusterHistory(options: OpenClusterHistoryOptions): Promise<ClusterHistory> {
+  const path = resolve(options.path);
+  const database = new ReopeningDatabase({
+    path,
+    open: () => new HistoryDatabase(path, { database: openSharedFile(path, BUSY_TIMEOUT_MS) }),
+    monotonicNow: () => options.timing.now(),
+    onFault: options.onFault,
+  });
+  try {
+    await database.use((opened) => opened.queries.selectFrom('clock').select('id').execute());
+  } catch (error) {
+    if (!(error instanceof HistoryError) || NO_HISTORY_OF_OURS.includes(error.code)) throw error;
+  }
+  return createClusterHistory({ ...options, path }, database);
+}
+
+interface Parts extends OpenClusterHistoryOptions {
+  readonly database: ReopeningDatabase;
+  readonly time: HistoryTime;
+}
+
+function createClusterHistory(options: OpenClusterHistoryOptions, database: ReopeningDatabase): ClusterHistory {
+  const time = new HistoryTime(options.now, options.bootClock, true);
+  const parts = { ...options, database, time };
+  const [looks, results, logs, jobs] = [queueLooks(parts), queueResults(parts), queueLogs(parts), queueJobs(parts)];
+  return {
+    images: createImages(parts, looks),
+    results: createResults(parts, results),
+    logs: createLogs(parts, logs),
+    recordJobBegan: (job, signal) => jobs.add((changes) => recordJobBegan(changes, time, job), signal),
+    recordJobEnded: (uid, endedAt, signal) => jobs.add((changes) => recordJobEnded(changes, time, uid, endedAt), signal),
+    readTotals: (jobUid) => database.use((opened) => readJobTotals(opened, jobUid)),
+    readLogs: (run) => database.use(({ queries }) => readContainerLogs(queries, run)),
+    prune: (retention, signal) => database.use((opened) => prune(opened, time, retention, signal)),
+    get fault() {
+      return database.fault;
+    },
+    close: async () => {
+      await Promise.all([looks, results, logs, jobs].map((queue) => queue.close()));
+      await database.close();
+    },
+  };
+}
+
+interface NodeLook {
+  readonly node: string;
+  readonly seen: Sightings;
+}
+
+function queueLooks({ time, ...parts }: Parts): BatchWriter<NodeLook> {
+  const write = async (changes: Changes, looks: readonly NodeLook[]): Promise<void> => {
+    for (const { node, seen } of looks) {
+      const runtimeEndpoint = nodeEndpoint(node);
+      const seenMs = await noteSightings(changes, { time, runtimeEndpoint }, seen);
+      await endStaysNotSeen(changes, runtimeEndpoint, seenMs);
+    }
+  };
+  return new BatchWriter({ ...parts, durability: 'process', write, rowsOf: ({ seen }) => seen.images.length + 1 });
+}
+
+function queueResults(parts: Parts): BatchWriter<NodeRunEntry> {
+  const write = (changes: Changes, entries: readonly NodeRunEntry[]): Promise<void> => recordNodeRuns(changes, parts, entries);
+  return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: ({ results }) => results.decisions.length + 1 });
+}
+
+function queueLogs({ time, maxLogBytes: mostBytes = MAX_LOG_BYTES, ...parts }: Parts): BatchWriter<LogEntry> {
+  const write = (changes: Changes, entries: readonly LogEntry[]): Promise<void> => appendLogPieces(changes, { time, mostBytes }, entries);
+  // What was acknowledged does not come again.
+  return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: ({ piece }) => piece.lines.length + 1 });
+}
+
+type JobChange = (changes: Changes) => Promise<void>;
+
+function queueJobs(parts: Parts): BatchWriter<JobChange> {
+  const write = async (changes: Changes, facts: readonly JobChange[]): Promise<void> => {
+    for (const record of facts) await record(changes);
+  };
+  return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: () => 1 });
+}
+
+function createImages({ database, time, scanner }: Parts, looks: BatchWriter<NodeLook>): NodeImages {
+  return {
+    observe: async ({ node }, { inventory: { images }, inUse }, signal) => {
+      await looks.add({ node, seen: { images, inUse: new Set(inUse) } }, signal);
+      const ids = images.map(({ id }) => id);
+      return database.use((opened) => readImageHistories({ database: opened, time, runtimeEndpoint: nodeEndpoint(node) }, ids));
+    },
+    readVerdicts: async (_, imageIds, signal) => {
+      signal.throwIfAborted();
+      const info = scanner();
+      if (info === null) return new Map<string, ScanResult>();
+      // Nothing is written by it: what is out of date is written over by the next report, or goes with its age.
+      const ifSpace = (): Promise<void> => Promise.resolve();
+      const reports = await database.use((opened) =>
+        createScanRecords({ database: opened, time, ifSpace, isReadOnly: true }).readReports(imageIds, info),
+      );
+      return new Map([...reports].map(([id, report]): [string, ScanResult] => [id, { kind: 'scanned', report }]));
+    },
+  };
+}
+
+function createResults({ database }: Parts, results: BatchWriter<NodeRunEntry>): NodeResultRecords {
+  return {
+    recordedDigest: async (run, signal) => {
+      signal.throwIfAborted();
+      return database.use(({ queries }) => readRecordedDigest(queries, run));
+    },
+    record: ({ job, node }, sent, digest, signal) => results.add({ run: { job, node }, results: sent, digest }, signal),
+  };
+}
+
+function createLogs({ database }: Parts, logs: BatchWriter<LogEntry>): ContainerLogs {
+  return {
+    position: async ({ podUid }, container, signal) => {
+      signal.throwIfAborted();
+      return database.use(({ queries }) => readLogPosition(queries, podUid, container));
+    },
+    append: (pod, piece, signal) => logs.add({ pod, piece }, signal),
+  };
+}

@@ -1,0 +1,134 @@
+import type { HistoryDatabase } from './history-database.ts';
+import { HistoryError, historyError } from './history-error.ts';
+
+export interface ReopeningOptions {
+  readonly path: string;
+  /** @throws HistoryError */
+  readonly open: () => HistoryDatabase;
+  /** Milliseconds on a clock that never goes back. */
+  readonly monotonicNow: () => number;
+  /** Told why the file cannot be used, and null when it can again; each once. */
+  readonly onFault: (fault: HistoryError | null) => void;
+}
+
+/** A file that could not be opened is left alone for so long. */
+const PAUSE_MS = 1_000;
+
+/** What passes while the file stays open. */
+const PASSING: readonly string[] = ['full', 'busy'];
+
+interface Opened {
+  readonly database: HistoryDatabase;
+  users: number;
+}
+
+/**
+ * A database that is opened again, with the next use, when its file was away, removed or replaced, or had a fault: a process that stays for months
+ * needs no restart for that.
+ */
+export class ReopeningDatabase {
+  readonly #options: ReopeningOptions;
+  #opened: Opened | null = null;
+  /** One that is not used anew, until its last user has closed it. */
+  #leaving: { readonly opened: Opened; readonly closed: PromiseWithResolvers<void> } | null = null;
+  #fault: HistoryError | null = null;
+  /** When the file could not be opened last. */
+  #failedAt = Number.NEGATIVE_INFINITY;
+  #isClosed = false;
+
+  constructor(options: ReopeningOptions) {
+    this.#options = options;
+  }
+
+  /** Of the last use; null: it had none. */
+  get fault(): HistoryError | null {
+    return this.#fault;
+  }
+
+  /**
+   * Does a piece of work with the open database; not within another one.
+   * @throws HistoryError for all that is wrong with the file; what the work itself throws otherwise goes through
+   */
+  async use<T>(work: (database: HistoryDatabase) => Promise<T>): Promise<T> {
+    try {
+      const done = await this.#useOpened(await this.#open(), work);
+      this.#tell(null);
+      return done;
+    } catch (error) {
+      if (error instanceof HistoryError) this.#tell(error);
+      throw error;
+    }
+  }
+
+  /** Once the work under way is done. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#opened !== null) this.#leave(this.#opened);
+    await this.#leaving?.closed.promise;
+  }
+
+  async #open(): Promise<Opened> {
+    if (this.#opened?.database.isInPlace() === false) this.#leave(this.#opened);
+    // Two that are open under one name would share the files beside it, which are of one of them only.
+    while (this.#leaving !== null) await this.#leaving.closed.promise;
+    if (this.#isClosed) throw new Error(`the history ${this.#options.path} is closed`);
+    if (this.#opened !== null) return this.#opened;
+    if (this.#fault !== null && this.#options.monotonicNow() - this.#failedAt < PAUSE_MS) throw this.#fault;
+    try {
+      this.#opened = { database: this.#options.open(), users: 0 };
+      return this.#opened;
+    } catch (error) {
+      this.#failedAt = this.#options.monotonicNow();
+      throw error;
+    }
+  }
+
+  async #useOpened<T>(opened: Opened, work: (database: HistoryDatabase) => Promise<T>): Promise<T> {
+    opened.users += 1;
+    try {
+      const done = await work(opened.database);
+      if (!opened.database.isInPlace()) throw removed(opened.database.path);
+      return done;
+    } catch (error) {
+      if (error instanceof HistoryError && !PASSING.includes(error.code)) this.#leave(opened);
+      throw error;
+    } finally {
+      opened.users -= 1;
+      await this.#closeWhenLeft();
+    }
+  }
+
+  #leave(opened: Opened): void {
+    if (this.#opened !== opened) return;
+    this.#opened = null;
+    this.#leaving = { opened, closed: Promise.withResolvers() };
+    void this.#closeWhenLeft();
+  }
+
+  async #closeWhenLeft(): Promise<void> {
+    const leaving = this.#leaving;
+    if (leaving === null || leaving.opened.users > 0) return;
+    await closeQuietly(leaving.opened.database);
+    if (this.#leaving === leaving) this.#leaving = null;
+    leaving.closed.resolve();
+  }
+
+  #tell(fault: HistoryError | null): void {
+    const isNew = fault?.code !== this.#fault?.code;
+    this.#fault = fault;
+    if (isNew) this.#options.onFault(fault);
+  }
+}
+
+function removed(path: string): HistoryError {
+  return historyError('unreadable', `the history ${path} was removed or replaced: what was written to it last is lost`);
+}
+
+/** A file that is broken or gone may fail here once more, with nothing new to tell. */
+async function closeQuietly(database: HistoryDatabase): Promise<void> {
+  try {
+    await database.close();
+  } catch {
+    // Told by the error that led here.
+  }
+}

@@ -1,0 +1,274 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, inject, vi } from 'vitest';
+import * as z from 'zod';
+import { makeManifest, type ManifestOptions } from '../../deploy/manifest/make-manifest.ts';
+import type { ClusterFacts } from '../../lab/cluster.ts';
+import { connectContainerd, type ContainerdHandle } from '../../lab/containerd-handle.ts';
+import { importImages, listImages, type Image } from '../../lab/images.ts';
+import { parseImageJob, type ImageJob } from '../../src/api/image-job.ts';
+import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
+import { kubectlWith, type Kubectl } from '../cluster/kubectl.ts';
+import './prepared.ts';
+
+const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
+/** As Eraser's own manifest has it. */
+const NAMESPACE = 'eraser-system';
+export const SOON = { timeout: 90_000, interval: 100 };
+
+/** For `describe.skipIf(lacksCluster())`; the global set-up has printed why. */
+export function lacksCluster(): boolean {
+  return inject('missing') !== null;
+}
+
+/** A configuration in which nothing runs by itself before tomorrow. */
+export const MANUAL = {
+  apiVersion: 'eraser.sh/v1alpha3',
+  kind: 'EraserConfig',
+  manager: {
+    scheduling: { repeatInterval: '24h', beginImmediately: false },
+    imageJob: { cleanup: { delayOnSuccess: '1h', delayOnFailure: '1h' } },
+  },
+  components: { collector: { enabled: true }, scanner: { enabled: true } },
+};
+
+/** One automatic run, at once. */
+export const AUTOMATIC = { ...MANUAL, manager: { ...MANUAL.manager, scheduling: { repeatInterval: '24h', beginImmediately: true } } };
+
+export interface NodeInTest {
+  readonly name: string;
+  readonly containerd: ContainerdHandle;
+  /** The names of its images, by the runtime's own list; none of ours and none of the cluster's. */
+  tags(): Promise<string[]>;
+  import(images: readonly Image[]): Promise<void>;
+}
+
+const podsSchema = z.object({
+  items: z.array(
+    z.looseObject({
+      metadata: z.looseObject({ name: z.string(), uid: z.string(), labels: z.record(z.string(), z.string()).default({}) }),
+      spec: z.looseObject({ nodeName: z.string().optional(), containers: z.array(z.looseObject({ name: z.string(), image: z.string() })) }),
+      status: z.looseObject({ phase: z.string() }),
+    }),
+  ),
+});
+export type PodInTest = z.output<typeof podsSchema>['items'][number];
+
+const eventsSchema = z.object({
+  items: z.array(
+    z.object({
+      type: z.string(),
+      reason: z.string(),
+      note: z.string().default(''),
+      regarding: z.object({ kind: z.string(), name: z.string() }),
+    }),
+  ),
+});
+
+interface Place {
+  readonly home: string;
+  readonly namespace: string;
+  /** The shared one, unless it is a test's own. */
+  readonly cluster: ClusterFacts;
+}
+
+/** Image Cleaner on the shared cluster, by the manifest, and what its operator sees of it. */
+export class Installation {
+  readonly nodes: readonly NodeInTest[];
+  readonly namespace: string;
+  readonly #kubectl: Kubectl;
+  readonly #home: string;
+
+  private constructor(kubectl: Kubectl, { home, namespace, cluster }: Place) {
+    this.#kubectl = kubectl;
+    this.#home = home;
+    this.namespace = namespace;
+    this.nodes = cluster.nodes.map(nodeInTest);
+  }
+
+  /** The cluster without it, but with its kinds. */
+  static async connect({ namespace = NAMESPACE, cluster = inject('prepared').cluster }: Partial<Place> = {}): Promise<Installation> {
+    const home = await mkdtemp(join(tmpdir(), 'image-cleaner-e2e-home-'));
+    const site = new Installation(await kubectlWith({ kubeconfig: cluster.kubeconfig, home }), { home, namespace, cluster });
+    await site.do(['apply', '-f', CRDS]);
+    await site.do(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
+    await vi.waitFor(() => site.do(['get', 'imagelists,imagejobs']), SOON);
+    return site;
+  }
+
+  /** Applies the manifest, and waits until the manager is ready. */
+  async install(configuration: object | string, options: Partial<ManifestOptions> = {}): Promise<void> {
+    const text = typeof configuration === 'string' ? configuration : JSON.stringify(configuration);
+    await this.do(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'List', items: this.manifest(text, options) });
+    await this.untilReady();
+  }
+
+  /** As if it had never been there, but faster than by its namespace. */
+  async reinstall(configuration: object | string, options: Partial<ManifestOptions> = {}): Promise<void> {
+    const namespaced = ['-n', this.namespace, '--ignore-not-found'];
+    await this.do(['delete', 'deployment', ...namespaced, '--all', '--cascade=foreground', '--wait']);
+    await this.do(['delete', 'imagelists,imagejobs', '--all', '--wait']);
+    await this.do(['delete', 'configmap', ...namespaced, 'eraser-manager-state']);
+    await this.do(['delete', 'configmap', ...namespaced, '-l', 'eraser.sh/exclude.list']);
+    await this.do(['delete', 'pods', ...namespaced, '-l', 'eraser.sh/job-uid', '--wait']);
+    await this.install(configuration, options);
+  }
+
+  manifest(configuration: string, options: Partial<ManifestOptions> = {}): object[] {
+    const { image, scannerImage, trivyCache } = inject('prepared');
+    return makeManifest({
+      namespace: this.namespace,
+      image,
+      scannerImage,
+      configuration,
+      trivyCache: { hostPath: { path: trivyCache, type: 'Directory' } },
+      ...options,
+      managerArgs: ['--lease-duration=3s', ...(options.managerArgs ?? [])],
+      trivyArgs: ['--skip-db-update', ...(options.trivyArgs ?? [])],
+    });
+  }
+
+  async untilReady(): Promise<void> {
+    await this.do(['rollout', 'status', '-n', this.namespace, 'deployment/eraser-controller-manager', '--timeout=90s']);
+  }
+
+  /** Takes it all away, and what tests have made beside it. */
+  async remove(): Promise<void> {
+    await this.do(['delete', 'deployment', '-n', this.namespace, '--all', '--ignore-not-found']);
+    await this.#kubectl(['delete', 'imagelists,imagejobs', '--all']);
+    // In a namespace that was there before, one by one.
+    const objects = this.manifest('').filter((object) => (object as { kind: string }).kind !== 'Namespace');
+    await this.do(['delete', '-f', '-', '--ignore-not-found', '--wait'], { apiVersion: 'v1', kind: 'List', items: objects });
+    if (this.namespace === NAMESPACE) await this.do(['delete', 'namespace', this.namespace, '--ignore-not-found', '--wait']);
+  }
+
+  async close(): Promise<void> {
+    for (const { containerd } of this.nodes) containerd.cri.close();
+    await rm(this.#home, { recursive: true, force: true });
+  }
+
+  /** What kubectl printed. Throws its message when it failed. */
+  async do(args: readonly string[], input?: string | object): Promise<string> {
+    const { code, stdout, stderr } = await this.#kubectl(args, input);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  async get<Schema extends z.ZodType>(schema: Schema, ...args: readonly string[]): Promise<z.output<Schema>> {
+    return schema.parse(JSON.parse(await this.do(['get', ...args, '-o', 'json'])));
+  }
+
+  configure(configuration: object | string): Promise<void> {
+    const text = typeof configuration === 'string' ? configuration : JSON.stringify(configuration);
+    return this.applyConfigMap('eraser-manager-config', { 'controller_manager_config.yaml': text });
+  }
+
+  async applyConfigMap(name: string, data: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.do(['apply', '-f', '-'], {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name, namespace: this.namespace, labels },
+      data,
+    });
+  }
+
+  exclude(name: string, lists: Readonly<Record<string, readonly string[]>>): Promise<void> {
+    const data = Object.fromEntries(Object.entries(lists).map(([key, excluded]) => [key, JSON.stringify({ excluded })]));
+    return this.applyConfigMap(name, data, { 'eraser.sh/exclude.list': 'true' });
+  }
+
+  async applyList(images: readonly string[], name = 'imagelist'): Promise<void> {
+    await this.do(['apply', '-f', '-'], { apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name }, spec: { images } });
+  }
+
+  async list(name = 'imagelist'): Promise<ImageList> {
+    return valueOf(parseImageList(await this.get(z.unknown(), 'imagelist', name)));
+  }
+
+  /** The list, once its run of this generation (by default, the one that it has now) is told. */
+  async untilListIsDone(): Promise<ImageList> {
+    return vi.waitFor(async () => {
+      const list = await this.list();
+      expect(list.status?.observedGeneration).toBe(list.metadata.generation);
+      expect(list.status?.timestamp).toBeDefined();
+      expect(list.status?.conditions?.map(({ type }) => type)).not.toContain('Reconciling');
+      return list;
+    }, SOON);
+  }
+
+  async jobs(): Promise<ImageJob[]> {
+    const { items } = await this.get(z.object({ items: z.array(z.unknown()) }), 'imagejobs');
+    return items.map((item) => valueOf(parseImageJob(item)));
+  }
+
+  /** The jobs, once there are so many and none of them goes on. */
+  async untilJobsEnd(count = 1): Promise<ImageJob[]> {
+    return vi.waitFor(async () => {
+      const jobs = await this.jobs();
+      expect(jobs.map(({ status }) => status?.phase)).toHaveLength(count);
+      for (const { status } of jobs) expect(['Completed', 'Failed']).toContain(status?.phase);
+      return jobs;
+    }, SOON);
+  }
+
+  async workerPods(): Promise<PodInTest[]> {
+    return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'eraser.sh/job-uid')).items;
+  }
+
+  async managerPods(): Promise<PodInTest[]> {
+    return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'control-plane=controller-manager')).items;
+  }
+
+  async events(): Promise<z.output<typeof eventsSchema>['items']> {
+    const all = await Promise.all(
+      [this.namespace, 'default'].map((place) => this.get(eventsSchema, 'events.v1.events.k8s.io', '-n', place)),
+    );
+    return all.flatMap(({ items }) => items);
+  }
+
+  /** What the manager and Trivy's server say, for the message of a test that fails. */
+  async logs(): Promise<string> {
+    const { stdout } = await this.#kubectl([
+      'logs',
+      '-n',
+      this.namespace,
+      '-l',
+      'control-plane=controller-manager',
+      '--all-containers',
+      '--tail=60',
+    ]);
+    const pods = await this.#kubectl(['get', 'pods', '-A', '-o', 'wide']);
+    return `${stdout}\n${pods.stdout}`;
+  }
+}
+
+function nodeInTest({
+  name,
+  containerd: facts,
+}: {
+  readonly name: string;
+  readonly containerd: Parameters<typeof connectContainerd>[0] | null;
+}): NodeInTest {
+  if (facts === null) throw new Error(`the container runtime of ${name} is out of reach`);
+  const containerd = connectContainerd(facts);
+  return {
+    name,
+    containerd,
+    tags: async () =>
+      (await listImages(containerd))
+        .flatMap(({ repoTags }) => repoTags)
+        .filter((tag) => !BASE.test(tag))
+        .sort(),
+    import: (images) => importImages(containerd, images),
+  };
+}
+
+/** What a node of the cluster has before any test. */
+const BASE = /^docker\.io\/library\/image-cleaner(-scanner)?:|^registry\.k8s\.io\/pause:/;
+
+function valueOf<Value>(parsed: { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly errors: unknown }): Value {
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+  return parsed.value;
+}

@@ -1,0 +1,90 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
+import { readNodeFaults } from './read-node-faults.ts';
+import { AUTOMATIC, Installation, lacksCluster, MANUAL, SOON, type NodeInTest } from './installation.ts';
+import { library, vulnerable } from './sample-images.ts';
+
+const GONE = library('gone:1');
+
+describe.skipIf(lacksCluster())('the nodes of a run', () => {
+  let site: Installation;
+  let nodes: readonly NodeInTest[];
+  const restore: (readonly string[])[] = [];
+
+  beforeAll(async () => {
+    site = await Installation.connect();
+    nodes = site.nodes;
+  });
+  afterAll(async () => {
+    await site.remove();
+    await site.close();
+  });
+  beforeEach(async () => {
+    onTestFailed(async () => void process.stderr.write(await site.logs()));
+    for (const node of nodes) await node.import([vulnerable(GONE)]);
+  });
+  afterEach(async () => {
+    for (const args of restore.splice(0)) await site.do(args);
+  });
+
+  /** For this test. */
+  async function label(node: string, key: string, value: string, before: string | null = null): Promise<void> {
+    await site.do(['label', 'node', node, `${key}=${value}`, '--overwrite']);
+    restore.push(['label', 'node', node, before === null ? `${key}-` : `${key}=${before}`, '--overwrite']);
+  }
+
+  const withFilter = (type: 'exclude' | 'include', selectors: readonly string[]): object => ({
+    ...MANUAL,
+    manager: { ...MANUAL.manager, nodeFilter: { type, selectors } },
+  });
+  /** The nodes that the image went from. */
+  async function cleaned(): Promise<string[]> {
+    const tags = await Promise.all(nodes.map(async (node) => [node.name, await node.tags()] as const));
+    return tags.filter(([, of]) => !of.includes(GONE)).map(([name]) => name);
+  }
+
+  test('a filter that excludes, and nodes of Windows, are left out, with the reason', async () => {
+    await label('n1', 'pool', 'gpu');
+    await label('n2', 'kubernetes.io/os', 'windows', 'linux');
+    await site.reinstall(withFilter('exclude', ['pool=gpu']));
+    await site.applyList([GONE]);
+    await site.untilListIsDone();
+    expect(await cleaned()).toEqual(['n0']);
+    const [job] = await site.jobs();
+    expect(job?.status).toMatchObject({ desired: 3, succeeded: 1, skipped: 2, skippedByReason: { filtered: 1, windows: 1 } });
+    const event = (await site.events()).find(({ reason }) => reason === 'NodesSkipped');
+    expect(event?.note).toMatch(/n1: excluded by the node filter "pool=gpu"/);
+    expect(event?.note).toMatch(/n2: .*Windows/);
+  });
+
+  test('a filter that includes: no other node', async () => {
+    await label('n2', 'pool', 'clean');
+    await site.reinstall(withFilter('include', ['pool=clean']));
+    await site.applyList([GONE]);
+    await site.untilListIsDone();
+    expect(await cleaned()).toEqual(['n2']);
+    expect((await site.jobs())[0]?.status).toMatchObject({ desired: 3, succeeded: 1, skipped: 2, skippedByReason: { filtered: 2 } });
+  });
+
+  test('cordoned and tainted ones take part', async () => {
+    await site.do(['cordon', 'n1']);
+    restore.push(['uncordon', 'n1']);
+    await site.do(['taint', 'node', 'n2', 'dedicated=batch:NoSchedule']);
+    restore.push(['taint', 'node', 'n2', 'dedicated-']);
+    await site.reinstall(MANUAL);
+    await site.applyList([GONE]);
+    const list = await site.untilListIsDone();
+    expect(await cleaned()).toEqual(['n0', 'n1', 'n2']);
+    expect(list.status).toMatchObject({ success: 3, failed: 0, skipped: 0 });
+  });
+
+  test('a pod that is stuck fails its node in its time, and holds nobody up', async () => {
+    const scanner = { enabled: true, image: { repo: 'registry.invalid/acme/scanner', tag: '1' } };
+    const configuration = { ...AUTOMATIC, components: { ...AUTOMATIC.components, scanner } };
+    await site.reinstall(configuration, { managerArgs: ['--start-timeout=8s', '--max-parallel=1'] });
+    const [job] = await site.untilJobsEnd();
+    expect(job?.status).toMatchObject({ phase: 'Failed', failed: 3, removedImages: 0 });
+    expect(readNodeFaults(job)).toMatch(/n0: .*(ErrImagePull|ImagePullBackOff|pull)/);
+    expect(await cleaned()).toEqual([]);
+    await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
+  });
+});

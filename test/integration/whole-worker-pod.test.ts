@@ -1,0 +1,232 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
+import { buildImage, buildLayer, importImages, listImages } from '../../lab/images.ts';
+import { lacksRealPart } from '../../lab/real-parts.ts';
+import { alpineFiles } from '../../lab/sample-packages.ts';
+import { ensureTrivy } from '../../lab/tools.ts';
+import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
+import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
+import type { WorkerContainer } from '../../src/api/worker-pod.ts';
+import { connectTrivyServer } from '../../src/coordinator/connect-trivy-server.ts';
+import { resolveComponents } from '../../src/core/cluster/resolve-components.ts';
+import { makeWorkerPod } from '../../src/core/cluster/worker-pod.ts';
+import { configOf } from '../fakes/cluster.ts';
+import { RUN, startCoordinator, type CoordinatorInTest } from '../fakes/coordinator-in-test.ts';
+import { parseLog, smallImage, WorkerPod, type RunningWorker, type WorkerResult } from './run-worker-pod.ts';
+import { TrivyServerInTest } from './trivy-server-in-test.ts';
+
+/**
+ * The three containers of a worker pod, each started by what the controller writes into the pod and nothing else, with a root that cannot be written to;
+ * a real containerd, our own coordinator, and Trivy's server behind it.
+ */
+
+const CONFIG = {
+  apiVersion: 'eraser.sh/v1alpha3',
+  kind: 'EraserConfig',
+  manager: { logLevel: 'info' },
+  components: { collector: { enabled: true }, scanner: { enabled: true } },
+};
+const OWN = {
+  collector: { image: 'docker.io/lab/worker:1', command: ['/usr/bin/worker', 'collector'] },
+  scanner: { image: 'docker.io/lab/scanner:1', command: ['/usr/bin/worker', 'trivy-scanner'] },
+  remover: { image: 'docker.io/lab/worker:1', command: ['/usr/bin/worker', 'remover'] },
+};
+const POLICY: RunSettings['scanPolicy'] = {
+  severities: ['CRITICAL', 'HIGH'],
+  packageClasses: ['os', 'library'],
+  ignoreUnfixed: false,
+  ignoredStatuses: [],
+  ignoredVulnerabilities: [],
+  removeEndOfLife: true,
+  removeUnscannable: true,
+};
+
+const vulnerable = (number: number): ReturnType<typeof buildImage> =>
+  buildImage({
+    refs: [`docker.io/library/vulnerable:${number}`],
+    layers: [buildLayer({ files: alpineFiles('3.22.0', [{ name: 'openssl', version: '3.5.0-r0' }]) })],
+    config: { labels: { number: String(number) } },
+  });
+
+describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a whole worker pod', () => {
+  let containerd: PrivateContainerd;
+  let directory: string;
+  let trivy: string;
+  let server: TrivyServerInTest;
+  let pod: WorkerPod;
+
+  beforeAll(async () => {
+    const tool = await ensureTrivy();
+    if (tool.kind === 'missing') throw new Error(tool.reason);
+    trivy = tool.path;
+    directory = await mkdtemp(join(tmpdir(), 'image-cleaner-whole-pod-'));
+    const openssl = { ecosystem: 'alpine', release: '3.22', packageName: 'openssl', severity: 'HIGH', fixedVersion: '3.5.1-r0' } as const;
+    await writeTrivyDatabase(directory, declareTrivyDatabase([{ ...openssl, id: 'CVE-2026-1' }], new Date('2026-01-01T00:00:00Z')));
+    server = await TrivyServerInTest.start(trivy, directory);
+    containerd = await startContainerd({ version: 'v2' });
+  });
+  beforeEach(async () => {
+    pod = await WorkerPod.make(containerd.endpoint);
+  });
+  afterEach(async () => {
+    await pod.remove();
+    for (const { id, repoTags, repoDigests } of await listImages(containerd)) {
+      for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', '--sync', name]).catch(() => '');
+    }
+  });
+  afterAll(async () => {
+    await containerd.stop();
+    await server.stop();
+    await rm(directory, { recursive: true });
+  });
+
+  const tags = async (): Promise<string[]> => (await listImages(containerd)).flatMap(({ repoTags }) => repoTags).sort();
+
+  /** `trivyUrl`: where the coordinator looks for Trivy's server. */
+  async function begin(run: 'automatic' | 'manual', trivyUrl = server.url): Promise<CoordinatorInTest & { readonly scanCalls: string[] }> {
+    const coordinator = await startCoordinator();
+    const connection = connectTrivyServer(trivyUrl);
+    onTestFinished(() => connection.close());
+    const scanCalls: string[] = [];
+    coordinator.controller.trivy = {
+      pass: (call, signal) => {
+        scanCalls.push(call.path);
+        return connection.pass(call, signal);
+      },
+    };
+    coordinator.controller.settings = { ...coordinator.controller.settings, scanPolicy: POLICY };
+    await pod.mountCredentials(coordinator.files);
+    await pod.writeConfig(JSON.stringify(CONFIG), 'controller_manager_config.yaml');
+    await pod.mountExclusions(['excluded']);
+    if (run === 'manual') await pod.mountImageList(['*']);
+    return { ...coordinator, scanCalls };
+  }
+
+  function containersOf(run: 'automatic' | 'manual', { url }: CoordinatorInTest): readonly WorkerContainer[] {
+    const config = configOf(CONFIG);
+    const resolved = resolveComponents(config, OWN);
+    if (!resolved.ok) throw new Error(JSON.stringify(resolved.errors));
+    const made = makeWorkerPod({
+      name: 'eraser-node-1-0123456789',
+      job: { name: 'imagejob-x', uid: RUN.job },
+      run,
+      node: { name: RUN.node, runtime: 'containerd', isUnderDiskPressure: false },
+      manager: config.manager,
+      components: resolved.components,
+      frame: {
+        namespace: 'eraser-system',
+        priorityClassName: null,
+        pullSecrets: [],
+        configMaps: { config: 'config', exclusions: ['exclusions'], imageList: run === 'manual' ? ['list'] : [] },
+        coordinator: { url, audience: 'image-cleaner-coordinator', caConfigMap: 'ca' },
+        scannerTemporaryBytes: 1024 ** 3,
+        runMs: 7_200_000,
+        deadlineMs: 7_500_000,
+      },
+    });
+    return made.spec.containers;
+  }
+
+  async function startPod(run: 'automatic' | 'manual', coordinator: CoordinatorInTest): Promise<Map<string, RunningWorker>> {
+    const fields = { 'spec.nodeName': RUN.node, 'metadata.name': 'worker-1', 'metadata.namespace': 'eraser-system' };
+    const started = new Map<string, RunningWorker>();
+    for (const container of containersOf(run, coordinator)) {
+      started.set(container.name, await pod.startContainer(container, { fields, path: `${dirname(trivy)}:/usr/bin:/bin` }));
+    }
+    return started;
+  }
+
+  async function ends(started: Map<string, RunningWorker>): Promise<Record<string, WorkerResult>> {
+    const results = await Promise.all([...started].map(async ([name, { result }]) => [name, await result] as const));
+    return Object.fromEntries(results);
+  }
+
+  const ended = async (name: string): Promise<unknown> =>
+    JSON.parse(await readFile(pod.path('eraser.sh/shared-data', `${name}-ended`), 'utf8'));
+
+  test('scans through the coordinator, removes, and tells it all: results, who judged, and the logs', async () => {
+    await importImages(containerd, [
+      ...Array.from({ length: 10 }, (_, number) => vulnerable(number)),
+      smallImage('docker.io/library/fine:1'),
+    ]);
+    await importImages(containerd, [smallImage('docker.io/library/excluded:1')]);
+    const coordinator = await begin('automatic');
+    const results = await ends(await startPod('automatic', coordinator));
+    for (const [name, { code, stdout, stderr }] of Object.entries(results)) expect([name, code, stderr], stdout).toEqual([name, 0, '']);
+    expect(await tags()).toEqual(['docker.io/library/excluded:1', 'docker.io/library/fine:1']);
+
+    const { controller } = coordinator;
+    expect(controller.results).toMatchObject([
+      {
+        run: RUN,
+        results: {
+          state: 'completed',
+          runtime: { name: 'containerd' },
+          scanner: { name: 'trivy', databaseUpdatedAt: '2026-01-01T00:00:00.000Z' },
+          summary: { images: 12, removed: 10, keep: 2, failed: 0, scanned: 11 },
+        },
+      },
+    ]);
+    expect(await ended('remover')).toMatchObject({ state: 'completed', message: null, mode: 'automatic', removed: 10, failed: 0 });
+    for (const [name, { stdout }] of Object.entries(results)) {
+      const kept = controller.logs.filter(({ container }) => container === name).flatMap(({ lines }) => lines);
+      expect(`${kept.join('\n')}\n`).toBe(stdout);
+      expect(parseLog({ code: 0, stdout, stderr: '' }).every((line) => line.component === name && line['node'] === RUN.node)).toBe(true);
+    }
+    // Each of these is a request to the API server: the collector's and the remover's settings, and once before the removals.
+    expect(controller.asked.nodePods).toBe(3);
+    // The collector's settings and inventory, and the remover's, with pods and results: each call is admitted by itself.
+    expect(controller.asked.reviews - controller.logs.length - coordinator.scanCalls.length).toBe(6);
+    // Two to begin with; four for each image, and one for each layer that is new.
+    expect(coordinator.scanCalls).toHaveLength(2 + 4 * 11 + 2);
+    expect(coordinator.events).toEqual([]);
+  });
+
+  test('Trivy’s server is away: nothing is removed, and all containers end and say why', async () => {
+    await importImages(containerd, [vulnerable(1)]);
+    const before = await tags();
+    const coordinator = await begin('automatic', 'http://127.0.0.1:1');
+    const started = await startPod('automatic', coordinator);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    for (const { child } of started.values()) child.kill('SIGTERM');
+    const results = await ends(started);
+    expect(Object.fromEntries(Object.entries(results).map(([name, { code }]) => [name, code]))).toEqual({
+      collector: 143,
+      remover: 143,
+      'trivy-scanner': 143,
+    });
+    expect(await tags()).toEqual(before);
+    expect(coordinator.controller.results).toMatchObject([{ results: { state: 'interrupted', decisions: [] } }]);
+    expect(new Set(coordinator.controller.logs.map(({ container }) => container))).toEqual(
+      new Set(['collector', 'remover', 'trivy-scanner']),
+    );
+  });
+
+  test('a manual run: a remover alone, with two questions about pods', async () => {
+    await importImages(
+      containerd,
+      Array.from({ length: 10 }, (_, number) => smallImage(`docker.io/library/listed:${number}`)),
+    );
+    const coordinator = await begin('manual');
+    const { remover } = await ends(await startPod('manual', coordinator));
+    expect([remover?.code, remover?.stderr], remover?.stdout).toEqual([0, '']);
+    expect(await tags()).toEqual([]);
+    expect(coordinator.controller.asked.nodePods).toBe(2);
+    expect(coordinator.controller.results).toMatchObject([{ results: { mode: 'manual', scanner: null, summary: { removed: 10 } } }]);
+  });
+
+  test('nothing but the temporary folder and that of the pipes can be written to', async () => {
+    const coordinator = await begin('manual');
+    const [remover] = containersOf('manual', coordinator);
+    if (remover === undefined) throw new Error('no container');
+    const tries = ['/var/lib/image-cleaner-test', '/run/image-cleaner/token/new', '/tmp/new'].map(
+      (path) => `touch ${path} && echo ${path}`,
+    );
+    const shell = { ...remover, command: ['sh', '-c', `${tries.join('; ')}; :`], args: [] };
+    const { stdout } = await (await pod.startContainer(shell, { fields: {}, path: '/usr/bin:/bin' })).result;
+    expect(stdout).toBe('/tmp/new\n');
+  });
+});
