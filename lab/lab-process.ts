@@ -76,7 +76,10 @@ class StartedProcess implements LabProcess {
   }
 
   signal(signal: NodeJS.Signals): void {
-    signalProcess(this.pid, signal);
+    const { pid } = this;
+    // nsenter and unshare stop with what they have started, and would never see it end.
+    if (signal === 'SIGCONT' && this.#child.pid !== undefined && this.#child.pid !== pid) signalProcess(this.#child.pid, signal);
+    signalProcess(pid, signal);
   }
 
   get isRunning(): boolean {

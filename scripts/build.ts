@@ -70,7 +70,7 @@ const COMMAND_GROUPS = {
   ],
 };
 
-/** For changes of a database's schema, merges, queries of JSON and more than one schema; and for JSON schemas, which are made when we build. */
+/** For changes of a database's schema, merges, queries of JSON and of other schemas; and for JSON schemas, which are made when we build. */
 const NOT_CALLED = [
   'kysely/dist/dialect/sqlite/sqlite-introspector.js',
   'kysely/dist/plugin/with-schema/with-schema-plugin.js',

@@ -12,11 +12,11 @@ export const descriptorsAsJson: Plugin = {
   setup: (bundling) => {
     bundling.onLoad({ filter: /\/src\/\w+\/gen\/\w+_pb\.js$/ }, async ({ path }) => {
       const generated = await readFile(path, 'utf8');
-      const descriptors = (await import(pathToFileURL(path).href)) as Readonly<Record<string, DescFile>>;
+      const files = (await import(pathToFileURL(path).href)) as Readonly<Record<string, DescFile>>;
       const contents = generated.replace(FILE_DESCRIPTOR, (whole, name: string) => {
-        const proto = descriptors[name]?.proto;
-        if (proto === undefined || proto.dependency.length > 0) throw new Error(`${path}: ${whole.slice(0, 80)} is not understood`);
-        return `const ${name} = /*@__PURE__*/ readDescriptor(${JSON.stringify(JSON.stringify(proto))})`;
+        const file = files[name];
+        if (file === undefined || file.dependencies.length > 0) throw new Error(`${path}: ${whole.slice(0, 80)} is not understood`);
+        return `const ${name} = /*@__PURE__*/ readDescriptor(${JSON.stringify(JSON.stringify(file.proto))})`;
       });
       if (contents === generated) throw new Error(`${path} has no descriptor`);
       return { contents: `${READ_DESCRIPTOR}\n${contents}` };

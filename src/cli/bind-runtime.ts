@@ -32,8 +32,7 @@ export async function withNode<T>(context: CliContext, options: RuntimeOptions, 
 export async function withNodeAt<T>(context: CliContext, socketPath: string, work: (node: BoundNode) => Promise<T>): Promise<T> {
   const runtime = await connectToRuntime({ socketPath }, context.signal);
   try {
-    const { name: runtimeName } = await runtime.version(context.signal);
-    return await work({ runtime, socketPath, endpoint: endpointOf(socketPath), runtimeName });
+    return await work({ runtime, socketPath, endpoint: endpointOf(socketPath), runtimeName: runtime.probed.name });
   } finally {
     runtime.close();
   }

@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
 import { connectToCluster } from '../kube/connect-to-cluster.ts';
+import type { KubeObject } from '../kube/kube-object.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
+import { CONFIG_MAPS } from '../kube/resource.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { lead } from './bind/lead.ts';
@@ -15,6 +17,7 @@ import { serveHealth, type Health } from './health-server.ts';
 import { createLog, type LogLevel } from '../platform/log.ts';
 import type { Manager } from './manager.ts';
 import { FlagError, parseFlags, type Flags } from './parse-flags.ts';
+import { firstTermAfter, STATE_CONFIG_MAP, STATE_KEY } from './state/manager-state.ts';
 
 const EXIT = { done: 0, failed: 1, badUsage: 2 } as const;
 
@@ -53,6 +56,12 @@ async function readMounted(path: string | undefined): Promise<string | null> {
     log.warn('the configuration file cannot be read', { path, error: errorMessage(error) });
     return null;
   }
+}
+
+/** null: nothing was ever kept. */
+function readStateText(object: KubeObject | null): string | null {
+  const data = (object?.['data'] ?? {}) as Readonly<Record<string, string>>;
+  return data[STATE_KEY] ?? null;
 }
 
 function readHealth(leader: string): Health {
@@ -94,6 +103,10 @@ async function run(flags: Flags): Promise<number> {
     leaseDurationMs: leaseMs,
     renewDeadlineMs: (leaseMs * 2) / 3,
     retryPeriodMs: leaseMs / 8,
+    firstTerm: async (signal) => {
+      const reference = { resource: CONFIG_MAPS, namespace, name: STATE_CONFIG_MAP };
+      return firstTermAfter(readStateText(await cluster.client.find(reference, { signal })));
+    },
   });
   const health = await serveHealth(() => readHealth(election.leader), flags['health-address']);
   log.info('started', { version: packageJson.version, namespace, server: cluster.client.server, healthPort: health.port });

@@ -28,6 +28,29 @@ describe('namesOf', () => {
     expect(names.digestKeys).toEqual([`docker.io/library/nginx@${OTHER}`]);
   });
 
+  it('gives the same forms however a name is written', () => {
+    const written = fc
+      .tuple(
+        fc.constantFrom('', 'docker.io/', 'index.docker.io/', 'ghcr.io/', 'localhost:5000/', 'a.b/'),
+        fc.constantFrom('nginx', 'library/nginx', 'acme/app', 'a'),
+        fc.constantFrom('', ':1', ':latest', ':v1.2.3-alpine'),
+        fc.constantFrom('', `@${OTHER}`),
+      )
+      .map((parts) => parts.join(''));
+    fc.assert(
+      fc.property(written, (text) => {
+        const names = namesOf({ id: HEX, repoTags: [text], repoDigests: [] });
+        for (const { registry, repository, tag, digest } of names.references) {
+          const name = `${registry}/${repository}`;
+          expect(names.repositories).toEqual([name]);
+          expect(names.tagKeys).toEqual(tag !== null ? [`${name}:${tag}`] : digest === null ? [`${name}:latest`] : []);
+          expect(names.digestKeys).toEqual(digest === null ? [] : [`${name}@${digest}`]);
+        }
+        expect(names.references).toHaveLength(1);
+      }),
+    );
+  });
+
   it('parses the names of an image object once', () => {
     const image = { id: HEX, repoTags: ['nginx'], repoDigests: [] };
     expect(namesOf(image)).toBe(namesOf(image));

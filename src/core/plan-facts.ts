@@ -122,7 +122,6 @@ function merge(a: NodeImage, b: NodeImage): NodeImage {
 
 /** Texts are in order by code unit without a function that compares them, in half the time. */
 function inOrderOfId(imagesById: ReadonlyMap<string, NodeImage>): NodeImage[] {
-  // eslint-disable-next-line @typescript-eslint/require-array-sort-compare
   const ids = [...imagesById.keys()].sort();
   return ids.map((id) => imagesById.get(id)).filter((image) => image !== undefined);
 }

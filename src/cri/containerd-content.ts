@@ -34,14 +34,23 @@ export function configDigest(blob: ContentBlob): string | undefined {
   return blob.labels[CONFIG_LABEL];
 }
 
-/** A manifest's layers; none when containerd was to discard layers once unpacked, for it then leaves these labels out. */
+/** A manifest's layers, from the base up; none when containerd was to discard layers once unpacked, for it then leaves these labels out. */
 export function layerDigests(blob: ContentBlob): string[] {
-  return Object.entries(blob.labels).flatMap(([label, digest]) => (label.startsWith(LAYER_LABEL) ? [digest] : []));
+  return Object.entries(blob.labels)
+    .filter(([label]) => label.startsWith(LAYER_LABEL))
+    .map(([label, digest]) => ({ place: Number(label.slice(LAYER_LABEL.length)), digest }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ digest }) => digest);
 }
 
 /** The snapshotters that an image with this config was unpacked to. */
 export function snapshotters(config: ContentBlob): string[] {
   return Object.keys(config.labels).flatMap((label) => (label.startsWith(SNAPSHOT_LABEL) ? [label.slice(SNAPSHOT_LABEL.length)] : []));
+}
+
+/** The names of the snapshots that an image with this config was unpacked to: of its topmost layer, one in each snapshotter. */
+export function topSnapshots(config: ContentBlob): string[] {
+  return Object.entries(config.labels).flatMap(([label, name]) => (label.startsWith(SNAPSHOT_LABEL) ? [name] : []));
 }
 
 /** The digest of the layer as it is uncompressed. */

@@ -15,7 +15,12 @@ export async function readContainerdStorage(
 ): Promise<ImageStorage> {
   try {
     const content = new ContentIndex(await listContent(connection, [], signal));
-    const layers = await mapConcurrently(imageIds, RUNTIME_CONCURRENCY, signal, (id, either) => readDiffIds(connection, id, either));
+    const layers = await mapConcurrently(
+      imageIds,
+      RUNTIME_CONCURRENCY,
+      signal,
+      async (id, either) => content.diffIdsOfImage(id) ?? (await readDiffIds(connection, id, either)),
+    );
     const snapshotNames = [...new Set(layers.flatMap((diffIds) => chainIds(diffIds ?? [])))];
     const snapshotters = content.snapshotters.length > 0 ? content.snapshotters : [await readSnapshotter(connection, signal)];
     const sizes = await mapConcurrently(snapshotNames, RUNTIME_CONCURRENCY, signal, (name, either) =>

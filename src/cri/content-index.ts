@@ -1,5 +1,6 @@
 import type { StorageUnit } from '../api/inventory.ts';
-import { configDigest, type ContentBlob, diffId, layerDigests, snapshotters } from './containerd-content.ts';
+import { configDigest, type ContentBlob, diffId, layerDigests, snapshotters, topSnapshots } from './containerd-content.ts';
+import { chainIds } from './image-layers.ts';
 
 /** Which blobs belong to which image. */
 export class ContentIndex {
@@ -16,6 +17,25 @@ export class ContentIndex {
       append(this.#layersByDiffId, diffId(blob), blob.digest);
     }
     this.snapshotters = [...new Set(blobs.flatMap(snapshotters))];
+  }
+
+  /**
+   * The digests of an image's uncompressed layers from the base up, by what containerd noted on its parts when it unpacked them. Those that add up
+   * to the snapshot that it unpacked them to are the image's; null: they do not, or some are not noted.
+   */
+  diffIdsOfImage(imageId: string): readonly string[] | null {
+    const config = this.#blobs.get(imageId);
+    const unpacked = config === undefined ? [] : topSnapshots(config);
+    for (const manifest of this.#manifests.get(imageId) ?? []) {
+      const diffIds = layerDigests(manifest).flatMap((layer) => this.#diffIdOf(layer) ?? []);
+      if (unpacked.includes(chainIds(diffIds).at(-1) ?? '')) return diffIds;
+    }
+    return null;
+  }
+
+  #diffIdOf(layer: string): string | undefined {
+    const blob = this.#blobs.get(layer);
+    return blob === undefined ? undefined : diffId(blob);
   }
 
   /** Config, manifests and compressed layers. Layers that no manifest's label names are found by their uncompressed digest. */

@@ -9,11 +9,14 @@ import { readSandboxImages } from './sandbox-images.ts';
 
 /** A node's container runtime behind its CRI socket. Every method throws a CriError, or the signal's reason when it aborts. */
 export class CriRuntime {
+  /** As it was at the first contact. */
+  readonly probed: RuntimeVersion;
   readonly #connection: RuntimeConnection;
   readonly #containers: ContainerLister;
   readonly #isContainerd: boolean;
 
   constructor(connection: RuntimeConnection, probed: RuntimeVersion) {
+    this.probed = probed;
     this.#connection = connection;
     this.#isContainerd = probed.name === 'containerd';
     this.#containers = new ContainerLister(connection, this.#isContainerd);

@@ -6,8 +6,7 @@ import type { NodeRuntime } from './ports.ts';
  * would miss it.
  */
 export async function takeInventory(runtime: NodeRuntime, signal: AbortSignal): Promise<NodeInventory> {
-  const version = await runtime.version(signal);
-  const images = await runtime.listImages(signal);
+  const [version, images] = await Promise.all([runtime.version(signal), runtime.listImages(signal)]);
   const [containers, sandboxImageReferences] = await Promise.all([runtime.listContainers(signal), runtime.sandboxImageReferences(signal)]);
   return { runtime: version, images, containers, sandboxImageReferences };
 }

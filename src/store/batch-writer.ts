@@ -18,7 +18,9 @@ export interface BatchWriterOptions<Item> {
 const ROWS_AT_ONCE = 500;
 
 /** While another process writes. Together some seconds: no write takes longer, and who asks may ask again. */
-const BUSY_PAUSES_MS = [50, 100, 200, 400, 800, 1_600];
+const BUSY_ATTEMPTS = 50;
+/** Short, so that it is there between two writes of another that has many. */
+const BUSY_PAUSE_MS = 50;
 
 interface Waiting<Item> {
   readonly item: Item;
@@ -102,16 +104,16 @@ export class BatchWriter<Item> {
   async #writeWhenFree(items: readonly Item[]): Promise<void> {
     const { database, timing, durability, write } = this.#options;
     const attempt = (): Promise<void> => database.use((opened) => opened.write(durability, (changes) => write(changes, items)));
-    for (const pauseMs of BUSY_PAUSES_MS) {
+    for (let attempts = 1; ; attempts += 1) {
       try {
         await attempt();
         return;
       } catch (error) {
-        if (!isBusy(error) || this.#closing.signal.aborted) throw error;
+        if (!isBusy(error) || attempts === BUSY_ATTEMPTS || this.#closing.signal.aborted) throw error;
       }
+      const pauseMs = BUSY_PAUSE_MS * (0.5 + timing.random());
       await timing.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
     }
-    await attempt();
   }
 }
 

@@ -29,7 +29,7 @@ export interface ClusterHistory {
   readLogs(run: NodeRun): Promise<readonly ContainerLog[]>;
   /** As of a machine's history; other calls have their turns in between. */
   prune(retention: ClusterRetention, signal: AbortSignal): Promise<PruneResult>;
-  /** Why the file could not be used when it was last tried; null: it could. */
+  /** Why the file could not be used when it was last tried; null: it could, or another process was writing to it. */
   readonly fault: HistoryError | null;
   /** What has been taken on is written first, if it can be. Calls reject from then on. */
   close(): Promise<void>;

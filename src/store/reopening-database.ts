@@ -7,7 +7,7 @@ export interface ReopeningOptions {
   readonly open: () => HistoryDatabase;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicNow: () => number;
-  /** Told why the file cannot be used, and null when it can again; each once. */
+  /** Told why the file cannot be used, and null when it can again; each once. Not of another process that writes. */
   readonly onFault: (fault: HistoryError | null) => void;
 }
 
@@ -113,7 +113,9 @@ export class ReopeningDatabase {
     leaving.closed.resolve();
   }
 
+  /** That another process writes is told by the calls that it keeps waiting for too long. */
   #tell(fault: HistoryError | null): void {
+    if (fault?.code === 'busy') return;
     const isNew = fault?.code !== this.#fault?.code;
     this.#fault = fault;
     if (isNew) this.#options.onFault(fault);

@@ -1,6 +1,6 @@
+import type { Log } from '../platform/log.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver } from './hand-over.ts';
-import type { Log } from '../platform/log.ts';
 import { badUsage, type WorkerArguments } from './parse-arguments.ts';
 import { readMountedExclusions } from './read-mounted-lists.ts';
 import { runCollector } from './run-collector.ts';

@@ -4,9 +4,9 @@ import type { NodeImage } from '../api/inventory.ts';
 import { describeProblems } from '../api/problem.ts';
 import type { ForeignVerdict, ScanResult, ScanResults, Verdicts } from '../api/scan-report.ts';
 import { imageIdKey } from '../core/reference.ts';
+import type { Log } from '../platform/log.ts';
 import { PIPES, type HandOver } from './hand-over.ts';
 import { parseImages, parseJson, refused } from './hand-over-message.ts';
-import type { Log } from '../platform/log.ts';
 
 /** Who writes the images to remove: the collector, our scanner, or one of the user's own. */
 export const SCANNER_KINDS = ['off', 'trivy', 'custom'] as const;
@@ -49,6 +49,7 @@ export interface HandedVerdicts {
  */
 export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Promise<HandedVerdicts> {
   const { handOver, scanner, log, signal } = options;
+  log.info('waiting for the verdicts', { scanner });
   const text = await handOver.readScan(signal);
   const said = scanner === 'trivy' ? readResults(text) : readWanted(text, scanner === 'custom' ? 'rejected' : 'unused');
   const offered = new Set((await handOver.readOffered()).map(({ imageId }) => imageIdKey(imageId)));

@@ -1,8 +1,8 @@
 import { errorMessage } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import { exitCodeOf, stateOf } from './exit-code-of.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
-import type { Log } from '../platform/log.ts';
 import { makeFailedResult, makeNodeResult } from './node-result.ts';
 import { badUsage, type WorkerArguments } from './parse-arguments.ts';
 import type { Coordinator, NodeResult } from './ports.ts';

@@ -6,8 +6,8 @@ import * as z from 'zod';
 import { buildImage, importImages } from '../../lab/images.ts';
 import { connectNode, lacksKubernetes, lacksNodeAccess } from '../../lab/real-cluster.ts';
 import { RUN_UNTIL_STOPPED, busyboxLayer } from '../../lab/sample-images.ts';
-import type { Kubectl } from './kubectl.ts';
-import { kubectlWith } from './kubectl.ts';
+import type { Kubectl } from '../../lab/kubectl.ts';
+import { kubectlWith } from '../../lab/kubectl.ts';
 
 const NAMESPACE = 'lab';
 const IMAGE = 'docker.io/lab/busybox:1';

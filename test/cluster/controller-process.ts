@@ -33,12 +33,25 @@ export interface ControllerProcess {
 export interface ControllerOptions {
   readonly kubeconfig: string;
   readonly namespace: string;
+  /** The file of its history. */
+  readonly history: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function startController({ kubeconfig, namespace, args, env = {} }: ControllerOptions): ControllerProcess {
-  const flags = [`--kubeconfig=${kubeconfig}`, `--namespace=${namespace}`, '--health-address=127.0.0.1:0', ...args];
+/** Of the addresses for documentation: the workers of these tests call nobody. */
+const UNREACHED = '192.0.2.1';
+
+export function startController({ kubeconfig, namespace, history, args, env = {} }: ControllerOptions): ControllerProcess {
+  const flags = [
+    `--kubeconfig=${kubeconfig}`,
+    `--namespace=${namespace}`,
+    `--history=${history}`,
+    '--health-address=127.0.0.1:0',
+    '--coordinator-address=127.0.0.1:0',
+    `--coordinator-advertise=${UNREACHED}`,
+    ...args,
+  ];
   const child: ChildProcess = spawn(process.execPath, [MAIN, ...flags], {
     env: { PATH: '/usr/bin:/bin', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -14,7 +14,7 @@ import { PODS } from '../../src/kube/resource.ts';
 import { TokenReviewer } from '../../src/kube/token-reviewer.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { ControllerInTest } from '../fakes/coordinator-in-test.ts';
-import { kubectlWith, type Kubectl } from './kubectl.ts';
+import { kubectlWith, type Kubectl } from '../../lab/kubectl.ts';
 
 const NAMESPACE = 'image-cleaner-coordinator-test';
 const ACCOUNT = 'eraser-imagejob-pods';

@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
 import { parseImageJob } from '../../src/api/image-job.ts';
 import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
-import { kubectlWith, type Kubectl, type KubectlResult } from './kubectl.ts';
+import { kubectlWith, type Kubectl, type KubectlResult } from '../../lab/kubectl.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(`../../${relative}`, import.meta.url));
 const OURS = path('deploy/crds');

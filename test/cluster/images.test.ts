@@ -14,8 +14,8 @@ import { alpineFiles } from '../../lab/sample-packages.ts';
 import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { assembleImages, compressedBytes, type ImageOptions, type Images } from '../../scripts/images/assemble-images.ts';
-import type { Kubectl } from './kubectl.ts';
-import { kubectlWith } from './kubectl.ts';
+import type { Kubectl } from '../../lab/kubectl.ts';
+import { kubectlWith } from '../../lab/kubectl.ts';
 
 const NAMESPACE = 'images';
 const REPOSITORY = 'docker.io/lab';

@@ -13,7 +13,7 @@ import { CONFIG_MAPS, EVENTS, NAMESPACES, NODES, PODS, type Resource } from '../
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { apiServerContract } from '../contract/api-server-contract.ts';
 import { eventually } from '../fakes/eventually.ts';
-import { type Kubectl, kubectlWith } from './kubectl.ts';
+import { type Kubectl, kubectlWith } from '../../lab/kubectl.ts';
 
 const SERVICE_ACCOUNTS: Resource = { group: '', version: 'v1', plural: 'serviceaccounts', namespaced: true };
 /** Of this run: without controllers, a deleted namespace goes on to be there. */

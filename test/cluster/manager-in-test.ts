@@ -13,7 +13,7 @@ import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import { keyOf } from '../../src/kube/kube-object.ts';
 import { PODS } from '../../src/kube/resource.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
-import { type Kubectl, kubectlWith } from './kubectl.ts';
+import { type Kubectl, kubectlWith } from '../../lab/kubectl.ts';
 
 const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
 export const SOON = { timeout: 60_000, interval: 100 };
@@ -136,7 +136,6 @@ export async function makeSite(administrator: string, workerImage: string): Prom
   });
   const applyConfigMap: ManagerSite['applyConfigMap'] = (name, data, labels = {}) =>
     apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, labels }, data });
-  await applyConfigMap('eraser-coordinator-ca', { 'ca.crt': '' });
   return {
     namespace,
     kubectl,
@@ -163,6 +162,7 @@ export async function makeSite(administrator: string, workerImage: string): Prom
       const controller = startController({
         kubeconfig,
         namespace,
+        history: join(home, 'history.db'),
         args: [`--worker-image=${workerImage}`, '--lease-duration=3s', ...args],
       });
       controllers.push(controller);

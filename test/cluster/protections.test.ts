@@ -32,19 +32,21 @@ const running = (image: string): object => ({ metadata: { labels: { app: 'x' } }
 
 async function makeWorkloads(site: ManagerSite): Promise<void> {
   const { namespace } = site;
-  const make = (apiVersion: string, kind: string, name: string, spec: object, metadata: object = {}): Promise<void> =>
-    site.apply({ apiVersion, kind, metadata: { name, namespace, ...metadata }, spec });
+  const make = (kind: string, name: string, spec: object, metadata: object = {}): Promise<void> => {
+    const apiVersion = kind.endsWith('Job') ? 'batch/v1' : 'apps/v1';
+    return site.apply({ apiVersion, kind, metadata: { name, namespace, ...metadata }, spec });
+  };
   const selector = { matchLabels: { app: 'x' } };
-  await make('batch/v1', 'CronJob', 'nightly', {
+  await make('CronJob', 'nightly', {
     schedule: '0 3 * * *',
     suspend: true,
     jobTemplate: { spec: { template: template('r/cron:1') } },
   });
-  await make('batch/v1', 'Job', 'migrate', { template: template('r/job:1') });
-  await make('apps/v1', 'Deployment', 'asleep', { replicas: 0, selector, template: running('r/asleep:1') });
-  await make('apps/v1', 'Deployment', 'web', { replicas: 2, selector, template: running('r/web:3') });
-  await make('apps/v1', 'StatefulSet', 'db', { replicas: 0, serviceName: 'db', selector, template: running('r/db:1') });
-  await make('apps/v1', 'ReplicaSet', 'alone', { replicas: 0, selector, template: running('r/alone:1') });
+  await make('Job', 'migrate', { template: template('r/job:1') });
+  await make('Deployment', 'asleep', { replicas: 0, selector, template: running('r/asleep:1') });
+  await make('Deployment', 'web', { replicas: 2, selector, template: running('r/web:3') });
+  await make('StatefulSet', 'db', { replicas: 0, serviceName: 'db', selector, template: running('r/db:1') });
+  await make('ReplicaSet', 'alone', { replicas: 0, selector, template: running('r/alone:1') });
   const { metadata } = JSON.parse(await site.done(['get', 'deployment', '-n', namespace, 'web', '-o', 'json'])) as {
     metadata: { uid: string };
   };
@@ -53,7 +55,7 @@ async function makeWorkloads(site: ManagerSite): Promise<void> {
     const labels = { 'pod-template-hash': String(revision) };
     const annotations = { 'deployment.kubernetes.io/revision': String(revision) };
     const spec = { replicas: revision === 3 ? 2 : 0, selector, template: running(`r/web:${String(revision)}`) };
-    await make('apps/v1', 'ReplicaSet', `web-${String(revision)}`, spec, { labels, annotations, ownerReferences });
+    await make('ReplicaSet', `web-${String(revision)}`, spec, { labels, annotations, ownerReferences });
   }
 }
 

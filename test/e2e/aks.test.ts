@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { readDefaultConfiguration } from '../../deploy/manifest/read-default-configuration.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { Installation, lacksCluster, SOON, type NodeInTest } from './installation.ts';
+import { SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { healthy, library } from './sample-images.ts';
 
 const ALPINE = library('alpine:3.7.3');
@@ -34,11 +34,11 @@ const VERSION = 'kubectl describe configmap -n kube-system eraser-manager-config
 
 describe.skipIf(lacksCluster())('the commands of the AKS documentation', () => {
   let site: Installation;
-  let node: NodeInTest;
+  let node: InspectedNode;
   let folder: string;
 
   beforeAll(async () => {
-    site = await Installation.connect({ namespace: 'kube-system' });
+    site = await connectSite({ namespace: 'kube-system' });
     const [first] = site.nodes;
     if (first === undefined) throw new Error('no node');
     node = first;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { addRepoDigest, pinImage, tagImage } from '../../lab/images.ts';
-import { AUTOMATIC, Installation, lacksCluster, SOON, type NodeInTest } from './installation.ts';
+import { AUTOMATIC, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { endOfLife, healthy, library, runnable, vulnerable } from './sample-images.ts';
 
 const WORKLOADS = 'shop';
@@ -8,10 +8,10 @@ const WORKLOADS = 'shop';
 /** An automatic run as an operator gets it who applies the manifest, on nodes that have images of every kind. */
 describe.skipIf(lacksCluster())('an automatic run', () => {
   let site: Installation;
-  let [node, other, third]: NodeInTest[] = [];
+  let [node, other, third]: InspectedNode[] = [];
 
   beforeAll(async () => {
-    site = await Installation.connect();
+    site = await connectSite();
     [node, other, third] = site.nodes;
     if (node === undefined || other === undefined || third === undefined) throw new Error('not three nodes');
     const byDigest = vulnerable(library('by-digest:1'));
@@ -53,7 +53,10 @@ describe.skipIf(lacksCluster())('an automatic run', () => {
     await site.close();
   });
 
-  const sees = (name: string, check: (nodes: { node: NodeInTest; other: NodeInTest; third: NodeInTest }) => Promise<void>): void => {
+  const sees = (
+    name: string,
+    check: (nodes: { node: InspectedNode; other: InspectedNode; third: InspectedNode }) => Promise<void>,
+  ): void => {
     test(name, async () => {
       onTestFailed(async () => void process.stderr.write(await site.logs()));
       if (node === undefined || other === undefined || third === undefined) throw new Error('not three nodes');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
-import { Installation, lacksCluster, MANUAL, SOON, type NodeInTest } from './installation.ts';
+import { MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { library, vulnerable } from './sample-images.ts';
 
 const GONE = library('gone:1');
@@ -7,10 +7,10 @@ const GONE = library('gone:1');
 /** What befalls the manager in the middle of a run; one node after the other, so that a run has a middle. */
 describe.skipIf(lacksCluster())('a run whose manager', () => {
   let site: Installation;
-  let nodes: readonly NodeInTest[];
+  let nodes: readonly InspectedNode[];
 
   beforeAll(async () => {
-    site = await Installation.connect();
+    site = await connectSite();
     nodes = site.nodes;
   });
   afterAll(async () => {

@@ -3,7 +3,7 @@ import { buildImage } from '../../lab/images.ts';
 import { busyboxLayer, RUN_UNTIL_STOPPED } from '../../lab/sample-images.ts';
 import { startCluster, type Cluster, type ClusterNode } from '../../lab/cluster.ts';
 import { readNodeFaults } from './read-node-faults.ts';
-import { AUTOMATIC, Installation, lacksCluster, MANUAL, SOON } from './installation.ts';
+import { AUTOMATIC, MANUAL, SOON, connectSite, lacksCluster, type Installation } from './site.ts';
 import { library, vulnerable } from './sample-images.ts';
 
 const GONE = library('gone:1');
@@ -17,7 +17,7 @@ describe.skipIf(lacksCluster())('a node that', () => {
 
   beforeAll(async () => {
     cluster = await startCluster({ nodes: 2 });
-    site = await Installation.connect({ cluster: cluster.facts });
+    site = await connectSite({ cluster: cluster.facts });
     const second = cluster.nodes[1];
     if (second === undefined) throw new Error('not two nodes');
     victim = second;

@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
 import { addRepoDigest, tagImage } from '../../lab/images.ts';
-import { Installation, lacksCluster, MANUAL, SOON, type NodeInTest } from './installation.ts';
+import { MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { library, runnable, vulnerable } from './sample-images.ts';
 
 const WORKLOADS = 'manual';
 
 describe.skipIf(lacksCluster())('a manual run', () => {
   let site: Installation;
-  let node: NodeInTest;
+  let node: InspectedNode;
 
   beforeAll(async () => {
-    site = await Installation.connect();
+    site = await connectSite();
     const [first] = site.nodes;
     if (first === undefined) throw new Error('no node');
     node = first;
@@ -49,7 +49,7 @@ describe.skipIf(lacksCluster())('a manual run', () => {
   test('a tag, a digest, an id, the normal form and one of two tags go, and nothing else', async () => {
     const [byTag, byDigest, byId, short, two, rest] = ['tag:1', 'digest:1', 'id:1', 'short:1', 'two:1', 'rest:1'].map((name) =>
       vulnerable(library(name)),
-    ) as [...Parameters<NodeInTest['import']>[0]] & Record<0 | 1 | 2 | 3 | 4 | 5, ReturnType<typeof vulnerable>>;
+    ) as [...Parameters<InspectedNode['import']>[0]] & Record<0 | 1 | 2 | 3 | 4 | 5, ReturnType<typeof vulnerable>>;
     await node.import([byTag, byDigest, byId, short, two, rest]);
     await addRepoDigest(node.containerd, byDigest, library('digest'));
     await tagImage(node.containerd, library('two:1'), library('two:2'));

@@ -1,17 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
 import { readNodeFaults } from './read-node-faults.ts';
-import { AUTOMATIC, Installation, lacksCluster, MANUAL, SOON, type NodeInTest } from './installation.ts';
-import { library, vulnerable } from './sample-images.ts';
+import { AUTOMATIC, MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
+import { customScanner, library, vulnerable } from './sample-images.ts';
 
 const GONE = library('gone:1');
 
 describe.skipIf(lacksCluster())('the nodes of a run', () => {
   let site: Installation;
-  let nodes: readonly NodeInTest[];
+  let nodes: readonly InspectedNode[];
   const restore: (readonly string[])[] = [];
 
   beforeAll(async () => {
-    site = await Installation.connect();
+    site = await connectSite();
     nodes = site.nodes;
   });
   afterAll(async () => {
@@ -27,9 +27,15 @@ describe.skipIf(lacksCluster())('the nodes of a run', () => {
   });
 
   /** For this test. */
-  async function label(node: string, key: string, value: string, before: string | null = null): Promise<void> {
-    await site.do(['label', 'node', node, `${key}=${value}`, '--overwrite']);
-    restore.push(['label', 'node', node, before === null ? `${key}-` : `${key}=${before}`, '--overwrite']);
+  async function label(node: string, key: string, value: string): Promise<void> {
+    await site.do(['label', 'node', node, `${key}=${value}`]);
+    restore.push(['label', 'node', node, `${key}-`]);
+  }
+  /** In name only, for this test: there is no kubelet of Windows here. */
+  async function makeWindowsNode(): Promise<void> {
+    const metadata = { name: 'windows-1', labels: { 'kubernetes.io/os': 'windows' } };
+    await site.do(['create', '-f', '-'], { apiVersion: 'v1', kind: 'Node', metadata });
+    restore.push(['delete', 'node', 'windows-1']);
   }
 
   const withFilter = (type: 'exclude' | 'include', selectors: readonly string[]): object => ({
@@ -44,16 +50,16 @@ describe.skipIf(lacksCluster())('the nodes of a run', () => {
 
   test('a filter that excludes, and nodes of Windows, are left out, with the reason', async () => {
     await label('n1', 'pool', 'gpu');
-    await label('n2', 'kubernetes.io/os', 'windows', 'linux');
+    await makeWindowsNode();
     await site.reinstall(withFilter('exclude', ['pool=gpu']));
     await site.applyList([GONE]);
     await site.untilListIsDone();
-    expect(await cleaned()).toEqual(['n0']);
+    expect(await cleaned()).toEqual(['n0', 'n2']);
     const [job] = await site.jobs();
-    expect(job?.status).toMatchObject({ desired: 3, succeeded: 1, skipped: 2, skippedByReason: { filtered: 1, windows: 1 } });
+    expect(job?.status).toMatchObject({ desired: 4, succeeded: 2, skipped: 2, skippedByReason: { filtered: 1, windows: 1 } });
     const event = (await site.events()).find(({ reason }) => reason === 'NodesSkipped');
     expect(event?.note).toMatch(/n1: excluded by the node filter "pool=gpu"/);
-    expect(event?.note).toMatch(/n2: .*Windows/);
+    expect(event?.note).toMatch(/windows-1: .*Windows/);
   });
 
   test('a filter that includes: no other node', async () => {
@@ -78,13 +84,16 @@ describe.skipIf(lacksCluster())('the nodes of a run', () => {
   });
 
   test('a pod that is stuck fails its node in its time, and holds nobody up', async () => {
-    const scanner = { enabled: true, image: { repo: 'registry.invalid/acme/scanner', tag: '1' } };
+    // Nobody answers there: the second node, which lacks it, cannot pull it.
+    const repo = '127.0.0.1:1/acme/scanner';
+    for (const node of [nodes[0], nodes[2]]) await node?.import([await customScanner(`${repo}:1`, GONE)]);
+    const scanner = { enabled: true, image: { repo, tag: '1' } };
     const configuration = { ...AUTOMATIC, components: { ...AUTOMATIC.components, scanner } };
     await site.reinstall(configuration, { managerArgs: ['--start-timeout=8s', '--max-parallel=1'] });
     const [job] = await site.untilJobsEnd();
-    expect(job?.status).toMatchObject({ phase: 'Failed', failed: 3, removedImages: 0 });
-    expect(readNodeFaults(job)).toMatch(/n0: .*(ErrImagePull|ImagePullBackOff|pull)/);
-    expect(await cleaned()).toEqual([]);
+    expect(job?.status).toMatchObject({ phase: 'Failed', succeeded: 2, failed: 1, removedImages: 2 });
+    expect(readNodeFaults(job)).toMatch(/n1: its worker pod did not start within 8 seconds: .*(ErrImagePull|ImagePullBackOff)/);
+    expect(await cleaned()).toEqual(['n0', 'n2']);
     await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
   });
 });

@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
 import { buildImage, buildLayer, importImages, listImages } from '../../lab/images.ts';
@@ -8,6 +9,7 @@ import { lacksRealPart } from '../../lab/real-parts.ts';
 import { alpineFiles } from '../../lab/sample-packages.ts';
 import { ensureTrivy } from '../../lab/tools.ts';
 import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
+import { waitUntil } from '../../lab/wait-until.ts';
 import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
 import type { WorkerContainer } from '../../src/api/worker-pod.ts';
 import { connectTrivyServer } from '../../src/coordinator/connect-trivy-server.ts';
@@ -144,6 +146,9 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     return Object.fromEntries(results);
   }
 
+  const codesOf = async (started: Map<string, RunningWorker>): Promise<Record<string, number | null>> =>
+    Object.fromEntries(Object.entries(await ends(started)).map(([name, { code }]) => [name, code]));
+
   const ended = async (name: string): Promise<unknown> =>
     JSON.parse(await readFile(pod.path('eraser.sh/shared-data', `${name}-ended`), 'utf8'));
 
@@ -185,24 +190,34 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     expect(coordinator.events).toEqual([]);
   });
 
-  test('Trivy’s server is away: nothing is removed, and all containers end and say why', async () => {
+  test('Trivy’s server is away: all wait for it, and stopped, they have removed nothing and told why', async () => {
     await importImages(containerd, [vulnerable(1)]);
     const before = await tags();
     const coordinator = await begin('automatic', 'http://127.0.0.1:1');
     const started = await startPod('automatic', coordinator);
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await started.get('remover')?.seen('waiting for the verdicts');
+    await waitUntil('Trivy’s server is asked again', () => Promise.resolve(coordinator.scanCalls.length > 1));
     for (const { child } of started.values()) child.kill('SIGTERM');
-    const results = await ends(started);
-    expect(Object.fromEntries(Object.entries(results).map(([name, { code }]) => [name, code]))).toEqual({
-      collector: 143,
-      remover: 143,
-      'trivy-scanner': 143,
-    });
+    expect(await codesOf(started)).toEqual({ collector: 143, remover: 143, 'trivy-scanner': 143 });
     expect(await tags()).toEqual(before);
     expect(coordinator.controller.results).toMatchObject([{ results: { state: 'interrupted', decisions: [] } }]);
-    expect(new Set(coordinator.controller.logs.map(({ container }) => container))).toEqual(
-      new Set(['collector', 'remover', 'trivy-scanner']),
-    );
+    const told = new Set(coordinator.controller.logs.map(({ container }) => container));
+    expect(told).toEqual(new Set(['collector', 'remover', 'trivy-scanner']));
+  });
+
+  test('what is in the place of Trivy’s server is none: nothing is removed, and all end by themselves, the cause told', async () => {
+    await importImages(containerd, [vulnerable(1)]);
+    const before = await tags();
+    const coordinator = await begin('automatic');
+    const stream = (): Readable => Readable.from([Buffer.from('<html>')]);
+    coordinator.controller.trivy = {
+      pass: () => Promise.resolve({ kind: 'answered', status: 200, type: 'text/html', body: { stream: stream(), length: 6 } }),
+    };
+    expect(await codesOf(await startPod('automatic', coordinator))).toEqual({ collector: 0, remover: 3, 'trivy-scanner': 1 });
+    expect(await tags()).toEqual(before);
+    const said = { state: 'refused', message: expect.stringMatching(/the scanner has failed: .*version/) as string };
+    expect(await ended('remover')).toMatchObject(said);
+    expect(coordinator.controller.results).toMatchObject([{ results: { ...said, decisions: [] } }]);
   });
 
   test('a manual run: a remover alone, with two questions about pods', async () => {

@@ -410,6 +410,7 @@ for (const version of CONTAINERD_VERSIONS) {
           const before = await listImageIds(containerd);
           const { collector, remover } = await startPod(configWith('custom'), 'custom', EXCLUSIONS);
           await collector.seen('images offered to the scanner');
+          await remover.seen('waiting for the verdicts');
           for (const { child } of [collector, remover]) child.kill('SIGTERM');
           expect([(await collector.result).code, (await remover.result).code]).toEqual([143, 143]);
           expect(await pod.terminationLog('remover')).toMatchObject({ state: 'interrupted' });

@@ -67,6 +67,7 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
     beside.push(stores.keepSmall(until));
     await running.whenSynced(signal);
     manager = new Manager({
+      term,
       api: bindClusterApi({ client, namespace, isHeld }),
       copies: running.copies,
       settings,

@@ -1,4 +1,4 @@
-import { EXCLUSION_LABEL } from '../../api/exclusion-config-map.ts';
+import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../../api/exclusion-config-map.ts';
 import { CONFIG_MAP_NAME } from '../../api/eraser-config/config-map.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
@@ -12,9 +12,6 @@ import { KEYS } from '../keys.ts';
 import type { Copies, Copy, Enqueue } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import { IMAGE_JOBS, IMAGE_LISTS } from './bind-cluster-api.ts';
-
-/** On AKS the system's own list; always in force, whether it is labelled or not. */
-export const SYSTEM_EXCLUSION_NAME = 'eraser-system-exclusion';
 
 export interface CopiesOptions {
   readonly client: KubeClient;

@@ -54,12 +54,16 @@ function start(names: readonly string[]) {
   const nodes = new Map<string, RawObject>(names.map((name) => [name, nodeObject(name)]));
   const copied: PodFacts[] = [];
   const asked: string[] = [];
+  /** What the API server does not do. */
+  const broken = new Set<'create' | 'list'>();
   let now = 0;
   const api: Pick<ClusterApi, 'find' | 'list' | 'create' | 'apply' | 'delete'> = {
-    find: (_kind, name) => Promise.resolve(nodes.get(name) ?? null),
-    list: (_kind, { trim }) => Promise.resolve([...nodes.values()].map(trim)),
+    find: (_kind, name) => (broken.has('list') ? Promise.reject(new Error('forbidden')) : Promise.resolve(nodes.get(name) ?? null)),
+    list: (_kind, { trim }) =>
+      broken.has('list') ? Promise.reject(new Error('forbidden')) : Promise.resolve([...nodes.values()].map(trim)),
     create: (_kind, object) => {
       const { metadata } = object as RawObject;
+      if (broken.has('create')) return Promise.reject(new Error('the webhook is down'));
       const pod = { ...(object as RawObject), metadata: { ...metadata, uid: `uid-${metadata.name}` } };
       copied.push(readPodFacts(pod));
       asked.push(`make ${metadata.name}`);
@@ -84,27 +88,31 @@ function start(names: readonly string[]) {
     log: logInTest().log,
     monotonicNow: () => now,
   };
-  const look = async (afterMs = 0): Promise<{ readonly asked: string[]; readonly again: number | null }> => {
+  const look = async (
+    afterMs = 0,
+  ): Promise<{ readonly asked: string[]; readonly again: number | null; readonly failure: string | null }> => {
     now += afterMs;
     asked.length = 0;
-    const again = await carryOnRun(context, run, signal);
-    return { asked: [...asked], again };
+    const { againAfterMs, failure } = await carryOnRun(context, run, signal);
+    return { asked: [...asked], again: againAfterMs, failure: failure?.message ?? null };
   };
   const change = (name: string, fields: Partial<PodFacts>): void => {
     const at = copied.findIndex((pod) => pod.node === name);
     const pod = copied[at];
     if (pod !== undefined) copied[at] = { ...pod, ...fields };
   };
-  return { run, nodes, look, change };
+  return { run, nodes, broken, look, change };
 }
 
 const podOf = (run: Run, node: string): string => run.podNames.get(node) ?? '';
 
 test('what came of a node is on record before its pod is deleted', async () => {
-  const { run, look } = start(['a']);
-  expect((await look()).asked).toEqual([`make ${podOf(run, 'a')}`]);
+  const { run, look, change } = start(['a', 'b']);
+  expect((await look()).asked).toEqual([`make ${podOf(run, 'a')}`, `make ${podOf(run, 'b')}`]);
+  change('b', { phase: 'Running', containers: [{ name: 'remover', state: { kind: 'running' } }] });
   expect((await look()).asked).toEqual([]);
-  expect((await look(6 * MINUTE)).asked).toEqual(['record a failed', `delete ${podOf(run, 'a')}`]);
+  expect((await look(30_000)).asked).toEqual(['record a started, b started']);
+  expect((await look(6 * MINUTE)).asked).toEqual(['record a failed, b started', `delete ${podOf(run, 'a')}`]);
 });
 
 test('a node whose place is free is begun with at once, whatever is not on record yet', async () => {
@@ -135,4 +143,29 @@ test('the nodes of pods are looked at when they have had their time, and not mor
     ({ asked } = await look(MINUTE / 2));
   expect(minutes).toBeGreaterThan(5);
   expect(minutes).toBeLessThan(8);
+});
+
+test('a pod that cannot be made is tried again, and fails its node in its time', async () => {
+  const started = start(['a']);
+  started.broken.add('create');
+  expect(await started.look()).toMatchObject({ asked: [], failure: 'the webhook is down' });
+  expect(await started.look(4 * MINUTE)).toMatchObject({ asked: [], failure: 'the webhook is down' });
+  expect(await started.look(MINUTE)).toMatchObject({ asked: ['record a failed'], failure: null });
+  expect(started.run.parts.flat()[0]?.record).toMatchObject({ message: 'its worker pod could not be made: the webhook is down' });
+});
+
+test('what is due is on record though pods cannot be made', async () => {
+  const { broken, look, change } = start(['a', 'b', 'c']);
+  await look();
+  broken.add('create');
+  change('a', { phase: 'Succeeded', isBeingDeleted: true });
+  expect(await look(1_000)).toMatchObject({ asked: ['record a succeeded, b started'], failure: 'the webhook is down' });
+});
+
+test('that nodes cannot be looked at keeps no run from its end', async () => {
+  const { broken, look, change } = start(['a']);
+  await look();
+  broken.add('list');
+  change('a', { phase: 'Succeeded' });
+  expect(await look(10 * MINUTE)).toMatchObject({ asked: ['record a succeeded'], failure: null });
 });

@@ -1,65 +1,58 @@
 import { countOfMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
-import type { WaveTimeouts } from '../../core/cluster/plan-waves.ts';
-import { makeWorkerPod, type WorkerFrame } from '../../core/cluster/worker-pod.ts';
-import type { Log } from '../../platform/log.ts';
+import { errorMessage } from '../../platform/errors.ts';
 import type { ClusterApi } from '../ports.ts';
-import { findNodeFaults, flightLookMs, judgeTurn, TURN_LOOK_MS, type NodeAtTurn } from './look-at-nodes.ts';
-import type { NodeRecord } from './node-records.ts';
-import type { NodeView } from './node-view.ts';
+import { findNodeFaults, flightLookMs, TURN_LOOK_MS } from './look-at-nodes.ts';
+import type { SeenNode } from './node-view.ts';
 import { planJob, type JobPlan } from './plan-job.ts';
-import { readPodFacts, type PodFacts } from './pod-facts.ts';
+import type { PodFacts } from './pod-facts.ts';
 import { dueAt, noteRecords, writeRecords } from './put-on-record.ts';
 import type { Run } from './run.ts';
-import type { WorkerPods } from './worker-pods.ts';
+import { startOnNodes, type StartContext, type StartSettings } from './start-on-nodes.ts';
 
-export interface RunSettings {
+export interface RunSettings extends StartSettings {
   /** In the place of what the configuration says; null: it holds. */
   readonly maxParallel: MaxParallel | null;
-  readonly timeouts: WaveTimeouts;
   /** How long a node may be unready before its pod is given up. */
   readonly nodeGraceMs: number;
-  readonly frame: Omit<WorkerFrame, 'configMaps' | 'runMs' | 'deadlineMs'>;
 }
 
-export interface CarryOnContext {
+export interface CarryOnContext extends StartContext {
   readonly api: Pick<ClusterApi, 'find' | 'create' | 'apply' | 'delete'>;
-  readonly pods: WorkerPods;
-  readonly nodes: NodeView;
   readonly settings: RunSettings;
-  readonly log: Log;
   /** Milliseconds on a clock that nobody can set. */
   readonly monotonicNow: () => number;
 }
 
-/** How many nodes are given a pod at once. */
-const STARTS_AT_ONCE = 10;
-/** What the kubelet gives a pod beyond the controller's own time-outs. */
-const DEADLINE_MARGIN_MS = 5 * 60_000;
+export interface CarriedOn {
+  /** When to look again, if nothing else asks; null: when something does. */
+  readonly againAfterMs: number | null;
+  /** Why pods could not be made that may be made later; null: none. All else was done. */
+  readonly failure: Error | null;
+}
 
 /**
  * One look at a run and what follows from it. What came of a node is on record before its pod is touched, and a pod is made under a name of its own:
  * whatever of this has happened when a controller is killed, the next one finds it.
- *
- * @returns in how many milliseconds to look again, if nothing else asks; null: when something does.
  */
-export async function carryOnRun(context: CarryOnContext, run: Run, signal: AbortSignal): Promise<number | null> {
-  const { api, settings, log, monotonicNow } = context;
+export async function carryOnRun(context: CarryOnContext, run: Run, signal: AbortSignal): Promise<CarriedOn> {
+  const { api, settings, monotonicNow } = context;
   const { namespace } = settings.frame;
   const now = monotonicNow();
   const plan = await planWithNodes(context, { run, now }, signal);
   run.sightings = plan.sightings;
   noteRecords(context, run, { records: plan.records, now });
-  if (plan.stop.length > 0 || plan.isToRecordNow) await writeRecords(api, { run, namespace }, signal);
+  if (plan.stop.length > 0 || plan.isToRecordNow || dueAt(run) <= now) await writeRecords(api, { run, namespace }, signal);
   for (const { name, uid } of plan.stop) await api.delete('Pod', { name, uid }, signal);
-  const refused = await startOnAll(context, { run, names: plan.start }, signal);
-  noteRecords({ log }, run, { records: refused, now });
+  const { refused, failure } = await startOnNodes(context, { run, names: plan.start, now }, signal);
+  noteRecords(context, run, { records: refused, now });
   if (dueAt(run) <= now) await writeRecords(api, { run, namespace }, signal);
+  if (failure !== null) return { againAfterMs: null, failure };
   // Their places are free.
-  if (refused.size > 0) return 0;
+  if (refused.size > 0) return { againAfterMs: 0, failure };
   const isAnyInFlight = plan.inFlight.length + plan.start.length > 0;
   const looks = [plan.lookAgainAt ?? Infinity, dueAt(run), isAnyInFlight ? nodesDueAt(context, run) : Infinity];
   const next = Math.min(...looks);
-  return next === Infinity ? null : Math.max(0, next - now);
+  return { againAfterMs: next === Infinity ? null : Math.max(0, next - now), failure };
 }
 
 async function planWithNodes(
@@ -67,15 +60,30 @@ async function planWithNodes(
   { run, now }: { readonly run: Run; readonly now: number },
   signal: AbortSignal,
 ): Promise<JobPlan> {
-  const { nodes, settings } = context;
-  const graceMs = settings.nodeGraceMs;
+  const graceMs = context.settings.nodeGraceMs;
   const plan = planOf(context, { run, now, nodeFaults: new Map() });
   if (now < nodesDueAt(context, run)) return plan;
-  const seen = await nodes.look(plan.inFlight, Math.min(TURN_LOOK_MS, flightLookMs(graceMs)), signal);
   run.nodesSeenAt = now;
-  for (const name of run.unreadySince.keys()) if (!seen.has(name)) run.unreadySince.delete(name);
+  const seen = await lookAtFlight(context, plan.inFlight, signal);
+  const inFlight = new Set(plan.inFlight);
+  for (const name of run.unreadySince.keys()) if (!inFlight.has(name)) run.unreadySince.delete(name);
   const nodeFaults = findNodeFaults({ run, nodes: seen, graceMs, now });
   return nodeFaults.size === 0 ? plan : planOf(context, { run, now, nodeFaults });
+}
+
+/** Pods that end can be told without their nodes: that these cannot be looked at keeps no run from going on. */
+async function lookAtFlight(
+  { nodes, settings, log }: CarryOnContext,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, SeenNode>> {
+  try {
+    return await nodes.look(names, Math.min(TURN_LOOK_MS, flightLookMs(settings.nodeGraceMs)), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn('nodes cannot be looked at', { error: errorMessage(error) });
+    return new Map();
+  }
 }
 
 /** When the nodes of pods in flight are to be looked at: regularly, and when one of them has had its time. */
@@ -106,74 +114,4 @@ function planOf(
     timeouts: settings.timeouts,
     now,
   });
-}
-
-/** What came at once of nodes that got no pod. */
-async function startOnAll(
-  context: CarryOnContext,
-  { run, names }: { readonly run: Run; readonly names: readonly string[] },
-  signal: AbortSignal,
-): Promise<Map<string, NodeRecord>> {
-  const refused = new Map<string, NodeRecord>();
-  if (names.length === 0) return refused;
-  const seen = [...(await context.nodes.look(names, TURN_LOOK_MS, signal))];
-  for (let at = 0; at < seen.length; at += STARTS_AT_ONCE) {
-    const started = seen.slice(at, at + STARTS_AT_ONCE).map(async ([name, node]) => {
-      const turn = judgeTurn(node, run.configuration.nodeFilter);
-      return [name, await startOn(context, { run, name, turn }, signal)] as const;
-    });
-    // All of them end before a failure of one is told: what was made has to be known.
-    for (const settled of await Promise.allSettled(started)) {
-      if (settled.status === 'rejected') throw settled.reason;
-      const [name, record] = settled.value;
-      if (record !== null) refused.set(name, record);
-    }
-  }
-  return refused;
-}
-
-/** null: its pod is made, or was before. */
-async function startOn(
-  { api, pods, settings, log }: CarryOnContext,
-  { run, name, turn }: { readonly run: Run; readonly name: string; readonly turn: NodeAtTurn },
-  signal: AbortSignal,
-): Promise<NodeRecord | null> {
-  if (turn.kind === 'skipped') return { kind: 'skipped', reason: turn.reason } as NodeRecord;
-  if (turn.kind === 'unreadable') return failed(`the node cannot be read: ${turn.message}`);
-  const { config, components } = run.configuration;
-  const { timeouts, frame } = settings;
-  const pod = makeWorkerPod({
-    name: run.podNames.get(name) ?? '',
-    job: run.job,
-    run: run.kind,
-    node: turn.node,
-    manager: config.manager,
-    components,
-    frame: {
-      ...frame,
-      configMaps: run.configMaps,
-      runMs: timeouts.runMs,
-      deadlineMs: timeouts.startMs + timeouts.runMs + DEADLINE_MARGIN_MS,
-    },
-  });
-  const created = await api.create('Pod', pod, signal);
-  switch (created.outcome) {
-    case 'created':
-      pods.add(readPodFacts(created.object));
-      log.info('worker pod made', { job: run.job.name, node: name, pod: pod.metadata.name });
-      return null;
-    case 'exists': {
-      // By an earlier attempt, whose answer was lost.
-      const made = await api.find('Pod', pod.metadata.name, signal);
-      if (made === null) return failed('its worker pod is gone: someone deleted it');
-      pods.add(readPodFacts(made));
-      return null;
-    }
-    case 'refused':
-      return failed(`its worker pod was refused: ${created.message}`);
-  }
-}
-
-function failed(message: string): NodeRecord {
-  return { kind: 'failed', message, removedImages: 0, reclaimedBytes: 0 };
 }

@@ -22,9 +22,14 @@ export function judgePod(pod: PodFacts): PodVerdict {
       // What befell the pod says more than how its containers ended of it.
       return { kind: 'failed', message: pod.reason === '' ? (failure ?? wholeFailure(pod)) : wholeFailure(pod), removed };
     default:
-      if (pod.containers.some(({ state }) => state.kind !== 'waiting')) return { kind: 'running', failed: failure, removed };
-      return { kind: 'pending', why: pendingReason(pod) };
+      // They need one another: as long as one has not begun (its image cannot be pulled), the pod has not.
+      if (failure === null && isPending(pod)) return { kind: 'pending', why: pendingReason(pod) };
+      return { kind: 'running', failed: failure, removed };
   }
+}
+
+function isPending({ containers }: PodFacts): boolean {
+  return containers.length === 0 || containers.some(({ state }) => state.kind === 'waiting');
 }
 
 const LONGEST_MESSAGE = 300;

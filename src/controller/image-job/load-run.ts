@@ -51,6 +51,7 @@ export function loadRun(
     knownSince: now,
     sightings: new Map(),
     unreadySince: new Map(),
+    unmadeSince: new Map(),
     nodesSeenAt: -Infinity,
     isEndTold: false,
   };

@@ -33,3 +33,9 @@ test.each<[string, Partial<CleanupInput>, object]>([
 ])('%s', (_name, input, expected) => {
   expect(planCleanup({ job: OLD, jobs: [OLD, NEW], isAwaited: false, historyLimit: 10, now: NOW, ...input })).toMatchObject(expected);
 });
+
+test('of jobs that ended in the same second, the latest are kept', () => {
+  const jobs = ['list-10', 'list-8', 'list-9'].map((name) => ended(name, '2026-01-01T11:00:00Z'));
+  const kept = jobs.filter((job) => planCleanup({ job, jobs, isAwaited: false, historyLimit: 2, now: NOW }).kind === 'keep');
+  expect(kept.map(({ metadata }) => metadata.name)).toEqual(['list-10', 'list-9']);
+});

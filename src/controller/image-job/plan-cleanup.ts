@@ -26,10 +26,18 @@ export function planCleanup({ job, jobs, isAwaited, historyLimit, now }: Cleanup
 }
 
 function newerThan(job: ImageJob, jobs: readonly ImageJob[]): number {
-  return jobs.filter((other) => hasEnded(other) && other.metadata.uid !== job.metadata.uid && endOf(other) > endOf(job)).length;
+  return jobs.filter((other) => hasEnded(other) && isNewer(other, job)).length;
 }
 
-/** Jobs of Eraser have no completion time. The uid makes an order of those that ended at once. */
-function endOf({ metadata, status }: ImageJob): string {
-  return `${new Date(status?.completionTime ?? metadata.creationTimestamp).toISOString()} ${metadata.uid}`;
+/** Times are whole seconds: of jobs that ended in the same one, the name tells, which ends in the number or the time of a run. */
+function isNewer(one: ImageJob, other: ImageJob): boolean {
+  const apart = endedAt(one) - endedAt(other);
+  return apart === 0 ? NAMES.compare(one.metadata.name, other.metadata.name) > 0 : apart > 0;
+}
+
+const NAMES = new Intl.Collator('en', { numeric: true });
+
+/** Jobs of Eraser have no completion time. */
+function endedAt({ metadata, status }: ImageJob): number {
+  return Date.parse(status?.completionTime ?? metadata.creationTimestamp);
 }

@@ -73,6 +73,7 @@ export async function writeRecords(
 export function takeOver({ log }: { readonly log: Log }, before: Run, { run, now }: { readonly run: Run; readonly now: number }): void {
   run.sightings = before.sightings;
   for (const [name, since] of before.unreadySince) run.unreadySince.set(name, since);
+  for (const [name, since] of before.unmadeSince) run.unmadeSince.set(name, since);
   run.nodesSeenAt = before.nodesSeenAt;
   run.knownSince = before.knownSince;
   const known = new Map(before.parts.flat().map(({ name, record }) => [name, record]));

@@ -127,13 +127,14 @@ export class ImageJobReconciler {
   }
 
   async #carryOn(observed: Observed, run: Run, signal: AbortSignal): Promise<Reconciled> {
-    const again = await carryOnRun(this.#context, run, signal);
+    const { againAfterMs, failure } = await carryOnRun(this.#context, run, signal);
     const isAtEnd = isOver(run.parts.flat());
     // The status says what is on record, no more.
     const tellAfterMs = run.isStatusTold || run.unwritten.parts.size > 0 ? Infinity : this.#tellAfterMs(run, isAtEnd);
     if (tellAfterMs <= 0) await this.#setStatus(observed, run, signal);
     if (isAtEnd && !run.isEndTold) this.#tellEnd(observed.job, run);
-    const next = Math.min(again ?? Infinity, tellAfterMs > 0 ? tellAfterMs : Infinity);
+    if (failure !== null) throw failure;
+    const next = Math.min(againAfterMs ?? Infinity, tellAfterMs > 0 ? tellAfterMs : Infinity);
     return next === Infinity ? {} : { requeueAfterMs: next };
   }
 
@@ -212,9 +213,8 @@ export class ImageJobReconciler {
       const parsed = parseImageJob(raw);
       return parsed.ok ? [parsed.value] : [];
     });
+    const isNews = this.#letGo(uid);
     // Older ones may now be too many.
-    const isNews = this.#runs.delete(uid);
-    if (this.#runs.size === 0) this.#context.nodes.forget();
     if (isNews) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
     const { automatic, manual } = await state.read(signal);
     const cleanup = planCleanup({ job, jobs, isAwaited: [automatic?.job, manual?.job].includes(name), historyLimit, now: now() });
@@ -233,9 +233,15 @@ export class ImageJobReconciler {
     for (const uid of this.#clearedAt.keys()) if (!uids.has(uid)) this.#clearedAt.delete(uid);
     for (const [uid, { job }] of this.#runs) {
       if (job.name !== name) continue;
-      this.#runs.delete(uid);
+      this.#letGo(uid);
       this.#context.pods.forget(uid);
     }
+  }
+
+  #letGo(uid: string): boolean {
+    const isKnown = this.#runs.delete(uid);
+    if (this.#runs.size === 0) this.#context.nodes.forget();
+    return isKnown;
   }
 }
 

@@ -42,6 +42,8 @@ export interface Run {
   sightings: ReadonlyMap<string, Sighting>;
   /** By node: since when it has been seen not ready. */
   readonly unreadySince: Map<string, number>;
+  /** By node: since when making a pod for it has failed. */
+  readonly unmadeSince: Map<string, number>;
   /** When the nodes of pods in flight were looked at last; -Infinity: not yet by this process. */
   nodesSeenAt: number;
   /** Whether its end was told in an Event. */

@@ -28,7 +28,10 @@ describe('the way to the coordinator', () => {
     expect(() => readCoordinatorAccess({ ...ENV, [missing]: undefined })).toThrow(missing);
   });
 
-  test.each(['http://eraser-coordinator:8443', 'eraser-coordinator:8443'])('is not one on which anybody could read the token: %s', (url) => {
-    expect(() => readCoordinatorAccess({ ...ENV, COORDINATOR_URL: url })).toThrow('https://');
-  });
+  test.each(['http://eraser-coordinator:8443', 'eraser-coordinator:8443'])(
+    'is not one on which anybody could read the token: %s',
+    (url) => {
+      expect(() => readCoordinatorAccess({ ...ENV, COORDINATOR_URL: url })).toThrow('https://');
+    },
+  );
 });

@@ -2,26 +2,21 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, inject, vi } from 'vitest';
 import * as z from 'zod';
-import { makeManifest, type ManifestOptions } from '../../deploy/manifest/make-manifest.ts';
-import type { ClusterFacts } from '../../lab/cluster.ts';
-import { connectContainerd, type ContainerdHandle } from '../../lab/containerd-handle.ts';
-import { importImages, listImages, type Image } from '../../lab/images.ts';
-import { parseImageJob, type ImageJob } from '../../src/api/image-job.ts';
-import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
-import { kubectlWith, type Kubectl } from '../cluster/kubectl.ts';
-import './prepared.ts';
+import { makeManifest, type ManifestOptions } from '../deploy/manifest/make-manifest.ts';
+import type { ClusterFacts } from './cluster.ts';
+import { connectContainerd, type ContainerdHandle } from './containerd-handle.ts';
+import { importImages, listImages, type Image } from './images.ts';
+import { parseImageJob, type ImageJob } from '../src/api/image-job.ts';
+import { parseImageList, type ImageList } from '../src/api/image-list.ts';
+import { waitUntil } from './wait-until.ts';
+import { kubectlWith, type Kubectl } from './kubectl.ts';
 
-const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
+const CRDS = fileURLToPath(new URL('../deploy/crds', import.meta.url));
 /** As Eraser's own manifest has it. */
 const NAMESPACE = 'eraser-system';
-export const SOON = { timeout: 90_000, interval: 100 };
-
-/** For `describe.skipIf(lacksCluster())`; the global set-up has printed why. */
-export function lacksCluster(): boolean {
-  return inject('missing') !== null;
-}
+/** Pods take seconds, more under load. */
+const SOON = { timeoutMs: 90_000, pollMs: 50 };
 
 /** A configuration in which nothing runs by itself before tomorrow. */
 export const MANUAL = {
@@ -37,12 +32,14 @@ export const MANUAL = {
 /** One automatic run, at once. */
 export const AUTOMATIC = { ...MANUAL, manager: { ...MANUAL.manager, scheduling: { repeatInterval: '24h', beginImmediately: true } } };
 
-export interface NodeInTest {
+export interface InspectedNode {
   readonly name: string;
   readonly containerd: ContainerdHandle;
   /** The names of its images, by the runtime's own list; none of ours and none of the cluster's. */
   tags(): Promise<string[]>;
   import(images: readonly Image[]): Promise<void>;
+  /** Of all names, and those without one; but for those that `tags` leaves out. */
+  removeImages(): Promise<void>;
 }
 
 const podsSchema = z.object({
@@ -54,7 +51,7 @@ const podsSchema = z.object({
     }),
   ),
 });
-export type PodInTest = z.output<typeof podsSchema>['items'][number];
+export type InspectedPod = z.output<typeof podsSchema>['items'][number];
 
 const eventsSchema = z.object({
   items: z.array(
@@ -67,34 +64,41 @@ const eventsSchema = z.object({
   ),
 });
 
-interface Place {
-  readonly home: string;
-  readonly namespace: string;
-  /** The shared one, unless it is a test's own. */
+/** What an installation is made of. */
+export interface InstallationParts {
   readonly cluster: ClusterFacts;
+  /** As the nodes have them. */
+  readonly image: string;
+  readonly scannerImage: string;
+  /** A folder of this machine, which the nodes see too, with a vulnerability database. */
+  readonly trivyCache: string;
+  /** Eraser's, unless given. */
+  readonly namespace?: string;
 }
 
-/** Image Cleaner on the shared cluster, by the manifest, and what its operator sees of it. */
+/** Image Cleaner on a cluster of the lab, by the manifest, and what its operator sees of it. */
 export class Installation {
-  readonly nodes: readonly NodeInTest[];
+  readonly nodes: readonly InspectedNode[];
   readonly namespace: string;
+  readonly #parts: InstallationParts;
   readonly #kubectl: Kubectl;
   readonly #home: string;
 
-  private constructor(kubectl: Kubectl, { home, namespace, cluster }: Place) {
+  private constructor(parts: InstallationParts, kubectl: Kubectl, home: string) {
+    this.#parts = parts;
     this.#kubectl = kubectl;
     this.#home = home;
-    this.namespace = namespace;
-    this.nodes = cluster.nodes.map(nodeInTest);
+    this.namespace = parts.namespace ?? NAMESPACE;
+    this.nodes = parts.cluster.nodes.map(inspectNode);
   }
 
   /** The cluster without it, but with its kinds. */
-  static async connect({ namespace = NAMESPACE, cluster = inject('prepared').cluster }: Partial<Place> = {}): Promise<Installation> {
+  static async connect(parts: InstallationParts): Promise<Installation> {
     const home = await mkdtemp(join(tmpdir(), 'image-cleaner-e2e-home-'));
-    const site = new Installation(await kubectlWith({ kubeconfig: cluster.kubeconfig, home }), { home, namespace, cluster });
+    const site = new Installation(parts, await kubectlWith({ kubeconfig: parts.cluster.kubeconfig, home }), home);
     await site.do(['apply', '-f', CRDS]);
     await site.do(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
-    await vi.waitFor(() => site.do(['get', 'imagelists,imagejobs']), SOON);
+    await waitUntil('the API server serves the kinds', async () => (await site.#kubectl(['get', 'imagelists,imagejobs'])).code === 0, SOON);
     return site;
   }
 
@@ -117,7 +121,7 @@ export class Installation {
   }
 
   manifest(configuration: string, options: Partial<ManifestOptions> = {}): object[] {
-    const { image, scannerImage, trivyCache } = inject('prepared');
+    const { image, scannerImage, trivyCache } = this.#parts;
     return makeManifest({
       namespace: this.namespace,
       image,
@@ -134,13 +138,14 @@ export class Installation {
     await this.do(['rollout', 'status', '-n', this.namespace, 'deployment/eraser-controller-manager', '--timeout=90s']);
   }
 
-  /** Takes it all away, and what tests have made beside it. */
+  /** Takes it all away, and what was made beside it: images, too. */
   async remove(): Promise<void> {
     await this.do(['delete', 'deployment', '-n', this.namespace, '--all', '--ignore-not-found']);
     await this.#kubectl(['delete', 'imagelists,imagejobs', '--all']);
     // In a namespace that was there before, one by one.
     const objects = this.manifest('').filter((object) => (object as { kind: string }).kind !== 'Namespace');
     await this.do(['delete', '-f', '-', '--ignore-not-found', '--wait'], { apiVersion: 'v1', kind: 'List', items: objects });
+    for (const node of this.nodes) await node.removeImages();
     if (this.namespace === NAMESPACE) await this.do(['delete', 'namespace', this.namespace, '--ignore-not-found', '--wait']);
   }
 
@@ -189,13 +194,13 @@ export class Installation {
 
   /** The list, once its run of this generation (by default, the one that it has now) is told. */
   async untilListIsDone(): Promise<ImageList> {
-    return vi.waitFor(async () => {
-      const list = await this.list();
-      expect(list.status?.observedGeneration).toBe(list.metadata.generation);
-      expect(list.status?.timestamp).toBeDefined();
-      expect(list.status?.conditions?.map(({ type }) => type)).not.toContain('Reconciling');
-      return list;
-    }, SOON);
+    let list = await this.list();
+    const isDone = ({ metadata, status }: ImageList): boolean =>
+      status?.observedGeneration === metadata.generation &&
+      status.timestamp !== undefined &&
+      status.conditions?.some(({ type }) => type === 'Reconciling') !== true;
+    await waitUntil('the list is worked off', async () => isDone((list = await this.list())), SOON);
+    return list;
   }
 
   async jobs(): Promise<ImageJob[]> {
@@ -205,19 +210,18 @@ export class Installation {
 
   /** The jobs, once there are so many and none of them goes on. */
   async untilJobsEnd(count = 1): Promise<ImageJob[]> {
-    return vi.waitFor(async () => {
-      const jobs = await this.jobs();
-      expect(jobs.map(({ status }) => status?.phase)).toHaveLength(count);
-      for (const { status } of jobs) expect(['Completed', 'Failed']).toContain(status?.phase);
-      return jobs;
-    }, SOON);
+    let jobs: ImageJob[] = [];
+    const hasEnded = ({ status }: ImageJob): boolean => status?.phase === 'Completed' || status?.phase === 'Failed';
+    const areDone = async (): Promise<boolean> => (jobs = await this.jobs()).length === count && jobs.every(hasEnded);
+    await waitUntil(`${String(count)} jobs have ended`, areDone, SOON);
+    return jobs;
   }
 
-  async workerPods(): Promise<PodInTest[]> {
+  async workerPods(): Promise<InspectedPod[]> {
     return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'eraser.sh/job-uid')).items;
   }
 
-  async managerPods(): Promise<PodInTest[]> {
+  async managerPods(): Promise<InspectedPod[]> {
     return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'control-plane=controller-manager')).items;
   }
 
@@ -244,13 +248,13 @@ export class Installation {
   }
 }
 
-function nodeInTest({
+function inspectNode({
   name,
   containerd: facts,
 }: {
   readonly name: string;
   readonly containerd: Parameters<typeof connectContainerd>[0] | null;
-}): NodeInTest {
+}): InspectedNode {
   if (facts === null) throw new Error(`the container runtime of ${name} is out of reach`);
   const containerd = connectContainerd(facts);
   return {
@@ -262,6 +266,12 @@ function nodeInTest({
         .filter((tag) => !BASE.test(tag))
         .sort(),
     import: (images) => importImages(containerd, images),
+    removeImages: async () => {
+      for (const { repoTags, repoDigests, id } of await listImages(containerd)) {
+        if (repoTags.some((tag) => BASE.test(tag))) continue;
+        for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', '--sync', name]).catch(() => '');
+      }
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { ensureKubernetes } from '../../lab/kubernetes.ts';
+import { ensureKubernetes } from './kubernetes.ts';
 
 export interface KubectlResult {
   readonly code: number;
