@@ -14,6 +14,7 @@ import { scanning } from './benchmarks/scanning.ts';
 import { secondRun } from './benchmarks/second-run.ts';
 import { smallMemory } from './benchmarks/small-memory.ts';
 import { start } from './benchmarks/start.ts';
+import { benchCluster } from './cluster/bench-cluster.ts';
 import type { BenchmarkResult } from './figure.ts';
 import { formatMissed, formatResults } from './format-results.ts';
 import { findMissedBudgets } from './judge.ts';
@@ -21,9 +22,11 @@ import { startBenchNode } from './node-with-images.ts';
 import { MeasuredNode } from './run-measured.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [start, planning, removal, scanning, secondRun, newDatabase, smallMemory];
+const CLUSTER = 'cluster';
 const USAGE = `Usage: npm run bench -- [NAME…] [OPTION…]
 
-Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all if none is given.
+Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all of these if none is given.
+       ${CLUSTER}: runs on a real Kubernetes, in some minutes; only if it is named.
 
   --images N        images on the node (default: 200, which the budgets are for)
   --effort X        more or fewer rounds (default: 1)
@@ -40,6 +43,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Settings {
   readonly benchmarks: readonly Benchmark[];
+  readonly isOnCluster: boolean;
   readonly images: number;
   readonly effort: number;
   readonly out: string;
@@ -69,6 +73,7 @@ async function bench(settings: Settings): Promise<number> {
       say(`${result.name}: ${result.title}`);
       results.push(result);
     }
+    if (settings.isOnCluster) results.push(await benchCluster(settings.effort, say));
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -118,10 +123,11 @@ function readSettings(args: readonly string[]): Settings | null {
     },
   });
   const [images, effort, scale] = [values.images, values.effort, values['budget-scale']].map(Number) as [number, number, number];
-  const isKnown = positionals.every((name) => BENCHMARKS.some((benchmark) => benchmark.name === name));
+  const isKnown = positionals.every((name) => name === CLUSTER || BENCHMARKS.some((benchmark) => benchmark.name === name));
   if (!isKnown || !(Number.isInteger(images) && images > 0) || !(effort > 0) || !(scale > 0)) return null;
   return {
     benchmarks: BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+    isOnCluster: positionals.includes(CLUSTER),
     images,
     effort,
     out: values.out,

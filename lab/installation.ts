@@ -116,7 +116,8 @@ export class Installation {
     await this.do(['delete', 'imagelists,imagejobs', '--all', '--wait']);
     await this.do(['delete', 'configmap', ...namespaced, 'eraser-manager-state']);
     await this.do(['delete', 'configmap', ...namespaced, '-l', 'eraser.sh/exclude.list']);
-    await this.do(['delete', 'pods', ...namespaced, '-l', 'eraser.sh/job-uid', '--wait']);
+    // A node may be gone, and its kubelet with it.
+    await this.do(['delete', 'pods', ...namespaced, '-l', 'eraser.sh/job-uid', '--force', '--grace-period=0']);
     await this.install(configuration, options);
   }
 

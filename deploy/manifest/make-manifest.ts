@@ -1,5 +1,6 @@
 import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../src/api/eraser-config/config-map.ts';
+import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../../src/api/exclusion-config-map.ts';
 import { makeRbac } from '../rbac/make-rbac.ts';
 import { SERVICE_ACCOUNTS } from '../rbac/permissions.ts';
 
@@ -45,6 +46,13 @@ export function makeManifest(options: ManifestOptions): object[] {
       kind: 'ConfigMap',
       metadata: { name: CONFIG_MAP_NAME, namespace },
       data: { [CONFIG_MAP_KEY]: options.configuration },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: SYSTEM_EXCLUSION_NAME, namespace, labels: { [EXCLUSION_LABEL.name]: EXCLUSION_LABEL.value } },
+      // Whoever runs the cluster for others may fill it before the manager first sees it: from then on, the manager puts changes back.
+      data: { 'excluded.json': JSON.stringify({ excluded: [] }) },
     },
     coordinatorService(namespace),
     deployment(options),
@@ -150,6 +158,8 @@ function trivyServer({ scannerImage, trivyArgs = [] }: ManifestOptions): object 
       'server',
       '--listen=127.0.0.1:4954',
       '--cache-dir=/var/lib/trivy',
+      // What it is told of images must not fill the pod's disk, for then all of the pod would go: it only restarts.
+      '--cache-backend=memory',
       '--no-progress',
       ...trivyArgs,
     ],

@@ -14,7 +14,7 @@ import { ImageListReconciler } from './image-list/reconcile-image-list.ts';
 import { KEYS, parseKey } from './keys.ts';
 import type { Log } from '../platform/log.ts';
 import { type Reconciled, WorkQueue } from './loop/work-queue.ts';
-import type { ClusterApi, Copies, RecordEvent } from './ports.ts';
+import type { ClusterApi, Copies, RecordEvent, TellRun } from './ports.ts';
 import { ScheduleReconciler } from './schedule/reconcile-schedule.ts';
 import { StateStore } from './state/state-store.ts';
 
@@ -33,6 +33,7 @@ export interface ManagerOptions {
   readonly parsers: TextParsers;
   readonly sha256: Sha256;
   readonly recordEvent: RecordEvent;
+  readonly tellRun: TellRun;
   readonly log: Log;
   /** Of the leadership of this process; absent: not known. */
   readonly term?: number;

@@ -71,5 +71,13 @@ export interface EventFacts {
 /** The same fact again counts up the first. Never throws. */
 export type RecordEvent = (event: EventFacts) => void;
 
+/** What the history is to know of a run as a whole. `at`: milliseconds since the epoch. */
+export type RunFact =
+  | { readonly kind: 'began'; readonly uid: string; readonly name: string; readonly run: 'automatic' | 'manual'; readonly at: number }
+  | { readonly kind: 'ended'; readonly uid: string; readonly at: number };
+
+/** May tell one fact again, after a restart. Never throws. */
+export type TellRun = (fact: RunFact) => void;
+
 /** Asks for a reconcile of a key. */
 export type Enqueue = (key: string, afterMs?: number) => void;

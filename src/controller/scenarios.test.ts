@@ -35,6 +35,22 @@ function exclude(server: ClusterInTest, text: string): void {
   server.put('/configmaps', { metadata, data: { 'a.json': text } });
 }
 
+test('the history is told of the beginning and the end of a run, under the uid of its job', async () => {
+  const server = await startClusterInTest(['a']);
+  server.configure(...AUTOMATIC);
+  server.endPodsSoon();
+  const manager = startManagerInTest(server);
+  await soon(() => expect(phases(server)).toEqual(['Completed']));
+  const { uid, name } = server.jobs()[0]?.metadata ?? {};
+  const at = expect.any(Number) as number;
+  await soon(() =>
+    expect(manager.told).toEqual([
+      { kind: 'began', uid, name, run: 'automatic', at },
+      { kind: 'ended', uid, at },
+    ]),
+  );
+});
+
 describe('a run that cannot begin', () => {
   test('says which right is missing, and begins once it is there', async () => {
     const server = await startClusterInTest(['a']);

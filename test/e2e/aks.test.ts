@@ -44,7 +44,6 @@ describe.skipIf(lacksCluster())('the commands of the AKS documentation', () => {
     node = first;
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-aks-'));
     await symlink(inject('prepared').cluster.kubectl, join(folder, 'kubectl'));
-    await site.install(readDefaultConfiguration(packageJson.version));
   });
   afterAll(async () => {
     await site.do(['delete', 'configmap', '-n', 'kube-system', 'excluded', '--ignore-not-found']);
@@ -65,15 +64,25 @@ describe.skipIf(lacksCluster())('the commands of the AKS documentation', () => {
   }
 
   test('logs of the three containers, while the worker pod lives', async () => {
-    const pod = await vi.waitFor(async () => {
-      const [found] = await site.workerPods();
-      expect(found).toBeDefined();
-      return found?.metadata.name ?? '';
-    }, SOON);
-    expect(pod).toMatch(/^eraser-n[0-2]-/);
-    for (const container of ['collector', 'trivy-scanner', 'remover']) {
-      await vi.waitFor(async () => expect(await shell(`kubectl logs -n kube-system ${pod} -c ${container}`)).not.toBe(''), SOON);
-    }
+    await node.import(Array.from({ length: 40 }, (_, at) => healthy(library(`scanned:${String(at)}`))));
+    const installed = site.install(readDefaultConfiguration(packageJson.version));
+    const pod = await vi.waitFor(
+      async () => {
+        const found = (await site.workerPods()).find(({ metadata }) => metadata.name.startsWith(`eraser-${node.name}-`));
+        expect(found?.status.phase).toBe('Running');
+        return found?.metadata.name ?? '';
+      },
+      { ...SOON, interval: 20 },
+    );
+    const logs = ['collector', 'trivy-scanner', 'remover'].map((container) =>
+      vi.waitFor(async () => {
+        const shown = await shell(`kubectl logs -n kube-system ${pod} -c ${container}`);
+        expect(shown).not.toBe('');
+        return shown;
+      }, SOON),
+    );
+    for (const log of await Promise.all(logs)) expect(log).toMatch(/^\{"time":/);
+    await installed;
     await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
   });
 

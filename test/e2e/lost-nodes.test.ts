@@ -33,9 +33,8 @@ describe.skipIf(lacksCluster())('a node that', () => {
     await site.close();
     await cluster.stop();
   });
-  beforeEach(async () => {
+  beforeEach(() => {
     onTestFailed(async () => void process.stderr.write(await site.logs()));
-    await site.nodes[1]?.import([vulnerable(GONE)]);
   });
 
   async function untilReady(status: 'True' | 'Unknown'): Promise<void> {
@@ -70,6 +69,7 @@ describe.skipIf(lacksCluster())('a node that', () => {
   });
 
   test('is lost in the middle of a run fails, and the run ends', async () => {
+    await site.nodes[1]?.import([vulnerable(GONE)]);
     const scanner = { enabled: true, image: { repo: HANGING.replace(/:1$/, ''), tag: '1' } };
     const manager = { ...AUTOMATIC.manager, nodeFilter: { type: 'include', selectors: [`kubernetes.io/hostname=${victim.name}`] } };
     const configuration = { ...AUTOMATIC, manager, components: { ...AUTOMATIC.components, scanner } };

@@ -3,7 +3,7 @@ import { onTestFinished, vi } from 'vitest';
 import { bindClusterApi } from '../../src/controller/bind/bind-cluster-api.ts';
 import { startCopies } from '../../src/controller/bind/start-copies.ts';
 import { Manager, type ManagerSettings } from '../../src/controller/manager.ts';
-import type { EventFacts } from '../../src/controller/ports.ts';
+import type { EventFacts, RunFact } from '../../src/controller/ports.ts';
 import { EventRecorder } from '../../src/kube/event-recorder.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import type { KubeObject } from '../../src/kube/kube-object.ts';
@@ -101,6 +101,8 @@ export async function startClusterInTest(nodes: readonly string[]): Promise<Clus
 
 export interface ManagerInTest {
   readonly events: readonly EventFacts[];
+  /** What the history would know of runs. */
+  readonly told: readonly RunFact[];
   readonly lines: readonly LoggedLine[];
   /** How many writes were begun. */
   readonly writes: () => number;
@@ -142,6 +144,7 @@ export function startManagerWith(
   };
   const { log, lines } = logInTest();
   const events: EventFacts[] = [];
+  const told: RunFact[] = [];
   const recorder = new EventRecorder({
     client,
     reportingController: 'eraser.sh/controller-manager',
@@ -172,6 +175,7 @@ export function startManagerWith(
         events.push(event);
         recorder.record(event);
       },
+      tellRun: (fact) => told.push(fact),
       log,
       timing,
       now,
@@ -187,7 +191,7 @@ export function startManagerWith(
     await client.close();
   };
   onTestFinished(end);
-  return { events, lines, writes: () => writes, died, stop: end };
+  return { events, told, lines, writes: () => writes, died, stop: end };
 }
 
 const SETTINGS: ManagerSettings = {

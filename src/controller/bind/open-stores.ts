@@ -3,6 +3,7 @@ import { connectTrivyServer } from '../../coordinator/connect-trivy-server.ts';
 import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
+import type { TellRun } from '../ports.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import type { WorkerStores } from './serve-coordinator.ts';
 
@@ -17,6 +18,7 @@ export interface StoresOptions {
 }
 
 export interface OpenStores extends WorkerStores {
+  readonly tellRun: TellRun;
   /** Keeps the history from growing without end, until the signal aborts. */
   keepSmall(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -31,11 +33,20 @@ export async function openStores({ history: path, trivyServer, timing, wallNow, 
   const { version } = packageJson;
   const history = await bindClusterHistory({ path, version, scanner: () => null, timing, wallNow, log });
   const trivy = connectTrivyServer(trivyServer);
+  const stop = new AbortController();
   return {
     images: history.images,
     results: history.results,
     logs: history.logs,
     trivy,
+    tellRun: (fact) => {
+      const written =
+        fact.kind === 'ended'
+          ? history.recordJobEnded(fact.uid, fact.at, stop.signal)
+          : history.recordJobBegan({ uid: fact.uid, name: fact.name, mode: fact.run, startedAt: fact.at }, stop.signal);
+      // Its nodes are on record all the same.
+      written.catch((error: unknown) => log.warn('the history does not know of a run', { ...fact, error: errorMessage(error) }));
+    },
     keepSmall: async (signal) => {
       while (!signal.aborted) {
         await history.prune(RETENTION, signal).catch((error: unknown) => {
@@ -47,6 +58,7 @@ export async function openStores({ history: path, trivyServer, timing, wallNow, 
     close: async () => {
       trivy.close();
       await history.close();
+      stop.abort();
     },
   };
 }

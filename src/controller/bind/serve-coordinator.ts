@@ -63,7 +63,7 @@ export async function serveCoordinator(
     identity,
     timing,
     wallNow,
-    onEvent: (event) => tell(log, event),
+    onEvent: logEvents(log, timing),
   });
   await server.listen(settings.listen);
   const endpoint = { client, namespace, service, address: settings.advertise, port: server.port, portName, isHeld };
@@ -103,12 +103,28 @@ async function keepFresh({ trust, server, timing, log }: Fresh, signal: AbortSig
   }
 }
 
-function tell(log: Log, event: CoordinatorEvent): void {
-  if (event.kind === 'call-failed') {
-    const { path, pod, error } = event;
-    log.warn('a call of a worker cannot be answered now', { path, pod, error: errorMessage(error) });
-    return;
-  }
-  const { kind, ...facts } = event;
-  log.warn(`a call of a worker was refused`, facts);
+/** A worker that is told to come again does so for minutes: the first time says it all. */
+const QUIET_MS = 60_000;
+const MOST_QUIET = 1_000;
+
+function logEvents(log: Log, timing: Timing): (event: CoordinatorEvent) => void {
+  const told = new Map<string, number>();
+  const isNews = (key: string): boolean => {
+    const now = timing.now();
+    const before = told.get(key);
+    if (before !== undefined && now - before < QUIET_MS) return false;
+    told.delete(key);
+    if (told.size >= MOST_QUIET) for (const oldest of told.keys()) if (told.delete(oldest)) break;
+    told.set(key, now);
+    return true;
+  };
+  return (event) => {
+    if (event.kind === 'call-failed') {
+      const { path, pod, error } = event;
+      if (isNews(`${path} ${pod ?? ''}`)) log.warn('a call of a worker cannot be answered now', { path, pod, error: errorMessage(error) });
+      return;
+    }
+    const { kind, ...facts } = event;
+    if (isNews(`${kind} ${facts.code} ${facts.pod ?? facts.remoteAddress}`)) log.warn('a call of a worker was refused', facts);
+  };
 }

@@ -55,6 +55,11 @@ describe('judgeNode', () => {
     ],
     ['one container runs', { pod: pod('Running', { remover: { kind: 'running' } }) }, { progress: { kind: 'running', since: NOW } }],
     [
+      'one container cannot start while others wait for it',
+      { pod: pod('Pending', { remover: { kind: 'running' }, 'trivy-scanner': { kind: 'waiting', message: 'ErrImagePull: no such image' } }) },
+      { progress: { kind: 'pending', since: NOW }, why: 'ErrImagePull: no such image' },
+    ],
+    [
       'all containers are done',
       { record: STARTED, pod: pod('Succeeded', { collector: ok, remover: ok }) },
       { record: { kind: 'succeeded', removedImages: 3, reclaimedBytes: 7 }, progress: { kind: 'ended' } },

@@ -3,7 +3,7 @@ import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { Inputs } from '../configuration/inputs.ts';
 import { KEYS } from '../keys.ts';
 import type { Reconciled } from '../loop/work-queue.ts';
-import type { ClusterApi, Copies, Enqueue, RecordEvent } from '../ports.ts';
+import type { ClusterApi, Copies, Enqueue, RecordEvent, TellRun } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { beginRun, type BeginContext } from './begin-run.ts';
@@ -26,6 +26,7 @@ export interface ImageJobContext extends Omit<CarryOnContext, 'api' | 'nodes'>, 
   readonly historyLimit: number;
   readonly enqueue: Enqueue;
   readonly recordEvent: RecordEvent;
+  readonly tellRun: TellRun;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -93,6 +94,7 @@ export class ImageJobReconciler {
     if (typeof run === 'string') return this.#refuse(observed, { reason: 'RunLost', message: `The run cannot go on: ${run}.` }, signal);
     if (known !== undefined) takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
+    this.#tellBeginning(observed.job, kind);
     this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
     return this.#carryOn(observed, run, signal);
   }
@@ -122,6 +124,7 @@ export class ImageJobReconciler {
     this.#runs.set(job.metadata.uid, run);
     const skipped = describeSkipped(run.parts.flat());
     if (skipped !== '') recordEvent({ regarding: regarding(job), type: 'Normal', reason: 'NodesSkipped', action: 'Clean', note: skipped });
+    this.#tellBeginning(job, kind);
     log.info('run begins', { job: job.metadata.name, kind, nodes: run.parts.flat().length });
     return { requeueAfterMs: 0 };
   }
@@ -187,9 +190,18 @@ export class ImageJobReconciler {
     return {};
   }
 
+  /** Since when it goes on, its status says; one that begins has none yet. */
+  #tellBeginning({ metadata, status }: ImageJob, run: RunKind): void {
+    const { tellRun, now } = this.#context;
+    const { uid, name } = metadata;
+    const at = status?.startTime === undefined ? now() : Date.parse(status.startTime);
+    tellRun({ kind: 'began', uid, name, run, at });
+  }
+
   #tellEnd(job: ImageJob, run: Run): void {
-    const { recordEvent, log } = this.#context;
+    const { recordEvent, tellRun, now, log } = this.#context;
     run.isEndTold = true;
+    tellRun({ kind: 'ended', uid: job.metadata.uid, at: now() });
     const count = (kind: string): number => run.parts.flat().filter(({ record }) => record.kind === kind).length;
     const counts = { succeeded: count('succeeded'), failed: count('failed'), skipped: count('skipped') };
     log.info('run ended', { job: job.metadata.name, ...counts });

@@ -1,0 +1,71 @@
+import { IMAGE_JOB } from '../../src/api/image-job.ts';
+import { API_GROUP } from '../../src/api/custom-resource.ts';
+import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
+import type { KubeClient } from '../../src/kube/kube-client.ts';
+import { keyOf, type KubeObject } from '../../src/kube/kube-object.ts';
+
+const COLLECTION = { resource: { group: API_GROUP, version: 'v1', plural: IMAGE_JOB.plural, namespaced: false } };
+
+/** A run that has begun. */
+export interface WatchedRun {
+  /** Milliseconds from its making to its completion. Rejects when it fails. */
+  untilCompleted(): Promise<number>;
+}
+
+/** Sees ImageJobs as they come and change, by a watch. */
+export class RunWatch {
+  readonly #client: KubeClient;
+  readonly #stop = new AbortController();
+  readonly #seen = new Map<string, { readonly at: number; readonly ended: PromiseWithResolvers<number> }>();
+  #next = Promise.withResolvers<WatchedRun>();
+
+  private constructor(client: KubeClient) {
+    this.#client = client;
+  }
+
+  static async begin(kubeconfig: string): Promise<RunWatch> {
+    const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-bench', wallNow: Date.now });
+    const watch = new RunWatch(client);
+    const { resourceVersion } = await client.list(COLLECTION, { trim: keyOf }, { signal: watch.#stop.signal });
+    void watch.#follow(resourceVersion);
+    return watch;
+  }
+
+  /** The run that begins next. */
+  next(): Promise<WatchedRun> {
+    this.#next = Promise.withResolvers<WatchedRun>();
+    return this.#next.promise;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#client.close();
+  }
+
+  async #follow(resourceVersion: string): Promise<void> {
+    const options = { resourceVersion, timeoutSeconds: 3_600, inactivityMs: 3_600_000 };
+    try {
+      for await (const event of this.#client.watch(COLLECTION, options, this.#stop.signal)) {
+        if (event.type === 'added' || event.type === 'modified') this.#see(event.object);
+      }
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#next.reject(error);
+    }
+  }
+
+  #see({ metadata: { uid = '' }, status }: KubeObject): void {
+    const known = this.#seen.get(uid);
+    const now = performance.now();
+    if (known === undefined) {
+      const ended = Promise.withResolvers<number>();
+      // Told to whoever waits for it.
+      ended.promise.catch(() => undefined);
+      this.#seen.set(uid, { at: now, ended });
+      this.#next.resolve({ untilCompleted: () => ended.promise });
+      return;
+    }
+    const { phase } = (status ?? {}) as { readonly phase?: string };
+    if (phase === 'Completed') known.ended.resolve(now - known.at);
+    if (phase === 'Failed') known.ended.reject(new Error(`the run has failed: ${JSON.stringify(status)}`));
+  }
+}
