@@ -1,42 +1,64 @@
 /* eslint-disable no-console -- the test runner talks to its terminal */
 import { fileURLToPath } from 'node:url';
 import { runBreaks } from './breaks/run-breaks.ts';
-import { countTests, run, runVitest, type SuiteResult } from './suites.ts';
+import { run, runProject, type Print, type SuiteResult } from './suites.ts';
 
-/** `npm test [-- SUITE …]`: runs the suites, prints the time of each, and ends with the line `N passed, N failed`. */
+/**
+ * `npm test [-- SUITE …]`: runs the suites, prints the time of each, and ends with the line `N passed, N failed`. Two lanes run side by side, since
+ * most suites mostly wait; then the output of each suite is printed when it ends.
+ */
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
+const CACHE = 'node_modules/.cache/image-cleaner';
 
 /** In this run. */
 const passed = { unit: false };
 
-const SUITES: Readonly<Record<string, () => Promise<SuiteResult>>> = {
-  lint: () =>
-    commands({
-      formatting: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
-      types: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.'],
+/** `print` null: the terminal is the suite's own. */
+const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResult>>> = {
+  lint: (print) =>
+    commands(print, {
       'typed lint': ['node_modules/eslint/bin/eslint.js', '--max-warnings', '0', '.'],
+      types: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.', '--incremental', '--tsBuildInfoFile', `${CACHE}/tsc.tsbuildinfo`],
+      formatting: [
+        ...['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn'],
+        ...['--cache', '--cache-strategy', 'content', '--cache-location', `${CACHE}/prettier`, '.'],
+      ],
       'import boundaries': ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'src'],
       'generated code': ['test/check-generated.ts'],
       bundle: ['scripts/build.ts'],
     }),
-  unit: async () => {
-    const result = countTests(await runVitest({ root, args: ['--project', 'unit'], verbose: true }));
+  unit: async (print) => {
+    const result = await runProject('unit', { root, print });
     passed.unit = result.failed === 0;
     return result;
   },
-  integration: async () => countTests(await runVitest({ root, args: ['--project', 'integration'], verbose: true })),
-  cluster: async () => countTests(await runVitest({ root, args: ['--project', 'cluster'], verbose: true })),
-  e2e: async () => countTests(await runVitest({ root, args: ['--project', 'e2e'], verbose: true })),
-  breaks: () => runBreaks(root, { passesUnbroken: passed.unit }),
+  integration: (print) => runProject('integration', { root, print }),
+  cluster: (print) => runProject('cluster', { root, print }),
+  e2e: (print) => runProject('e2e', { root, print }),
+  breaks: (print) => runBreaks({ root, print: print ?? toTerminal, passesUnbroken: passed.unit }),
 };
 
-async function commands(steps: Readonly<Record<string, readonly string[]>>): Promise<SuiteResult> {
+const LANES: readonly (readonly string[])[] = [
+  ['lint', 'unit', 'breaks', 'integration'],
+  ['cluster', 'e2e'],
+];
+
+/** All at once. */
+async function commands(print: Print | null, steps: Readonly<Record<string, readonly string[]>>): Promise<SuiteResult> {
+  const show = print ?? toTerminal;
   const failed: string[] = [];
-  for (const [name, args] of Object.entries(steps)) {
-    if ((await run(process.execPath, args, { cwd: root })) !== 0) failed.push(name);
-  }
-  if (failed.length > 0) console.log(`failed: ${failed.join(', ')}`);
-  return { passed: Object.keys(steps).length - failed.length, failed: failed.length, skipped: 0 };
+  const runs = Object.entries(steps).map(async ([name, args]) => {
+    const { code, output } = await run(process.execPath, args, { cwd: root, quiet: true });
+    if (code !== 0) failed.push(name);
+    show(output);
+  });
+  await Promise.all(runs);
+  if (failed.length > 0) show(`failed: ${failed.join(', ')}\n`);
+  return { passed: runs.length - failed.length, failed: failed.length, skipped: 0 };
+}
+
+function toTerminal(text: string): void {
+  process.stdout.write(text);
 }
 
 const asked = process.argv.slice(2);
@@ -46,23 +68,40 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-const summary: string[] = [];
-for (const [name, suite] of Object.entries(SUITES)) {
-  if (asked.length > 0 && !asked.includes(name)) continue;
-  console.log(`\n=== ${name}`);
+const results = new Map<string, SuiteResult & { readonly seconds: number }>();
+
+async function runSuite(name: string, hasTerminal: boolean): Promise<void> {
   const started = performance.now();
-  const result = await suite();
+  console.log(hasTerminal ? `\n=== ${name}` : `... ${name} begins`);
+  let output = '';
+  const print = (text: string): void => void (output += text);
+  const result = await SUITES[name]?.(hasTerminal ? null : print).catch((error: unknown) => {
+    print(`${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  });
+  if (!hasTerminal) console.log(`\n=== ${name}`);
+  toTerminal(output);
+  if (result !== undefined) results.set(name, { ...result, seconds: (performance.now() - started) / 1000 });
+}
+
+const lanes = LANES.map((lane) => lane.filter((name) => asked.length === 0 || asked.includes(name))).filter((lane) => lane.length > 0);
+await Promise.all(
+  lanes.map(async (lane) => {
+    for (const name of lane) await runSuite(name, lanes.length === 1);
+  }),
+);
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+console.log('');
+for (const name of Object.keys(SUITES)) {
+  const result = results.get(name);
+  if (result === undefined) continue;
   total.passed += result.passed;
   total.failed += result.failed;
   total.skipped += result.skipped;
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  summary.push(
-    `${name.padEnd(12)} ${seconds.padStart(7)} s   ${String(result.passed)} passed, ${String(result.failed)} failed, ${String(result.skipped)} skipped`,
-  );
+  const counts = `${String(result.passed)} passed, ${String(result.failed)} failed, ${String(result.skipped)} skipped`;
+  console.log(`${name.padEnd(12)} ${result.seconds.toFixed(1).padStart(7)} s   ${counts}`);
 }
-console.log(`\n${summary.join('\n')}\n`);
-console.log(
-  `${String(total.passed)} passed, ${String(total.failed)} failed${total.skipped > 0 ? `, ${String(total.skipped)} skipped` : ''}`,
-);
+const all = `${String(total.passed)} passed, ${String(total.failed)} failed`;
+console.log(`\n${all}${total.skipped > 0 ? `, ${String(total.skipped)} skipped` : ''}`);
 process.exitCode = total.failed > 0 ? 1 : 0;

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -10,54 +10,86 @@ export interface SuiteResult {
   readonly skipped: number;
 }
 
-/** Runs a program with the terminal of this process; resolves to its exit code (128 when a signal ended it). */
-export function run(
+/** Takes text for the terminal, with the ends of its lines. */
+export type Print = (text: string) => void;
+
+export interface Ran {
+  /** 128 when a signal ended it. */
+  readonly code: number;
+  /** Both of its outputs. */
+  readonly output: string;
+}
+
+export interface RunOptions {
+  readonly cwd: string;
+  /** Its output is kept, and given at its end. Else the program has the terminal of this process. */
+  readonly quiet: boolean;
+}
+
+export async function run(command: string, args: readonly string[], { cwd, quiet }: RunOptions): Promise<Ran> {
+  if (!quiet) return { code: await exitOf(command, args, { cwd, output: 'inherit' }), output: '' };
+  return inFolder(async (folder) => {
+    // A file, not a pipe: what it leaves running may hold it open.
+    const path = join(folder, 'output');
+    const file = await open(path, 'a');
+    try {
+      const code = await exitOf(command, args, { cwd, output: file.fd });
+      return { code, output: await readFile(path, 'utf8') };
+    } finally {
+      await file.close();
+    }
+  });
+}
+
+function exitOf(
   command: string,
   args: readonly string[],
-  options: { readonly cwd: string; readonly quiet?: boolean },
+  { cwd, output }: { readonly cwd: string; readonly output: 'inherit' | number },
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: options.cwd, stdio: ['ignore', options.quiet === true ? 'ignore' : 'inherit', 'inherit'] });
+    const child = spawn(command, args, { cwd, stdio: ['ignore', output, output] });
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 128));
   });
 }
 
-const vitestReportSchema = z.object({
-  numPassedTests: z.number(),
-  numFailedTests: z.number(),
-  numFailedTestSuites: z.number(),
-  numPendingTests: z.number(),
-  numTodoTests: z.number(),
-  success: z.boolean(),
-  testResults: z.array(z.object({ assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })) })),
-});
-
-export type VitestReport = z.infer<typeof vitestReportSchema>;
-
-export interface VitestRun {
-  readonly root: string;
-  readonly args: readonly string[];
-  /** False prints nothing but the report's numbers. */
-  readonly verbose: boolean;
-}
-
-/** Runs vitest in a tree and reads its own report. */
-export async function runVitest({ root, args, verbose }: VitestRun): Promise<VitestReport> {
-  const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-vitest-'));
-  const file = join(folder, 'report.json');
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-suite-'));
   try {
-    const reporters = verbose ? ['--reporter=default', '--reporter=json'] : ['--reporter=json'];
-    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
-    await run(process.execPath, [vitest, 'run', ...reporters, `--outputFile.json=${file}`, ...args], { cwd: root, quiet: !verbose });
-    return vitestReportSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return await work(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+const vitestReportSchema = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numPendingTests: z.number(),
+  numTodoTests: z.number(),
+  success: z.boolean(),
+});
+
+export interface ProjectOptions {
+  readonly root: string;
+  /** null: it has the terminal of this process. */
+  readonly print: Print | null;
+}
+
+/** Runs a project of vitest and reads its own report. */
+export function runProject(project: string, { root, print }: ProjectOptions): Promise<SuiteResult> {
+  return inFolder(async (folder) => {
+    const file = join(folder, 'report.json');
+    const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+    const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
+    const { output } = await run(process.execPath, [vitest, 'run', '--project', project, ...reporters], { cwd: root, quiet: print !== null });
+    print?.(output);
+    return countTests(vitestReportSchema.parse(JSON.parse(await readFile(file, 'utf8'))));
+  });
+}
+
 /** A file that fails to load counts as a failure, and so does a run without any test. */
-export function countTests(report: VitestReport): SuiteResult {
+function countTests(report: z.output<typeof vitestReportSchema>): SuiteResult {
   const ran = report.numPassedTests + report.numFailedTests;
   const failed = report.success && ran > 0 ? 0 : Math.max(report.numFailedTests, 1);
   return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests };

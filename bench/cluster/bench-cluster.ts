@@ -20,6 +20,8 @@ const NAME = 'cluster';
 const IMAGES = 30;
 const VULNERABLE = 10;
 const PAPER_NODES = 200;
+/** 110 MB. */
+const MOST_RSS_MIB = 104.9;
 const IDLE_MS = 60_000;
 const SETTLE_MS = 5_000;
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -104,7 +106,7 @@ class ClusterBench {
         samples: [...first, ...again, ...manual].map(({ requests }) => requests),
         budget: 52,
       },
-      { name: `manager's RSS, idle with ${String(PAPER_NODES)} nodes`, unit: 'MiB', samples: [idle.rssBytes / 1024 / 1024], budget: 104 },
+      { name: `manager's RSS, idle with ${String(PAPER_NODES)} nodes`, unit: 'MiB', samples: [idle.rssBytes / 1024 / 1024], budget: MOST_RSS_MIB },
       { name: 'API requests in an idle minute', unit: 'runs', samples: [idle.requests], budget: 0 },
     ];
     return {

@@ -55,8 +55,15 @@ describe('judgeNode', () => {
     ],
     ['one container runs', { pod: pod('Running', { remover: { kind: 'running' } }) }, { progress: { kind: 'running', since: NOW } }],
     [
+      'all containers have ended, and the pod is not told to',
+      { record: STARTED, pod: pod('Running', { collector: ok, remover: ok }) },
+      { record: { kind: 'succeeded', removedImages: 3, reclaimedBytes: 7 }, progress: { kind: 'ended' } },
+    ],
+    [
       'one container cannot start while others wait for it',
-      { pod: pod('Pending', { remover: { kind: 'running' }, 'trivy-scanner': { kind: 'waiting', message: 'ErrImagePull: no such image' } }) },
+      {
+        pod: pod('Pending', { remover: { kind: 'running' }, 'trivy-scanner': { kind: 'waiting', message: 'ErrImagePull: no such image' } }),
+      },
       { progress: { kind: 'pending', since: NOW }, why: 'ErrImagePull: no such image' },
     ],
     [

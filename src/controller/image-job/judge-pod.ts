@@ -17,15 +17,25 @@ export function judgePod(pod: PodFacts): PodVerdict {
   switch (pod.phase) {
     case 'Succeeded':
       // Kubernetes says so of a pod whose containers have all exited with 0; whatever says otherwise is believed.
-      return failure === null ? { kind: 'succeeded', removed } : { kind: 'failed', message: failure, removed };
+      return endOf(failure, removed);
     case 'Failed':
       // What befell the pod says more than how its containers ended of it.
       return { kind: 'failed', message: pod.reason === '' ? (failure ?? wholeFailure(pod)) : wholeFailure(pod), removed };
     default:
+      // The kubelet says a second later that the pod has ended, too: it restarts nothing, and status has all containers from the first.
+      if (hasEnded(pod)) return endOf(failure, removed);
       // They need one another: as long as one has not begun (its image cannot be pulled), the pod has not.
       if (failure === null && isPending(pod)) return { kind: 'pending', why: pendingReason(pod) };
       return { kind: 'running', failed: failure, removed };
   }
+}
+
+function endOf(failure: string | null, removed: RemovedFromNode): PodVerdict {
+  return failure === null ? { kind: 'succeeded', removed } : { kind: 'failed', message: failure, removed };
+}
+
+function hasEnded({ containers }: PodFacts): boolean {
+  return containers.length > 0 && containers.every(({ state }) => state.kind === 'terminated-ok' || state.kind === 'failed');
 }
 
 function isPending({ containers }: PodFacts): boolean {

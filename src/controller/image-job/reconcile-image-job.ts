@@ -62,11 +62,12 @@ export class ImageJobReconciler {
   }
 
   find(jobUid: string): FoundRun {
+    const run = this.#runs.get(jobUid);
+    if (run?.isEndTold === false) return { kind: 'goes-on', run };
     const raw = this.#context.copies.imageJobs.values().find(({ metadata }) => metadata.uid === jobUid);
     const job = raw === undefined ? null : readImageJob(raw);
     if (job === null || job.metadata.deletionTimestamp !== undefined || hasEnded(job)) return { kind: 'over' };
-    const run = this.#runs.get(jobUid);
-    return run === undefined ? { kind: 'not-taken-up' } : { kind: 'goes-on', run };
+    return run === undefined ? { kind: 'not-taken-up' } : { kind: 'over' };
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<Reconciled> {
