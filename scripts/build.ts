@@ -1,4 +1,5 @@
-import { chmod, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isBuiltin } from 'node:module';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
@@ -96,7 +97,7 @@ const COMMON = {
   inject: ['scripts/plain-headers.ts', 'scripts/plain-base64.ts'],
   legalComments: 'linked',
   logLevel: 'warning',
-  metafile: true,
+  write: false,
 } as const satisfies BuildOptions;
 
 const commandLine = await build({
@@ -120,11 +121,28 @@ const controller = await build({
   chunkNames: 'chunks/[name]-[hash]',
   banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
 });
-for (const name of ['image-cleaner', 'worker', 'controller']) await chmod(`${root}dist/${name}.mjs`, 0o755);
+const STAGE = `${root}node_modules/.cache/image-cleaner/build-${process.pid}`;
+await mkdir(STAGE, { recursive: true });
+const PROGRAMS = ['image-cleaner', 'worker', 'controller'].map((name) => `${root}dist/${name}.mjs`);
+const files = [commandLine, worker, controller].flatMap(({ outputFiles }) => outputFiles);
+for (const { path, contents } of files) await put(path, contents, PROGRAMS.includes(path) ? 0o755 : 0o644);
 const mkfifo = `${root}dist/mkfifo`;
-if (!(await buildMkfifo(mkfifo))) process.stderr.write('dist/mkfifo, which worker pods need, is not built: there is no Go on PATH\n');
-const outputs = [commandLine, worker, controller].flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => `${root}${path}`));
-await removeOthers([...outputs, mkfifo]);
+const built = `${STAGE}/mkfifo`;
+if (await buildMkfifo(built)) await put(mkfifo, await readFile(built), 0o755);
+else process.stderr.write('dist/mkfifo, which worker pods need, is not built: there is no Go on PATH\n');
+await removeOthers([...files.map(({ path }) => path), mkfifo]);
+await rm(STAGE, { recursive: true });
+
+/** A program that starts meanwhile, also by another build at the same time, finds each file whole. */
+async function put(path: string, contents: Uint8Array, mode: number): Promise<void> {
+  const existing = await readFile(path).catch(() => null);
+  if (existing?.equals(contents) === true) return;
+  await mkdir(dirname(path), { recursive: true });
+  const staged = `${STAGE}/${basename(path)}`;
+  await writeFile(staged, contents);
+  await chmod(staged, mode);
+  await rename(staged, path);
+}
 
 /** What earlier builds have left. After the build: a program that starts meanwhile finds all of its chunks. */
 async function removeOthers(paths: readonly string[]): Promise<void> {

@@ -10,7 +10,7 @@ import { createHandOver } from './hand-over.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
 import { readConfig } from './read-config.ts';
 import { formatScanFault, formatScanResults } from './read-handed-verdicts.ts';
-import type { WorkerContext } from './worker-context.ts';
+import type { BoundScanner, WorkerContext } from './worker-context.ts';
 import { WorkerError } from './worker-error.ts';
 
 /** Our scanner: what the collector offers it scans, and tells the remover of each image what came of it. */
@@ -18,10 +18,17 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
   const { signal } = context;
   const handOver = createHandOver({ ...context, folder: context.paths.sharedData });
   await handOver.openScanner(signal);
-  const wanted = (await handOver.readOffer(signal)).map(({ imageId }) => imageId);
+  // While the collector looks around.
+  const preparing = prepare(context, args);
+  preparing.catch(() => undefined);
+  const offered = await handOver.readOffer(signal).catch(async (error: unknown) => {
+    await preparing.then(({ close }) => close()).catch(() => undefined);
+    throw error;
+  });
+  const wanted = offered.map(({ imageId }) => imageId);
   let results: ScanResults;
   try {
-    results = await scan(context, { args, log, wanted });
+    results = await scan(context, { prepared: await preparing, log, wanted });
   } catch (error) {
     signal.throwIfAborted();
     log.error('the scanner cannot work', { error: errorMessage(error) });
@@ -35,32 +42,61 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
   return EXIT.done;
 }
 
-interface ScanRequest {
-  readonly args: WorkerArguments;
-  readonly log: Log;
-  /** The ids of the images. */
-  readonly wanted: readonly string[];
+interface Prepared extends BoundScanner {
+  readonly runtime: Runtime;
+  readonly timeout: TrivyConfig['timeout'];
+  readonly close: () => Promise<void>;
 }
 
-async function scan(context: WorkerContext, { args, log, wanted }: ScanRequest): Promise<ScanResults> {
+type Runtime = Awaited<ReturnType<WorkerContext['connectRuntime']>>;
+
+/** All that a scan needs but the images. The first probe begins at once; when it fails, whoever has an image to scan asks again. */
+async function prepare(context: WorkerContext, args: WorkerArguments): Promise<Prepared> {
   const { signal } = context;
   const config = await readTrivyConfig(args.config);
   const runtime = await context.connectRuntime(signal);
   try {
     const { name: runtimeName } = await runtime.version(signal);
+    const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
+    const ended = new AbortController();
+    const first = scanner.unsupportedBecause === null ? scanner.probe(AbortSignal.any([signal, ended.signal])).catch(() => null) : null;
+    const total = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
+    return {
+      runtime,
+      scanner: { ...scanner, probe: async (until) => (await first) ?? scanner.probe(until) },
+      concurrency,
+      timeout: { ...config.timeout, total },
+      close: async () => {
+        ended.abort(new Error('the scanner is not needed any more'));
+        await scanner.close();
+        runtime.close();
+      },
+    };
+  } catch (error) {
+    runtime.close();
+    throw error;
+  }
+}
+
+interface ScanRequest {
+  readonly prepared: Prepared;
+  readonly log: Log;
+  /** The ids of the images. */
+  readonly wanted: readonly string[];
+}
+
+async function scan(
+  { signal }: WorkerContext,
+  { prepared: { runtime, scanner, concurrency, timeout, close }, log, wanted }: ScanRequest,
+): Promise<ScanResults> {
+  try {
     const keys = new Set(wanted.map(imageIdKey));
     // One that is gone by now has no result, and needs none.
     const images = (await runtime.listImages(signal)).filter(({ id }) => keys.has(imageIdKey(id)));
-    const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
-    const totalTimeoutMs = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
-    const limits = { concurrency, perImageTimeoutMs: config.timeout.perImage, totalTimeoutMs };
-    try {
-      return await scanImages({ scanner, runtime, records: null, images, limits, onEvent: logScans(log), signal });
-    } finally {
-      await scanner.close();
-    }
+    const limits = { concurrency, perImageTimeoutMs: timeout.perImage, totalTimeoutMs: timeout.total };
+    return await scanImages({ scanner, runtime, records: null, images, limits, onEvent: logScans(log), signal });
   } finally {
-    runtime.close();
+    await close();
   }
 }
 

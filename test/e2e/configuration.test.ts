@@ -98,10 +98,10 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
       await node?.import([vulnerable(library('vulnerable:1')), vulnerable(library('of-a-list:1')), healthy(library('healthy:1'))]);
       await site.do(['delete', 'configmap', '-n', site.namespace, '--ignore-not-found', 'mine']);
       const images = new Set<string>();
-      let isOver = false;
+      const over = new AbortController();
       const installed = site.reinstall(stringify(eraser));
       const watching = (async () => {
-        while (!isOver) {
+        while (!over.signal.aborted) {
           for (const { spec } of await site.workerPods()) for (const { image } of spec.containers) images.add(image);
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
@@ -111,7 +111,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
       await site.exclude('mine', { 'excluded.json': [library('healthy:1')] });
       await site.applyList([library('of-a-list:1'), library('healthy:1')]);
       await site.untilListIsDone();
-      isOver = true;
+      over.abort();
       await watching;
       expect(await node?.tags()).toContain(library('healthy:1'));
       expect(await node?.tags()).not.toContain(library('of-a-list:1'));

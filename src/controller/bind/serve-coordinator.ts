@@ -89,10 +89,12 @@ interface Fresh {
 }
 
 async function keepFresh({ trust, server, timing, log }: Fresh, signal: AbortSignal): Promise<void> {
-  for (let failures = 0; !signal.aborted;) {
+  const isOver = (): boolean => signal.aborted;
+  let failures = 0;
+  while (!isOver()) {
     const pause = failures === 0 ? TRUST_LOOK_MS : backoffMs(TRUST_RETRY, failures - 1, timing.random());
     await timing.sleep(pause, signal).catch(() => undefined);
-    if (signal.aborted) return;
+    if (isOver()) return;
     try {
       server.useIdentity(await trust.refresh(signal));
       failures = 0;
