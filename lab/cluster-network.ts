@@ -21,6 +21,8 @@ export interface ClusterNetwork {
 /** As many clusters as can be up at once. */
 const MOST_CLUSTERS = 16;
 const FIRST_NODE_ADDRESS = 10;
+/** One that was not set would be that of a node, and change when the node goes: the others would not find the machine for a while. */
+const BRIDGE_HARDWARE_ADDRESS = '02:00:00:00:00:01';
 
 export function nodeAddress(network: ClusterNetwork, index: number): string {
   return `${network.machines}.${String(FIRST_NODE_ADDRESS + index)}`;
@@ -47,7 +49,7 @@ export async function makeNetwork(place: Place): Promise<ClusterNetwork> {
         'No addresses are free for the network of a cluster: from 172.30.100.0/24, 10.128.0.0/16 and 10.160.0.0/16 on, all have a route.';
       throw new LabError({ code: 'not-ready', message });
     }
-    await ip(['link', 'add', network.bridge, 'type', 'bridge']);
+    await ip(['link', 'add', network.bridge, 'address', BRIDGE_HARDWARE_ADDRESS, 'type', 'bridge']);
     await ip(['address', 'add', `${network.host}/24`, 'dev', network.bridge]);
     await ip(['link', 'set', network.bridge, 'up']);
     return network;

@@ -6,11 +6,13 @@ import { LabError } from './lab-error.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The path of a kubeconfig for an API server without nodes, shared by all test files: for what needs no pod to run. */
+    /** In the project `cluster-api`, the path of a kubeconfig for an API server without nodes, shared by all of its files: for what needs no pod to run. */
     kubeconfig: string;
-    /** Three nodes, shared by all test files. A test that breaks nodes starts a cluster of its own. */
+    /** In the project `cluster`, three nodes, shared by all of its files. A test that breaks nodes starts a cluster of its own. */
     cluster: ClusterFacts;
-    /** Why there is neither on this machine; null: there is. */
+    /** The clusters are of this machine. */
+    hasNodeAccess: boolean;
+    /** Why there is none on this machine; null: there is. */
     missingKubernetes: string | null;
   }
 }
@@ -22,7 +24,7 @@ export function lacksKubernetes(): boolean {
 
 /** Also true on a cluster that was given by its kubeconfig: its nodes can't be looked into. */
 export function lacksNodeAccess(): boolean {
-  return lacksKubernetes() || inject('cluster').nodes.every(({ containerd }) => containerd === null);
+  return lacksKubernetes() || !inject('hasNodeAccess');
 }
 
 /** The container runtime of a node of the shared cluster. The caller closes its `cri`. */

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
 const CACHE = 'node_modules/.cache/image-cleaner';
 
 /** In this run. */
-const passed = { unit: false };
+const isPassed = { unit: false };
 
 /** `print` null: the terminal is the suite's own. */
 const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResult>>> = {
@@ -29,19 +29,41 @@ const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResu
     }),
   unit: async (print) => {
     const result = await runProject('unit', { root, print });
-    passed.unit = result.failed === 0;
+    isPassed.unit = result.failed === 0;
     return result;
   },
   integration: (print) => runProject('integration', { root, print }),
-  cluster: (print) => runProject('cluster', { root, print }),
+  cluster: (print) => projects(print, ['cluster', 'cluster-api', 'cluster-own']),
   e2e: (print) => runProject('e2e', { root, print }),
-  breaks: (print) => runBreaks({ root, print: print ?? toTerminal, passesUnbroken: passed.unit }),
+  breaks: (print) => runBreaks({ root, print: print ?? toTerminal, passesUnbroken: isPassed.unit }),
 };
 
 const LANES: readonly (readonly string[])[] = [
   ['lint', 'unit', 'breaks', 'integration'],
   ['cluster', 'e2e'],
 ];
+
+/** At once, unless they are to share a cluster. */
+async function projects(print: Print | null, names: readonly string[]): Promise<SuiteResult> {
+  const isShared = (process.env['IMAGE_CLEANER_TEST_KUBECONFIG'] ?? '') !== '';
+  const results: SuiteResult[] = [];
+  const runOne = async (name: string): Promise<void> => {
+    results.push(await runProject(name, { root, print: print ?? toTerminal }));
+  };
+  if (isShared) for (const name of names) await runOne(name);
+  else await Promise.all(names.map(runOne));
+  return sum(results);
+}
+
+function sum(results: Iterable<SuiteResult>): SuiteResult {
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const { passed, failed, skipped } of results) {
+    total.passed += passed;
+    total.failed += failed;
+    total.skipped += skipped;
+  }
+  return total;
+}
 
 /** All at once. */
 async function commands(print: Print | null, steps: Readonly<Record<string, readonly string[]>>): Promise<SuiteResult> {
@@ -91,17 +113,14 @@ await Promise.all(
   }),
 );
 
-const total = { passed: 0, failed: 0, skipped: 0 };
 console.log('');
 for (const name of Object.keys(SUITES)) {
   const result = results.get(name);
   if (result === undefined) continue;
-  total.passed += result.passed;
-  total.failed += result.failed;
-  total.skipped += result.skipped;
   const counts = `${String(result.passed)} passed, ${String(result.failed)} failed, ${String(result.skipped)} skipped`;
   console.log(`${name.padEnd(12)} ${result.seconds.toFixed(1).padStart(7)} s   ${counts}`);
 }
+const total = sum(results.values());
 const all = `${String(total.passed)} passed, ${String(total.failed)} failed`;
 console.log(`\n${all}${total.skipped > 0 ? `, ${String(total.skipped)} skipped` : ''}`);
 process.exitCode = total.failed > 0 ? 1 : 0;

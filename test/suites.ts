@@ -82,7 +82,10 @@ export function runProject(project: string, { root, print }: ProjectOptions): Pr
     const file = join(folder, 'report.json');
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-    const { output } = await run(process.execPath, [vitest, 'run', '--project', project, ...reporters], { cwd: root, quiet: print !== null });
+    const { output } = await run(process.execPath, [vitest, 'run', '--project', project, ...reporters], {
+      cwd: root,
+      quiet: print !== null,
+    });
     print?.(output);
     return countTests(vitestReportSchema.parse(JSON.parse(await readFile(file, 'utf8'))));
   });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { expect, vi } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../../src/controller/main.ts', import.meta.url));
+/** Built by the global set-up. */
+const MAIN = fileURLToPath(new URL('../../dist/controller.mjs', import.meta.url));
 
 /** A line of its log. */
 export interface LogLine {

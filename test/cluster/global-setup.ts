@@ -1,31 +1,35 @@
+import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import type { ClusterFacts } from '../../lab/cluster.ts';
 import { startCluster } from '../../lab/cluster.ts';
 import { startControlPlane } from '../../lab/control-plane.ts';
 import { describeGivenCluster } from '../../lab/given-cluster.ts';
 import { LabError } from '../../lab/lab-error.ts';
+import { runCommand } from '../../lab/run-command.ts';
 import '../../lab/real-cluster.ts';
 
-/** What the tests get; `stop` ends what was started for them. */
+/** What the tests of a project get; `stop` ends what was started for them. */
 interface Setting {
-  readonly kubeconfig: string;
-  readonly cluster: ClusterFacts;
+  readonly kubeconfig?: string;
+  readonly cluster?: ClusterFacts;
   stop(): Promise<void>;
 }
 
 const print = (line: string): unknown => process.stderr.write(`${line}\n`);
 
 /**
- * Starts a control plane and a three-node cluster for all test files, or takes the cluster of IMAGE_CLEANER_TEST_KUBECONFIG as both. On a
- * developer's machine that can't have them, the tests are skipped with the reason; in CI that is an error, so that no pipeline is green
- * because it tested nothing.
+ * Starts three nodes for the project `cluster` and an API server alone for `cluster-api`, or takes the cluster of IMAGE_CLEANER_TEST_KUBECONFIG for
+ * them; and builds the controller. On a developer's machine that can't have them, the tests are skipped with the reason; in CI that is an error, so that no
+ * pipeline is green because it tested nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['IMAGE_CLEANER_TEST_KUBECONFIG'] ?? '';
+  await runCommand(process.execPath, [fileURLToPath(new URL('../../scripts/build.ts', import.meta.url))]);
   try {
-    const setting = given === '' ? await startBoth() : await takeGiven(given);
-    project.provide('kubeconfig', setting.kubeconfig);
-    project.provide('cluster', setting.cluster);
+    const setting = given === '' ? await start(project.name) : await takeGiven(given);
+    if (setting.kubeconfig !== undefined) project.provide('kubeconfig', setting.kubeconfig);
+    if (setting.cluster !== undefined) project.provide('cluster', setting.cluster);
+    project.provide('hasNodeAccess', given === '');
     project.provide('missingKubernetes', null);
     return () => setting.stop();
   } catch (error) {
@@ -37,19 +41,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
 }
 
-async function startBoth(): Promise<Setting> {
-  const controlPlane = await startControlPlane(undefined, print);
-  try {
+async function start(projectName: string): Promise<Setting> {
+  if (projectName === 'cluster') {
     const cluster = await startCluster({ nodes: 3 }, print);
-    const stop = async (): Promise<void> => {
-      await cluster.stop();
-      await controlPlane.stop();
-    };
-    return { kubeconfig: controlPlane.kubeconfig, cluster: cluster.facts, stop };
-  } catch (error) {
-    await controlPlane.stop();
-    throw error;
+    return { cluster: cluster.facts, stop: () => cluster.stop() };
   }
+  if (projectName !== 'cluster-api') return { stop: () => Promise.resolve() };
+  const controlPlane = await startControlPlane(undefined, print);
+  return { kubeconfig: controlPlane.kubeconfig, stop: () => controlPlane.stop() };
 }
 
 async function takeGiven(kubeconfig: string): Promise<Setting> {

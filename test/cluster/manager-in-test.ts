@@ -61,7 +61,10 @@ const podsSchema = z.object({
           }),
         }),
       }),
-      status: z.object({ phase: z.string() }),
+      status: z.object({
+        phase: z.string(),
+        containerStatuses: z.array(z.object({ state: z.object({ terminated: z.object({}).optional() }) })).default([]),
+      }),
     }),
   ),
 });
@@ -73,6 +76,8 @@ export interface PodSeen {
   readonly node: string;
   readonly job: string;
   readonly phase: string;
+  /** No container of it runs any more: the kubelet tells the phase a second later. */
+  readonly hasEnded: boolean;
   readonly containers: readonly string[];
 }
 
@@ -178,6 +183,9 @@ function podsOf({ items }: z.output<typeof podsSchema>): PodSeen[] {
     node: spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].values[0],
     job: metadata.labels['eraser.sh/job-uid'] ?? '',
     phase: status.phase,
+    hasEnded:
+      ['Succeeded', 'Failed'].includes(status.phase) ||
+      (status.containerStatuses.length > 0 && status.containerStatuses.every(({ state }) => state.terminated !== undefined)),
     containers: spec.containers.map(({ name }) => name),
   }));
 }
@@ -225,10 +233,10 @@ async function watchPods(kubeconfig: string, namespace: string): Promise<Watched
     const options = { resourceVersion, timeoutSeconds: 3_600, inactivityMs: 3_600_000, labelSelector: 'eraser.sh/job-uid' };
     for await (const event of client.watch(collection, options, stop.signal)) {
       if (event.type === 'opened' || event.type === 'bookmark') continue;
-      for (const { name, uid, node, phase } of podsOf(podsSchema.parse({ items: [event.object] }))) {
+      for (const { name, uid, node, hasEnded } of podsOf(podsSchema.parse({ items: [event.object] }))) {
         ever.set(name, (ever.get(name) ?? new Set()).add(uid));
         live.delete(uid);
-        if (event.type === 'deleted' || phase === 'Succeeded' || phase === 'Failed') continue;
+        if (event.type === 'deleted' || hasEnded) continue;
         if ([...live.values()].includes(node)) shared.add(node);
         live.set(uid, node);
         most = Math.max(most, live.size);

@@ -131,6 +131,11 @@ describe('judgeNode', () => {
       { record: FAILED, pod: pod('Failed') },
       { record: null, progress: { kind: 'ended' }, isToStop: false },
     ],
+    [
+      'on record, and its containers have ended, though the pod is not told to',
+      { record: FAILED, pod: pod('Running', { collector: ok, remover: failing() }) },
+      { record: null, progress: { kind: 'ended' }, isToStop: false },
+    ],
   ])('%s', (_name, input, expected) => {
     const judged = judge(input);
     expect({

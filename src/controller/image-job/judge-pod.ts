@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
-import type { ContainerFacts, PodFacts } from './pod-facts.ts';
+import { haveContainersEnded, type ContainerFacts, type PodFacts } from './pod-facts.ts';
 
 /** How far a worker pod is, as its status says. */
 export type PodVerdict =
@@ -22,8 +22,7 @@ export function judgePod(pod: PodFacts): PodVerdict {
       // What befell the pod says more than how its containers ended of it.
       return { kind: 'failed', message: pod.reason === '' ? (failure ?? wholeFailure(pod)) : wholeFailure(pod), removed };
     default:
-      // The kubelet says a second later that the pod has ended, too: it restarts nothing, and status has all containers from the first.
-      if (hasEnded(pod)) return endOf(failure, removed);
+      if (haveContainersEnded(pod)) return endOf(failure, removed);
       // They need one another: as long as one has not begun (its image cannot be pulled), the pod has not.
       if (failure === null && isPending(pod)) return { kind: 'pending', why: pendingReason(pod) };
       return { kind: 'running', failed: failure, removed };
@@ -32,10 +31,6 @@ export function judgePod(pod: PodFacts): PodVerdict {
 
 function endOf(failure: string | null, removed: RemovedFromNode): PodVerdict {
   return failure === null ? { kind: 'succeeded', removed } : { kind: 'failed', message: failure, removed };
-}
-
-function hasEnded({ containers }: PodFacts): boolean {
-  return containers.length > 0 && containers.every(({ state }) => state.kind === 'terminated-ok' || state.kind === 'failed');
 }
 
 function isPending({ containers }: PodFacts): boolean {

@@ -111,7 +111,12 @@ function stateOf(state: z.output<typeof stateSchema> | null | undefined): Contai
   return { kind: 'waiting', message: [reason, message].filter((part) => part !== '').join(': ') };
 }
 
-/** Whether containers of it may still run. */
-export function isLive({ phase }: PodFacts): boolean {
-  return phase !== 'Succeeded' && phase !== 'Failed';
+/** Whether containers of it may still run. That a pod has ended, the kubelet says a second after it has said so of the last of them. */
+export function isLive(pod: PodFacts): boolean {
+  return pod.phase !== 'Succeeded' && pod.phase !== 'Failed' && !haveContainersEnded(pod);
+}
+
+/** None of them is restarted, and a status has all of them from the first. */
+export function haveContainersEnded({ containers }: PodFacts): boolean {
+  return containers.length > 0 && containers.every(({ state }) => state.kind === 'terminated-ok' || state.kind === 'failed');
 }
