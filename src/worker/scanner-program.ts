@@ -63,7 +63,13 @@ async function prepare(context: WorkerContext, args: WorkerArguments): Promise<P
     const total = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
     return {
       runtime,
-      scanner: { ...scanner, probe: async (until) => (await first) ?? scanner.probe(until) },
+      scanner: {
+        unsupportedBecause: scanner.unsupportedBecause,
+        probe: async (until) => (await first) ?? scanner.probe(until),
+        scan: (target, until) => scanner.scan(target, until),
+        evaluate: (analyses, until) => scanner.evaluate(analyses, until),
+        close: () => scanner.close(),
+      },
       concurrency,
       timeout: { ...config.timeout, total },
       close: async () => {

@@ -42,7 +42,7 @@ export class BrokenTree {
       },
     };
     // One for all breaks: of each, only what it changes is loaded again. The first test that fails is enough.
-    const vitest = await createVitest('test', { root, watch: false, project: ['unit'], reporters: [reporter], bail: 1 });
+    const vitest = await createVitest({ root, watch: false, project: ['unit'], reporters: [reporter], bail: 1 });
     return new BrokenTree(root, vitest, results);
   }
 

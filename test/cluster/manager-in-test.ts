@@ -168,7 +168,7 @@ export async function makeSite(administrator: string, workerImage: string): Prom
         kubeconfig,
         namespace,
         history: join(home, 'history.db'),
-        args: [`--worker-image=${workerImage}`, '--lease-duration=3s', ...args],
+        args: [`--worker-image=${workerImage}`, '--lease-duration=6s', ...args],
       });
       controllers.push(controller);
       return controller;

@@ -309,6 +309,7 @@ for (const version of CONTAINERD_VERSIONS) {
           const scanner = await (await startScanner(config)).result;
           expect(scanner.code, scanner.stdout).toBe(1);
           expect((await running.collector.result).code).toBe(0);
+          await running.remover.seen('run ended');
           running.remover.child.kill('SIGTERM');
           expect((await running.remover.result).code).toBe(3);
           expect(await pod.terminationLog('remover')).toMatchObject({
@@ -395,6 +396,7 @@ for (const version of CONTAINERD_VERSIONS) {
           const collector = await running.collector.result;
           expect(collector.code, collector.stdout).toBe(0);
           await custom.result;
+          await running.remover.seen('run ended');
           running.remover.child.kill('SIGTERM');
           const remover = await running.remover.result;
           expect(remover.code, remover.stdout).toBe(3);
