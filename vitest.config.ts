@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Three projects, which `npm test -- cluster` runs side by side. */
+/** Three projects, which `npm test -- cluster` runs. */
 const CLUSTER_FILES = {
   /** They share three nodes. */
   cluster: ['cluster', 'controller', 'images'],
@@ -25,19 +25,17 @@ export default defineConfig({
         },
       },
       {
-        // Real containerd and Trivy. Two files at a time: much of the time they wait.
+        // Real containerd and Trivy: one file at a time, since the other lane of `npm test` is at work, too.
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/integration/global-setup.ts'],
-          maxWorkers: 2,
+          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
       },
-      // The files leave each other's pods alone.
-      { test: { ...CLUSTER, name: 'cluster', include: pathsOf(CLUSTER_FILES.cluster), maxWorkers: 2 } },
-      // They do not.
+      { test: { ...CLUSTER, name: 'cluster', include: pathsOf(CLUSTER_FILES.cluster), fileParallelism: false } },
       { test: { ...CLUSTER, name: 'cluster-api', include: pathsOf(CLUSTER_FILES['cluster-api']), fileParallelism: false } },
       // Each has what it needs to itself, and breaks it.
       {
