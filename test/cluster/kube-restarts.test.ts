@@ -1,21 +1,20 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
-import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import { keyOf, type KubeObject } from '../../src/kube/kube-object.ts';
-import { LeaderElection } from '../../src/kube/leader-election.ts';
 import { Reflector } from '../../src/kube/reflector.ts';
 import { CONFIG_MAPS, NAMESPACES } from '../../src/kube/resource.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { eventually } from '../fakes/eventually.ts';
-import { startTcpGate, type TcpGate } from './tcp-gate.ts';
+import { connectClient, connectGated } from './connect-gated.ts';
+import { observeIdleMinute, type IdleMinute } from './observe-idle-minute.ts';
+import type { TcpGate } from './tcp-gate.ts';
 
 const NAMESPACE = 'restarts';
 const MAPS = { resource: CONFIG_MAPS, namespace: NAMESPACE };
@@ -28,20 +27,19 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
   let client: KubeClient;
   let gate: TcpGate;
   let gated: KubeClient;
+  let idleMinute: Promise<IdleMinute>;
 
   beforeAll(async () => {
     controlPlane = await startControlPlane();
-    const connect = async (kubeconfig: string): Promise<KubeClient> =>
-      (await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-test', wallNow: Date.now })).client;
-    client = await connect(controlPlane.kubeconfig);
-    gate = await startTcpGate(Number(new URL(controlPlane.url).port));
-    const through = join(controlPlane.place.root, 'kubeconfig-through-gate');
-    const text = await readFile(controlPlane.kubeconfig, 'utf8');
-    await writeFile(through, text.replaceAll(controlPlane.url, `https://127.0.0.1:${gate.port}`), { mode: 0o600 });
-    gated = await connect(through);
+    client = await connectClient(controlPlane.kubeconfig);
+    ({ gated, gate } = await connectGated(controlPlane));
+    idleMinute = observeIdleMinute();
+    // Told by its test.
+    idleMinute.catch(() => undefined);
     await client.create({ resource: NAMESPACES }, { metadata: { name: NAMESPACE } }, call);
   });
   afterAll(async () => {
+    await idleMinute.catch(() => undefined);
     await gated.close();
     gate.close();
     await client.close();
@@ -168,35 +166,6 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
     expect(asked).toHaveLength(5 + 11);
   });
 
-  test('an idle minute costs nothing but bookmarks that come, and a leader’s renewals', async () => {
-    const running = await Promise.all(['a', 'b', 'c'].map((label) => reflect(label, gated)));
-    // An API server that has just been started sends no bookmarks until something has happened.
-    await put('idle', 'idle', 'x');
-    await sleep(1_000);
-    const before = gate.sentBytes();
-    await sleep(70_000);
-    expect(gate.sentBytes()).toBe(before);
-    for (const { reflector } of running) expect(reflector.secondsSinceLastEvent).toBeLessThan(65);
-    const stop = new AbortController();
-    const faults: unknown[] = [];
-    const election = new LeaderElection({
-      client: gated,
-      namespace: NAMESPACE,
-      name: 'idle',
-      identity: 'me',
-      timing: SYSTEM_TIMING,
-      wallNow: Date.now,
-      onFault: (error) => faults.push(error),
-    });
-    const ended = election.run(stop.signal, ({ signal }) => SYSTEM_TIMING.sleep(60_000, signal));
-    await sleep(10_000);
-    stop.abort();
-    expect(await ended).toBe('stopped');
-    // The handshake, then a renewal every two seconds.
-    expect(gate.sentBytes() - before).toBeLessThan(20_000);
-    expect(faults).toEqual([]);
-  });
-
   test('there is one leader at a time, also when leaders are killed, frozen or cut short', async () => {
     const lines: { readonly who: string; readonly term: number; readonly at: bigint }[] = [];
     const ends = new Map<string, string>();
@@ -263,5 +232,14 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
     expect(inOrder.length).toBeGreaterThanOrEqual(4);
     for (const { who } of inOrder) expect(who.size).toBe(1);
     for (const [index, seen] of inOrder.entries()) expect(seen.first > (inOrder[index - 1]?.last ?? 0n)).toBe(true);
+  });
+
+  test('an idle minute costs nothing but bookmarks that come, and a leader’s renewals', async () => {
+    const { bytesOfCopies, secondsSinceLastEvent, leader, bytes } = await idleMinute;
+    expect(bytesOfCopies).toBe(0);
+    for (const seconds of secondsSinceLastEvent) expect(seconds).toBeLessThan(65);
+    // The handshake, then a renewal every two seconds.
+    expect(bytes).toBeLessThan(20_000);
+    expect(leader).toEqual({ end: 'stopped', faults: [] });
   });
 });
