@@ -16,7 +16,7 @@ const CRDS = fileURLToPath(new URL('../deploy/crds', import.meta.url));
 /** As Eraser's own manifest has it. */
 const NAMESPACE = 'eraser-system';
 /** Pods take seconds, more under load. */
-const SOON = { timeoutMs: 90_000, pollMs: 50 };
+const SOON = { timeoutMs: 90_000, pollMs: 200 };
 
 /** A configuration in which nothing runs by itself before tomorrow. */
 export const MANUAL = {

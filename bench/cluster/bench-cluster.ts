@@ -106,7 +106,12 @@ class ClusterBench {
         samples: [...first, ...again, ...manual].map(({ requests }) => requests),
         budget: 52,
       },
-      { name: `manager's RSS, idle with ${String(PAPER_NODES)} nodes`, unit: 'MiB', samples: [idle.rssBytes / 1024 / 1024], budget: MOST_RSS_MIB },
+      {
+        name: `manager's RSS, idle with ${String(PAPER_NODES)} nodes`,
+        unit: 'MiB',
+        samples: [idle.rssBytes / 1024 / 1024],
+        budget: MOST_RSS_MIB,
+      },
       { name: 'API requests in an idle minute', unit: 'runs', samples: [idle.requests], budget: 0 },
     ];
     return {

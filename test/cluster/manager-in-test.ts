@@ -16,7 +16,7 @@ import { type ControllerProcess, startController } from './controller-process.ts
 import { type Kubectl, kubectlWith } from '../../lab/kubectl.ts';
 
 const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
-export const SOON = { timeout: 60_000, interval: 100 };
+export const SOON = { timeout: 60_000, interval: 200 };
 
 export interface ManagerSite {
   readonly namespace: string;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { waitUntil } from '../../lab/wait-until.ts';
 import { startControlPlane, type ControlPlane } from '../../lab/control-plane.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import { keyOf } from '../../src/kube/kube-object.ts';
@@ -40,9 +41,10 @@ async function observe(controlPlane: ControlPlane): Promise<IdleMinute> {
   const running = copies.map((copy) => copy.run(stop.signal));
   try {
     await Promise.all(copies.map((copy) => copy.whenSynced(AbortSignal.timeout(30_000))));
-    // An API server that has just been started sends no bookmarks until something has happened.
-    const object = { metadata: { name: 'idle' }, data: {} };
+    // An API server that has just been started sends no bookmarks before its watches have told of something.
+    const object = { metadata: { name: 'idle', labels: { for: COPIES[0] } }, data: {} };
     await client.create({ resource: CONFIG_MAPS, namespace: NAMESPACE }, object, { signal: stop.signal });
+    await waitUntil('the event is told', () => Promise.resolve(copies[0]?.store.size === 1));
     await sleep(1_000);
     const before = gate.sentBytes();
     await sleep(70_000);

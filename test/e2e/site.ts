@@ -4,7 +4,7 @@ import './prepared.ts';
 
 export { AUTOMATIC, MANUAL, type Installation, type InspectedNode } from '../../lab/installation.ts';
 
-export const SOON = { timeout: 90_000, interval: 100 };
+export const SOON = { timeout: 90_000, interval: 200 };
 
 /** For `describe.skipIf(lacksCluster())`; the global set-up has printed why. */
 export function lacksCluster(): boolean {

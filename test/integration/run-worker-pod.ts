@@ -10,7 +10,8 @@ import { CA_BUNDLE_FILE } from '../../src/api/coordinator/coordinator-api.ts';
 import { FROZEN_KEYS, freezeExclusions, freezeImageList } from '../../src/api/frozen-lists.ts';
 
 /** Built by the global set-up, with the helper that makes pipes beside it. */
-const WORKER = fileURLToPath(new URL('../../dist/worker.mjs', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+const WORKER = join(ROOT, 'dist/worker.mjs');
 
 const logSchema = z.looseObject({ level: z.string(), component: z.string(), message: z.string() });
 export type LogLine = z.output<typeof logSchema>;
@@ -114,7 +115,10 @@ export class WorkerPod {
     { name, command = [], args, env, volumeMounts }: WorkerContainer,
     options: ContainerOptions,
   ): Promise<RunningWorker> {
-    await mkdir(this.path(`tmp-${name}`));
+    // A project below the folder that the pod's own one takes the place of has to be seen in it.
+    const project = relative(WORKER_PATHS.temporary, ROOT);
+    const isHidden = !project.startsWith('..');
+    await mkdir(this.path(`tmp-${name}`, isHidden ? project : ''), { recursive: true });
     const environment = Object.fromEntries(
       env.map((variable) => [variable.name, 'value' in variable ? variable.value : options.fields[variable.valueFrom.fieldRef.fieldPath]]),
     );
@@ -122,8 +126,9 @@ export class WorkerPod {
     const script = [
       'runtime=$1 pod=$2 name=$3; shift 3',
       'mount --bind / / && mount --bind "$runtime" "$pod/image-cleaner/runtime" && mount --rbind "$pod" /run',
+      ...(isHidden ? [`mount --bind '${ROOT}' "/run/tmp-$name/${project}"`] : []),
       'mount -o remount,bind,ro /run && mount -o remount,bind,ro /',
-      `mount --bind "/run/tmp-$name" ${WORKER_PATHS.temporary}`,
+      `mount --rbind "/run/tmp-$name" ${WORKER_PATHS.temporary}`,
       ...writable
         .filter((path) => path !== WORKER_PATHS.temporary)
         .map((path) => `mount --bind ${path} ${path} && mount -o remount,bind,rw ${path}`),

@@ -185,8 +185,10 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     expect(controller.asked.nodePods).toBe(3);
     // The collector's settings and inventory, and the remover's, with pods and results: each call is admitted by itself.
     expect(controller.asked.reviews - controller.logs.length - coordinator.scanCalls.length).toBe(6);
-    // Two to begin with; four for each image, and one for each layer that is new.
-    expect(coordinator.scanCalls).toHaveLength(2 + 4 * 11 + 2);
+    // Two to begin with; four for each image, and one for each layer that is new, or two where two scans find it at once.
+    const least = 2 + 4 * 11 + 2;
+    expect(coordinator.scanCalls.length).toBeGreaterThanOrEqual(least);
+    expect(coordinator.scanCalls.length).toBeLessThanOrEqual(least + 2);
     expect(coordinator.events).toEqual([]);
   });
 
