@@ -47,7 +47,7 @@ const LANES: readonly (readonly string[])[] = [
   ['e2e', 'cluster-own'],
 ];
 
-function sum(results: Iterable<SuiteResult>): SuiteResult {
+function sum(results: Iterable<SuiteResult>): Pick<SuiteResult, 'passed' | 'failed' | 'skipped'> {
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const { passed, failed, skipped } of results) {
     total.passed += passed;
@@ -68,7 +68,7 @@ async function commands(print: Print | null, steps: Readonly<Record<string, read
   });
   await Promise.all(runs);
   if (failed.length > 0) show(`failed: ${failed.join(', ')}\n`);
-  return { passed: runs.length - failed.length, failed: failed.length, skipped: 0 };
+  return { passed: runs.length - failed.length, failed: failed.length, skipped: 0, failures: failed };
 }
 
 function toTerminal(text: string): void {
@@ -90,8 +90,9 @@ async function runSuite(name: string, hasTerminal: boolean): Promise<void> {
   let output = '';
   const print = (text: string): void => void (output += text);
   const result = await SUITES[name]?.(hasTerminal ? null : print).catch((error: unknown) => {
-    print(`${error instanceof Error ? (error.stack ?? '') : String(error)}\n`);
-    return { passed: 0, failed: 1, skipped: 0 };
+    const message = error instanceof Error ? (error.stack ?? '') : String(error);
+    print(`${message}\n`);
+    return { passed: 0, failed: 1, skipped: 0, failures: [message] };
   });
   if (!hasTerminal) console.log(`\n=== ${name}`);
   toTerminal(output);
@@ -106,6 +107,10 @@ await Promise.all(
   }),
 );
 
+// Last, where they are found.
+for (const [name, { failures }] of results) {
+  for (const failure of failures) console.log(`\nFAILED in ${name}: ${failure}`);
+}
 console.log('');
 for (const name of Object.keys(SUITES)) {
   const result = results.get(name);

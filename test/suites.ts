@@ -8,6 +8,8 @@ export interface SuiteResult {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** The names of what failed, each with how it did, in short. */
+  readonly failures: readonly string[];
 }
 
 /** Takes text for the terminal, with the ends of its lines. */
@@ -68,6 +70,14 @@ const vitestReportSchema = z.object({
   numPendingTests: z.number(),
   numTodoTests: z.number(),
   success: z.boolean(),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()).nullish() })),
+    }),
+  ),
 });
 
 export interface ProjectOptions {
@@ -95,5 +105,20 @@ export function runProject(project: string, { root, print }: ProjectOptions): Pr
 function countTests(report: z.output<typeof vitestReportSchema>): SuiteResult {
   const ran = report.numPassedTests + report.numFailedTests;
   const failed = report.success && ran > 0 ? 0 : Math.max(report.numFailedTests, 1);
-  return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests };
+  return { passed: report.numPassedTests, failed, skipped: report.numPendingTests + report.numTodoTests, failures: failuresIn(report) };
+}
+
+function failuresIn({ testResults }: z.output<typeof vitestReportSchema>): string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const tests = assertionResults
+      .filter((test) => test.status === 'failed')
+      .map(({ fullName, failureMessages }) => `${name}: ${fullName}\n${inShort(failureMessages?.join('\n') ?? '')}`);
+    return tests.length === 0 && status === 'failed' ? [`${name}\n${inShort(message)}`] : tests;
+  });
+}
+
+/** Enough of it to know the assertion, and the place. */
+function inShort(text: string): string {
+  const lines = text.split('\n').slice(0, 12);
+  return lines.map((line) => `    ${line.slice(0, 300)}`).join('\n');
 }

@@ -17,19 +17,19 @@ export async function runBreaks({ root, print, passesUnbroken }: BreaksOptions):
     // At least that some of them run and pass in the copy, too.
     if (!(await tree.passes(passesUnbroken ? tests.slice(0, 1) : tests))) {
       print('The tests fail without any break: nothing can be told from their failing with one.\n');
-      return { passed: 0, failed: BREAKS.length, skipped: 0 };
+      return { passed: 0, failed: BREAKS.length, skipped: 0, failures: ['the tests without a break'] };
     }
-    let failed = 0;
+    const failures: string[] = [];
     for (const deliberate of BREAKS) {
       const verdict = await tree.try(deliberate);
-      if (verdict.kind !== 'noticed') failed += 1;
+      if (verdict.kind !== 'noticed') failures.push(`${verdict.kind}: ${deliberate.rule}`);
       print(
         verdict.kind === 'noticed'
           ? `noticed    ${deliberate.rule}: "${verdict.test}"\n`
           : `${verdict.kind.toUpperCase()} ${deliberate.rule}\n`,
       );
     }
-    return { passed: BREAKS.length - failed, failed, skipped: 0 };
+    return { passed: BREAKS.length - failures.length, failed: failures.length, skipped: 0, failures };
   } finally {
     await tree.remove();
   }
