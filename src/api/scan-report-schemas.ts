@@ -1,7 +1,15 @@
 import * as z from 'zod';
-import { FINDING_STATUSES, PACKAGE_CLASSES, SEVERITIES, type Finding, type ScannerInfo } from './scan-report.ts';
+import {
+  FINDING_STATUSES,
+  PACKAGE_CLASSES,
+  SEVERITIES,
+  UNSCANNED_REASONS,
+  type Finding,
+  type ScannerInfo,
+  type ScanReport,
+} from './scan-report.ts';
 
-/** Parts of scan reports, as they are sent and stored. */
+/** Scan reports and their parts, as they are sent and stored. */
 
 export const findingSchema: z.ZodType<Finding> = z.object({
   id: z.string(),
@@ -20,3 +28,16 @@ export const scannerInfoSchema: z.ZodType<ScannerInfo> = z.object({
   // Runs of earlier versions did not keep it.
   databaseMark: z.string().nullable().default(null),
 });
+
+export const scanReportSchema: z.ZodType<ScanReport> = z.object({
+  imageId: z.string().min(1).max(512),
+  scanner: scannerInfoSchema,
+  os: z.object({ family: z.string(), name: z.string(), endOfLife: z.boolean() }).nullable(),
+  findings: z.array(findingSchema),
+});
+
+export const scanResultSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('scanned'), report: scanReportSchema }),
+  z.object({ kind: z.literal('unscanned'), reason: z.enum(UNSCANNED_REASONS), message: z.string() }),
+  z.object({ kind: z.literal('unscannable'), error: z.string() }),
+]);

@@ -39,7 +39,7 @@ const RESULTS = {
   ],
 } as const;
 
-const post = (call: 'results' | 'logs' | 'verdicts' | 'inventory', value: unknown): RawCall => ({
+const post = (call: 'results' | 'logs' | 'inventory', value: unknown): RawCall => ({
   path: PATH(call),
   body: JSON.stringify(value),
 });

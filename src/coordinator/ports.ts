@@ -3,7 +3,7 @@ import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
 import type { RunSettings } from '../api/coordinator/settings-call.ts';
-import type { ScanResults } from '../api/scan-report.ts';
+import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import type { PendingPod } from '../core/image-use.ts';
 
@@ -76,11 +76,19 @@ export interface Worker extends NodeRun {
   readonly podUid: string;
 }
 
+export interface WantedReports {
+  readonly imageIds: readonly string[];
+  /** Whose reports count, made with just this database; null: Trivy's, with the database that the cluster's server has now. */
+  readonly scanner: ScannerInfo | null;
+}
+
 export interface ImageKnowledge {
   /** Takes note of what is on the node; gives what is known of its images, by the wall clock of now, this time included. May come twice. */
   observe(worker: Worker, report: InventoryReport, signal: AbortSignal): Promise<ImageHistories>;
-  /** What the cluster knows of these images, by the ids as they were given; one without an entry is not known. */
-  readVerdicts(worker: Worker, imageIds: readonly string[], signal: AbortSignal): Promise<ScanResults>;
+  /** What scans on any node have found in these images, by the ids as they were given; one without an entry is not known. */
+  readReports(wanted: WantedReports, signal: AbortSignal): Promise<ReadonlyMap<string, ScanReport>>;
+  /** Keeps what a scan on this node has found. May come twice. */
+  keepReports(worker: Worker, reports: readonly ScanReport[], signal: AbortSignal): Promise<void>;
 }
 
 /** Keeps what came of each node in each run. The coordinator never has two calls about one node of one run under way. */

@@ -6,6 +6,8 @@ import { readProblem } from './rpc-problem.ts';
 import { scannerFault, type ScannerFault } from './scanner-fault.ts';
 
 export interface RpcServer extends Omit<RpcAddress, 'asksForLargeBodies'> {
+  /** What tells it from other servers in reports; its address if not given. */
+  readonly name?: string;
   /** Asked at each call; empty: there is none. */
   readonly token: () => Promise<string>;
   readonly tokenHeader: string;

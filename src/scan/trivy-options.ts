@@ -18,6 +18,8 @@ export interface TrivyServerSource {
   readonly kind: 'server';
   /** `http://…` or `https://…`, with the path below which the server answers, if any; without a user and a password. */
   readonly url: string;
+  /** What tells it from other servers in reports; its URL if not given. */
+  readonly name?: string;
   /** Never shown, logged or put on a command line. One that changes is asked for at each call. */
   readonly token?: string | (() => Promise<string>);
   /** The header that carries the token; `Trivy-Token`, Trivy's default, if not given. */

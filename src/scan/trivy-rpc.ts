@@ -40,7 +40,7 @@ export interface ServerVersion {
   readonly version: string;
   /** null: the server does not tell. */
   readonly databaseUpdatedAt: string | null;
-  /** The server's address and all that it tells of its database, when it was loaded included; null: it does not tell. */
+  /** The server's name and all that it tells of its database, when it was loaded included; null: it does not tell. */
   readonly databaseMark: string | null;
 }
 
@@ -63,7 +63,7 @@ export async function readServerVersion(client: RpcClient, signal: AbortSignal):
   return {
     version: Version,
     databaseUpdatedAt: databaseTime(VulnerabilityDB.UpdatedAt),
-    databaseMark: `server:${client.server.base.href} ${JSON.stringify(VulnerabilityDB)}`,
+    databaseMark: `server:${client.server.name ?? client.server.base.href} ${JSON.stringify(VulnerabilityDB)}`,
   };
 }
 

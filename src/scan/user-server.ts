@@ -16,6 +16,7 @@ export function connectToUserServer(options: ConnectionOptions, source: TrivySer
   const base = parseAddress(source.url);
   const server = {
     base,
+    name: source.name ?? base.href,
     token: reading(source.token ?? '', 'token'),
     tokenHeader: source.tokenHeader ?? DEFAULT_TOKEN_HEADER,
     ca: base.protocol === 'https:' ? authorities(source) : (): Promise<string[]> => Promise.resolve([]),

@@ -2,7 +2,7 @@ import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
 import type { RunEnd, RunSummary } from '../api/run-record.ts';
-import type { ScanResult } from '../api/scan-report.ts';
+import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import { RoomError } from '../platform/errors.ts';
 import type { ImageHistory, PruneResult, Retention } from './history.ts';
 import type { HistoryError } from './history-error.ts';
@@ -13,7 +13,7 @@ import type { HistoryError } from './history-error.ts';
  * aborts before its turn changes nothing either. Calls may overlap.
  */
 export interface ClusterHistory {
-  /** The coordinator's `ImageKnowledge`. */
+  /** The coordinator's `ImageKnowledge`, but that it does not know which scanner is the present one. */
   readonly images: NodeImages;
   /** The coordinator's `ResultSink`. */
   readonly results: NodeResultRecords;
@@ -44,8 +44,13 @@ export interface WorkerPod extends NodeRun {
 export interface NodeImages {
   /** Takes note of all that is on the node now, and gives its images' histories, this look included, by the present wall clock. */
   observe(pod: Pick<WorkerPod, 'node'>, report: InventoryReport, signal: AbortSignal): Promise<ReadonlyMap<string, ImageHistory>>;
-  /** By the ids as they were given. An image without an entry has no report by the present scanner and its database. */
-  readVerdicts(pod: unknown, imageIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ScanResult>>;
+  /** By the ids as they were given. An image without an entry has no report of the last day by just this scanner and its database. */
+  readReports(
+    wanted: { readonly imageIds: readonly string[]; readonly scanner: ScannerInfo },
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ScanReport>>;
+  /** What cannot be found again is not kept. */
+  keepReports(pod: Pick<WorkerPod, 'node'>, reports: readonly ScanReport[], signal: AbortSignal): Promise<void>;
 }
 
 export interface NodeResultRecords {

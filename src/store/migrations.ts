@@ -238,4 +238,8 @@ export const MIGRATIONS: readonly string[] = [
     UPDATE log_size SET bytes = bytes - length(OLD.packed);
   END;
   `,
+  // Reports that nodes tell of are all nodes' to use, so it is kept whose they are.
+  `
+  ALTER TABLE scan_report ADD COLUMN reported_by TEXT;
+  `,
 ];

@@ -8,6 +8,7 @@ import { DAY, HOUR, openTestHistory, temporaryFolder } from '../../test/fakes/hi
 import { finding, image, imageId, report } from '../../test/fakes/images.ts';
 import { ending, HOLDER, plan, removal, runStart } from '../../test/fakes/runs.ts';
 import { lookAt, NEVER, nodeResults, removedOn, workerPod } from '../../test/fakes/node-results.ts';
+import type { ScannerInfo } from '../api/scan-report.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import type { ClusterHistory } from './cluster-history.ts';
@@ -71,28 +72,47 @@ describe('ages', () => {
   });
 });
 
-describe('verdicts', () => {
-  const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'files 1' };
-  const findings = [finding()];
+describe('reports', () => {
+  const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'server:cluster 1' };
+  const found = { ...report(image(1)), scanner, findings: [finding()] };
 
-  test('are the reports of the present scanner and database, for a day', async () => {
-    let now: typeof scanner | null = scanner;
-    const { history, clock, path } = await openTestClusterHistory({ scanner: () => now });
-    const known = await openTestHistory({ path, clock });
-    await known.history.scanRecords.keep(report(image(1), { scanner, findings }), null);
-    const ask = async (...ids: string[]): Promise<string[]> => [...(await history.images.readVerdicts(POD, ids, NEVER)).keys()];
+  test('of one node count for all, by just this scanner and database, for a day', async () => {
+    const { history, clock } = await openTestClusterHistory();
+    await history.images.keepReports({ node: 'node-1' }, [found, { ...report(image(3)), scanner }], NEVER);
+    const ask = async (by: ScannerInfo): Promise<string[]> => [
+      ...(await history.images.readReports({ imageIds: [imageId(1)], scanner: by }, NEVER)).keys(),
+    ];
     const bare = imageId(1).slice('sha256:'.length);
-    expect(await history.images.readVerdicts(POD, [bare, imageId(2)], NEVER)).toEqual(
-      new Map([[bare, { kind: 'scanned', report: { ...report(image(1)), scanner, findings } }]]),
-    );
-    expect(await ask(imageId(1))).toEqual([imageId(1)]);
-    now = { ...scanner, databaseMark: 'files 2' };
-    expect(await ask(imageId(1))).toEqual([]);
-    now = null;
-    expect(await ask(imageId(1))).toEqual([]);
-    now = scanner;
+    expect(await history.images.readReports({ imageIds: [bare, imageId(2)], scanner }, NEVER)).toEqual(new Map([[bare, found]]));
+    expect(await ask({ ...scanner, databaseMark: 'server:cluster 2' })).toEqual([]);
+    expect(await ask({ ...scanner, databaseUpdatedAt: '2026-11-01T06:00:00Z' })).toEqual([]);
+    expect(await ask({ ...scanner, version: '0.75.0' })).toEqual([]);
+    expect(await ask({ ...scanner, databaseMark: null })).toEqual([]);
+    expect(await ask(scanner)).toEqual([imageId(1)]);
     clock.pass(2 * DAY);
-    expect(await ask(imageId(1))).toEqual([]);
+    expect(await ask(scanner)).toEqual([]);
+  });
+
+  test('are written over by later ones; of each it is on record which node told it', async () => {
+    const { history, path } = await openTestClusterHistory();
+    await history.images.keepReports({ node: 'node-1' }, [found], NEVER);
+    await Promise.all([
+      history.images.keepReports({ node: 'node-2' }, [{ ...found, findings: [] }], NEVER),
+      history.images.keepReports({ node: 'node-3' }, [{ ...report(image(2)), scanner }], NEVER),
+    ]);
+    const [known] = (await history.images.readReports({ imageIds: [imageId(1)], scanner }, NEVER)).values();
+    expect(known?.findings).toEqual([]);
+    const database = new DatabaseSync(path, { readOnly: true });
+    const rows = database.prepare('SELECT reported_by FROM scan_report ORDER BY id_key').all();
+    database.close();
+    expect(rows.map(({ reported_by: node }) => node)).toEqual(['node-2', 'node-3']);
+  });
+
+  test('by a database that cannot be told from others are not kept', async () => {
+    const { history } = await openTestClusterHistory();
+    const vague = { ...scanner, databaseMark: null };
+    await history.images.keepReports({ node: 'node-1' }, [{ ...found, scanner: vague }], NEVER);
+    expect(await history.images.readReports({ imageIds: [imageId(1)], scanner: vague }, NEVER)).toEqual(new Map());
   });
 });
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { ScannerInfo, ScanResult } from '../api/scan-report.ts';
+import type { ScanReport } from '../api/scan-report.ts';
 import type { BootReading } from '../platform/boot-clock.ts';
 import type { Timing } from '../platform/timing.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -16,7 +16,7 @@ import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-ru
 import { openSharedFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
-import { createScanRecords } from './scan-records.ts';
+import { keepScanReports, readScanReports } from './scan-records.ts';
 
 export interface OpenClusterHistoryOptions {
   readonly path: string;
@@ -27,8 +27,6 @@ export interface OpenClusterHistoryOptions {
   /** Of Image Cleaner. */
   readonly version: string;
   readonly namesOf: PlannedRun['namesOf'];
-  /** The scanner and database whose reports count now; null: none do. */
-  readonly scanner: () => ScannerInfo | null;
   /** Of the logs of all containers, as they are stored: the oldest pieces go for new ones. */
   readonly maxLogBytes?: number;
   /** Told why the file cannot be used, and null when it can again. */
@@ -71,9 +69,10 @@ interface Parts extends OpenClusterHistoryOptions {
 function createClusterHistory(options: OpenClusterHistoryOptions, database: ReopeningDatabase): ClusterHistory {
   const time = new HistoryTime(options.now, options.bootClock, true);
   const parts = { ...options, database, time };
-  const [looks, results, logs, jobs] = [queueLooks(parts), queueResults(parts), queueLogs(parts), queueJobs(parts)];
+  const [looks, reports] = [queueLooks(parts), queueReports(parts)];
+  const [results, logs, jobs] = [queueResults(parts), queueLogs(parts), queueJobs(parts)];
   return {
-    images: createImages(parts, looks),
+    images: createImages(parts, { looks, reports }),
     results: createResults(parts, results),
     logs: createLogs(parts, logs),
     recordJobBegan: (job, signal) => jobs.add((changes) => recordJobBegan(changes, time, job), signal),
@@ -85,7 +84,7 @@ function createClusterHistory(options: OpenClusterHistoryOptions, database: Reop
       return database.fault;
     },
     close: async () => {
-      await Promise.all([looks, results, logs, jobs].map((queue) => queue.close()));
+      await Promise.all([looks, reports, results, logs, jobs].map((queue) => queue.close()));
       await database.close();
     },
   };
@@ -107,6 +106,30 @@ function queueLooks({ time, ...parts }: Parts): BatchWriter<NodeLook> {
   return new BatchWriter({ ...parts, durability: 'process', write, rowsOf: ({ seen }) => seen.images.length + 1 });
 }
 
+interface NodeReport {
+  readonly node: string;
+  readonly report: ScanReport;
+}
+
+function queueReports({ time, ...parts }: Parts): BatchWriter<NodeReport> {
+  const write = async (changes: Changes, reported: readonly NodeReport[]): Promise<void> => {
+    for (const [node, ofNode] of Map.groupBy(reported, (one) => one.node)) {
+      const reports = ofNode.map(({ report }) => report);
+      await keepScanReports(changes, { time, reportedBy: node }, reports);
+    }
+  };
+  // What a fault of the power takes is scanned again.
+  return new BatchWriter({
+    ...parts,
+    durability: 'process',
+    write,
+    rowsOf: ({ report }) => 1 + report.findings.length / FINDINGS_OF_A_ROW,
+  });
+}
+
+/** A report is one row, that takes as long as several where it is large. */
+const FINDINGS_OF_A_ROW = 50;
+
 function queueResults(parts: Parts): BatchWriter<NodeRunEntry> {
   const write = (changes: Changes, entries: readonly NodeRunEntry[]): Promise<void> => recordNodeRuns(changes, parts, entries);
   return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: ({ results }) => results.decisions.length + 1 });
@@ -127,23 +150,25 @@ function queueJobs(parts: Parts): BatchWriter<JobChange> {
   return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: () => 1 });
 }
 
-function createImages({ database, time, scanner }: Parts, looks: BatchWriter<NodeLook>): NodeImages {
+interface ImageQueues {
+  readonly looks: BatchWriter<NodeLook>;
+  readonly reports: BatchWriter<NodeReport>;
+}
+
+function createImages({ database, time }: Parts, { looks, reports }: ImageQueues): NodeImages {
   return {
     observe: async ({ node }, { inventory: { images }, inUse }, signal) => {
       await looks.add({ node, seen: { images, inUse: new Set(inUse) } }, signal);
       const ids = images.map(({ id }) => id);
       return database.use((opened) => readImageHistories({ database: opened, time, runtimeEndpoint: nodeEndpoint(node) }, ids));
     },
-    readVerdicts: async (_, imageIds, signal) => {
+    readReports: async ({ imageIds, scanner }, signal) => {
       signal.throwIfAborted();
-      const info = scanner();
-      if (info === null) return new Map<string, ScanResult>();
-      // Nothing is written by it: what is out of date is written over by the next report, or goes with its age.
-      const ifSpace = (): Promise<void> => Promise.resolve();
-      const reports = await database.use((opened) =>
-        createScanRecords({ database: opened, time, ifSpace, isReadOnly: true }).readReports(imageIds, info),
-      );
-      return new Map([...reports].map(([id, report]): [string, ScanResult] => [id, { kind: 'scanned', report }]));
+      const { found } = await database.use((opened) => readScanReports({ database: opened, time }, imageIds, scanner));
+      return found;
+    },
+    keepReports: async ({ node }, told, signal) => {
+      await Promise.all(told.map((report) => reports.add({ node, report }, signal)));
     },
   };
 }

@@ -26,7 +26,11 @@ export interface ScanRecordsOptions {
 export function createScanRecords(options: ScanRecordsOptions): ScanRecords {
   const { database, time, ifSpace } = options;
   return {
-    readReports: (imageIds, scanner) => readReports(options, imageIds, scanner),
+    readReports: async (imageIds, scanner) => {
+      const { found, unusable } = await readScanReports(options, imageIds, scanner);
+      await dropReports(options, unusable, scanner.name);
+      return found;
+    },
     readAnalyses: (imageIds, scanner) => readStoredAnalyses(options, imageIds, scanner),
     readPart: (key, scanner) => readStoredPart(options, key, scanner),
     keep: (report, analysis) => ifSpace(() => keep(options, [report], analysis)),
@@ -53,18 +57,18 @@ export function createScanRecords(options: ScanRecordsOptions): ScanRecords {
   };
 }
 
-async function readReports(
-  options: ScanRecordsOptions,
+/** `unusable`: keys of what is too old or damaged. */
+export async function readScanReports(
+  { database, time }: Pick<ScanRecordsOptions, 'database' | 'time'>,
   imageIds: readonly string[],
   scanner: ScannerInfo,
-): Promise<Map<string, ScanReport>> {
-  const { database, time } = options;
-  const reports = new Map<string, ScanReport>();
+): Promise<{ readonly found: ReadonlyMap<string, ScanReport>; readonly unusable: readonly string[] }> {
+  const found = new Map<string, ScanReport>();
+  const unusable: string[] = [];
   const { databaseUpdatedAt, databaseMark } = scanner;
   // Two databases that cannot be told apart need not be one.
-  if (databaseUpdatedAt === null || databaseMark === null) return reports;
+  if (databaseUpdatedAt === null || databaseMark === null) return { found, unusable };
   const nowMs = await time.read(database.queries);
-  const unusable: string[] = [];
   for (const batch of inBatches(imageIds)) {
     const rows = await database.queries
       .selectFrom('scan_report')
@@ -80,12 +84,11 @@ async function readReports(
       const row = byKey.get(idKey(id));
       if (row === undefined) continue;
       const report = holds(row.judged_ms, nowMs) && holds(row.judged_at, time.wallAt()) ? parseStoredReport(readStoredJson(row)) : null;
-      if (report !== null && idKey(report.imageId) === row.id_key) reports.set(id, { ...report, scanner });
+      if (report !== null && idKey(report.imageId) === row.id_key) found.set(id, { ...report, scanner });
       else unusable.push(row.id_key);
     }
   }
-  await dropReports(options, unusable, scanner.name);
-  return reports;
+  return { found, unusable };
 }
 
 /** In either direction: a report from the future was judged by another clock. */
@@ -108,19 +111,27 @@ async function dropReports(
   );
 }
 
-/** `reports`: of one scanner. */
 async function keep({ database, time }: ScanRecordsOptions, reports: readonly ScanReport[], analysis: ImageAnalysis | null): Promise<void> {
   await database.write('process', async (changes) => {
-    const judged = { judged_ms: await time.record(changes), judged_at: time.wallAt() };
-    if (analysis !== null) await keepAnalysis(changes, analysis, judged.judged_ms);
-    const rows = new Map<string, ScanReportTable>();
-    for (const row of reports.flatMap(storedRow)) rows.set(row.id_key, { ...row, ...judged });
-    for (const batch of inBatches([...rows.values()])) await writeReports(changes, batch);
+    if (analysis !== null) await keepAnalysis(changes, analysis, await time.record(changes));
+    await keepScanReports(changes, { time, reportedBy: null }, reports);
   });
 }
 
+/** The last one of an image and a scanner is kept. `reportedBy`: the node; null: this machine. */
+export async function keepScanReports(
+  changes: Changes,
+  { time, reportedBy }: { readonly time: HistoryTime; readonly reportedBy: string | null },
+  reports: readonly ScanReport[],
+): Promise<void> {
+  const judged = { judged_ms: await time.record(changes), judged_at: time.wallAt(), reported_by: reportedBy };
+  const rows = new Map<string, ScanReportTable>();
+  for (const row of reports.flatMap(storedRow)) rows.set(`${row.scanner_name} ${row.id_key}`, { ...row, ...judged });
+  for (const batch of inBatches([...rows.values()])) await writeReports(changes, batch);
+}
+
 /** None of a report that cannot be stored, or would not be found again. */
-function storedRow(report: ScanReport): Omit<ScanReportTable, 'judged_ms' | 'judged_at'>[] {
+function storedRow(report: ScanReport): Omit<ScanReportTable, 'judged_ms' | 'judged_at' | 'reported_by'>[] {
   const { name, version, databaseUpdatedAt, databaseMark } = report.scanner;
   if (databaseUpdatedAt === null || databaseMark === null) return [];
   const stored = formatStoredReport(report);
@@ -140,6 +151,7 @@ async function writeReports(changes: Changes, rows: readonly ScanReportTable[]):
         database_mark: row.ref('excluded.database_mark'),
         judged_ms: row.ref('excluded.judged_ms'),
         judged_at: row.ref('excluded.judged_at'),
+        reported_by: row.ref('excluded.reported_by'),
         json: row.ref('excluded.json'),
         packed: row.ref('excluded.packed'),
       })),

@@ -147,6 +147,8 @@ export interface ScanReportTable {
   readonly database_mark: string;
   readonly judged_ms: number;
   readonly judged_at: number;
+  /** The node whose scan it was; null: of this machine. */
+  readonly reported_by: string | null;
   /** As of a reason. */
   readonly json: string | null;
   readonly packed: Uint8Array | null;

@@ -9,7 +9,8 @@ export function loneCoordinator(scanPolicy: ScanPolicy | null): Coordinator {
   return {
     readTask: () => Promise.resolve({ scanPolicy, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [], pods: [] }),
     reportInventory: () => Promise.resolve(new Map()),
-    readVerdicts: () => Promise.resolve(new Map()),
+    readReports: () => Promise.resolve(new Map()),
+    keepReports: () => Promise.resolve(),
     listPendingPods: () => Promise.resolve([]),
     reportResult: () => Promise.resolve(),
   };

@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { scanResultSchema } from '../api/coordinator/verdicts-call.ts';
 import type { NodeImage } from '../api/inventory.ts';
 import { describeProblems } from '../api/problem.ts';
 import type { ForeignVerdict, ScanResult, ScanResults, Verdicts } from '../api/scan-report.ts';
+import { scanResultSchema } from '../api/scan-report-schemas.ts';
 import { imageIdKey } from '../core/reference.ts';
 import type { Log } from '../platform/log.ts';
 import { PIPES, type HandOver } from './hand-over.ts';
@@ -16,12 +16,16 @@ type Verdict = ScanResult | ForeignVerdict;
 
 /** What our own scanner writes: of each image what it found, where a scanner of Eraser's kind only names those that are to go. */
 const scanMessageSchema = z.union([
-  z.object({ results: z.array(z.object({ image_id: z.string().min(1), result: scanResultSchema })) }),
+  z.object({
+    results: z.array(z.object({ image_id: z.string().min(1), result: scanResultSchema })),
+    reused: z.int().nonnegative().default(0),
+  }),
   z.object({ fault: z.string() }),
 ]);
 
-export function formatScanResults(results: ScanResults): string {
-  return JSON.stringify({ results: [...results].map(([image_id, result]) => ({ image_id, result })) });
+/** `reused`: how many of the results were on record. */
+export function formatScanResults(results: ScanResults, reused = 0): string {
+  return JSON.stringify({ results: [...results].map(([image_id, result]) => ({ image_id, result })), reused });
 }
 
 /** The scanner cannot work: there is no verdict on any image, and the remover need not wait for one. */
@@ -41,6 +45,8 @@ export interface HandedVerdicts {
   readonly verdictsOn: (images: readonly NodeImage[]) => Verdicts;
   /** Of our own scanner; empty with any other. */
   readonly scanResults: readonly ScanResult[];
+  /** How many of them were on record. */
+  readonly reused: number;
 }
 
 /**
@@ -51,7 +57,8 @@ export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Pr
   const { handOver, scanner, log, signal } = options;
   log.info('waiting for the verdicts', { scanner });
   const text = await handOver.readScan(signal);
-  const said = scanner === 'trivy' ? readResults(text) : readWanted(text, scanner === 'custom' ? 'rejected' : 'unused');
+  const { said, reused } =
+    scanner === 'trivy' ? readResults(text) : { said: readWanted(text, scanner === 'custom' ? 'rejected' : 'unused'), reused: 0 };
   const offered = new Set((await handOver.readOffered()).map(({ imageId }) => imageIdKey(imageId)));
   const strange = [...said.keys()].filter((key) => !offered.has(key));
   log.info('verdicts read', { offered: offered.size, named: said.size });
@@ -70,19 +77,20 @@ export async function readHandedVerdicts(options: ReadHandedVerdictsOptions): Pr
     return verdicts;
   };
   const onOffered = [...said].flatMap(([key, verdict]) => (offered.has(key) ? [verdict] : []));
-  return { verdictsOn, scanResults: onOffered.filter((verdict) => verdict.kind !== 'judged') };
+  return { verdictsOn, scanResults: onOffered.filter((verdict) => verdict.kind !== 'judged'), reused };
 }
 
 function readWanted(text: string, verdict: ForeignVerdict['verdict']): Map<string, Verdict> {
   return new Map(parseImages(text, PIPES.scanErase).map(({ imageId }) => [imageIdKey(imageId), { kind: 'judged', verdict }]));
 }
 
-function readResults(text: string): Map<string, Verdict> {
+function readResults(text: string): { readonly said: Map<string, Verdict>; readonly reused: number } {
   const parsed = scanMessageSchema.safeParse(parseJson(text, PIPES.scanErase));
   if (!parsed.success) {
     const problem = describeProblems(parsed.error)[0];
     throw refused(PIPES.scanErase, `${problem?.path ?? ''}: ${problem?.message ?? 'no results of a scan'}`);
   }
   if ('fault' in parsed.data) throw refused(PIPES.scanErase, `the scanner has failed: ${parsed.data.fault}`);
-  return new Map(parsed.data.results.map(({ image_id, result }) => [imageIdKey(image_id), result]));
+  const { results, reused } = parsed.data;
+  return { said: new Map(results.map(({ image_id, result }) => [imageIdKey(image_id), result])), reused };
 }

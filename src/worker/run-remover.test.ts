@@ -171,8 +171,10 @@ describe('an automatic run', () => {
     const { scanner } = report(image(3));
     expect((await run(node, 'trivy', handed(formatScanResults(results)))).use).toEqual({ scanner, scanned: 1, verdictsReused: 0 });
     expect((await run(setUp(), 'custom', handed(all))).use).toEqual({ scanner: null, scanned: 0, verdictsReused: 0 });
+    const known = await run(setUp(), 'trivy', handed(formatScanResults(results, 1)));
+    expect(known.use).toEqual({ scanner, scanned: 0, verdictsReused: 1 });
     const alone = setUp();
-    alone.coordinator.verdicts.set(imageId(3), { kind: 'scanned', report: report(image(3)) });
+    alone.coordinator.reports.push(report(image(3)));
     expect((await run(alone, 'trivy', null)).use).toEqual({ scanner, scanned: 0, verdictsReused: 1 });
   });
 
@@ -205,7 +207,7 @@ describe('an automatic run', () => {
     test('the verdicts of the cluster decide', async () => {
       const node = setUp();
       for (const number of [1, 2, 3]) {
-        node.coordinator.verdicts.set(imageId(number), { kind: 'scanned', report: report(image(number), { findings: [finding()] }) });
+        node.coordinator.reports.push(report(image(number), { findings: [finding()] }));
       }
       expect(reasonsOf(await run(node, 'trivy', null))).toEqual(['keep in-use', 'keep excluded', 'remove vulnerable', 'keep unscanned']);
       expect(node.left()).toEqual([1, 2, 4]);

@@ -1,7 +1,7 @@
 import type { Exclusions } from '../core/exclusions/exclusions.ts';
 import type { ImageList } from '../core/image-list.ts';
 import type { PendingPod } from '../core/image-use.ts';
-import type { ScanResults } from '../api/scan-report.ts';
+import type { ScanReport } from '../api/scan-report.ts';
 import type { VerdictsFromElsewhere } from '../engine/clean-node.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { HandOver } from './hand-over.ts';
@@ -9,7 +9,7 @@ import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-sett
 import type { Coordinator, WorkerTask } from './ports.ts';
 import { readHandedVerdicts, type HandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
 import { removeOnNode, type NodeSurroundings, type RemovedOnNode } from './remove-on-node.ts';
-import { NO_SCANNER, useOfKnown, useOfScan, type ScannerUse } from './scanner-use.ts';
+import { NO_SCANNER, useOfReports, useOfScan, type ScannerUse } from './scanner-use.ts';
 
 export interface ManualRemover extends NodeSurroundings {
   readonly exclusions: Exclusions;
@@ -102,21 +102,20 @@ function bindVerdicts({ scanner, coordinator }: AutomaticRemover, task: WorkerTa
   const policy = scanPolicyFor(task, scanner);
   if (handed !== null) {
     const readVerdicts: VerdictsFromElsewhere['readVerdicts'] = (images) => Promise.resolve(handed.verdictsOn(images));
-    return { source: { policy, readVerdicts }, use: () => useOfScan(handed.scanResults) };
+    return { source: { policy, readVerdicts }, use: () => useOfScan(handed) };
   }
-  let known: ScanResults = new Map();
+  let known: readonly ScanReport[] = [];
   switch (scanner) {
     case 'off':
       return null;
     case 'trivy': {
       const readVerdicts: VerdictsFromElsewhere['readVerdicts'] = async (images, now) => {
-        known = await coordinator.readVerdicts(
-          images.map(({ id }) => id),
-          now,
-        );
-        return known;
+        const ids = images.map(({ id }) => id);
+        const reports = await coordinator.readReports(ids, null, now);
+        known = [...reports.values()];
+        return new Map([...reports].map(([id, report]) => [id, { kind: 'scanned', report }]));
       };
-      return { source: { policy, readVerdicts }, use: () => useOfKnown([...known.values()]) };
+      return { source: { policy, readVerdicts }, use: () => useOfReports(known) };
     }
     case 'custom':
       // Its verdicts are its own: none is known without it.

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { FakeCoordinator } from '../../test/fakes/fake-coordinator.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { FakeScanner, untilAborted } from '../../test/fakes/fake-scanner.ts';
 import { image, imageId, report } from '../../test/fakes/images.ts';
@@ -20,6 +21,8 @@ describe('the scanner', () => {
   let folder: string;
   let others: HandOver;
   let scanner: FakeScanner;
+  /** Keeps what earlier runs have told it. */
+  let coordinator: FakeCoordinator;
   /** The image whose scan does not end by itself. */
   let slow: string | null;
 
@@ -30,14 +33,22 @@ describe('the scanner', () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-scanner-'));
     others = createHandOver({ folder, makeFifo: makeFifoWith(helper.path), timing: SYSTEM_TIMING });
-    scanner = new FakeScanner(({ imageId: id }, abort) =>
-      id === slow ? untilAborted(abort) : Promise.resolve({ kind: 'scanned', report: report(image(1), { imageId: id }), analysis: null }),
+    coordinator = new FakeCoordinator();
+    scanner = new FakeScanner(async ({ imageId: id }, abort) =>
+      id === slow
+        ? untilAborted(abort)
+        : { kind: 'scanned', report: report(image(1), { imageId: id, scanner: await scanner.probe(abort) }), analysis: null },
     );
+    scanner.databaseUpdatedAt = '2026-10-31T06:00:00Z';
     slow = null;
-    const config = { apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', components: { scanner: { enabled: true } } };
-    await writeFile(join(folder, 'config.yaml'), JSON.stringify(config));
+    await writeConfig();
   });
   afterEach(() => rm(folder, { recursive: true }));
+
+  function writeConfig(): Promise<void> {
+    const config = { apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', components: { scanner: { enabled: true } } };
+    return writeFile(join(folder, 'config.yaml'), JSON.stringify(config));
+  }
 
   async function run(...args: string[]): Promise<{ code: number; log: Record<string, unknown>[] }> {
     const lines: string[] = [];
@@ -51,7 +62,7 @@ describe('the scanner', () => {
       signal,
       makeFifo: makeFifoWith(helper.path),
       connectRuntime: () => Promise.resolve(Object.assign(new FakeRuntime([image(1), image(2)]), { close: () => undefined })),
-      connectCoordinator: () => Promise.reject(new Error('a scanner asks nothing of the run')),
+      connectCoordinator: () => Promise.resolve(coordinator),
       connectLogs: () => Promise.resolve(null),
       connectScanner: () => Promise.resolve({ scanner, concurrency: 1 }),
     });
@@ -85,6 +96,40 @@ describe('the scanner', () => {
     const { code, log } = await running;
     expect(code).toBe(1);
     expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'the scanner cannot work', error: 'no database' }));
+  });
+
+  /** A whole run of the pod; gives what the remover was told. */
+  async function runOnce(): Promise<HandedVerdicts & { readonly log: Record<string, unknown>[] }> {
+    const running = run();
+    const verdicts = await offer();
+    await others.releaseScanner(signal);
+    const { code, log } = await running;
+    expect(code).toBe(0);
+    await rm(folder, { recursive: true });
+    await mkdir(folder);
+    await writeConfig();
+    return { ...verdicts, log };
+  }
+
+  test('does not read again what is on record by the same database', async () => {
+    const first = await runOnce();
+    expect(first.reused).toBe(0);
+    expect(coordinator.reports.map(({ imageId: id }) => id)).toEqual([imageId(1), imageId(2)]);
+    const second = await runOnce();
+    expect(second.reused).toBe(2);
+    expect(second.scanResults).toEqual(first.scanResults);
+    expect(scanner.attempts).toEqual([imageId(1), imageId(2)]);
+    scanner.databaseUpdatedAt = '2026-11-01T06:00:00Z';
+    expect((await runOnce()).reused).toBe(0);
+    expect(scanner.attempts).toHaveLength(4);
+  });
+
+  test.each(['readReports', 'keepReports'] as const)('scans all the same where the coordinator fails %s, and says so', async (failing) => {
+    coordinator.before = (call) => (call === failing ? Promise.reject(new Error('away')) : Promise.resolve());
+    const { scanResults, log } = await runOnce();
+    expect(scanResults).toHaveLength(2);
+    expect(scanner.attempts).toHaveLength(2);
+    expect(log).toContainEqual(expect.objectContaining({ level: 'warn', error: 'away' }));
   });
 
   test('what is not scanned within the time of the run has no verdict', async () => {

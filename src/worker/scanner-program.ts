@@ -1,10 +1,11 @@
 import type { TrivyConfig } from '../api/eraser-config.ts';
 import type { ScanResults } from '../api/scan-report.ts';
 import { imageIdKey } from '../core/reference.ts';
-import type { OnEvent } from '../engine/events.ts';
+import type { EngineEvent, OnEvent } from '../engine/events.ts';
 import { scanImages } from '../engine/scan-images.ts';
 import { errorMessage } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { createCoordinatorRecords, type CoordinatorRecords } from './coordinator-records.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver } from './hand-over.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
@@ -19,16 +20,16 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
   const handOver = createHandOver({ ...context, folder: context.paths.sharedData });
   await handOver.openScanner(signal);
   // While the collector looks around.
-  const preparing = prepare(context, args);
+  const preparing = prepare(context, args, log);
   preparing.catch(() => undefined);
   const offered = await handOver.readOffer(signal).catch(async (error: unknown) => {
     await preparing.then(({ close }) => close()).catch(() => undefined);
     throw error;
   });
   const wanted = offered.map(({ imageId }) => imageId);
-  let results: ScanResults;
+  let scanned: Scanned;
   try {
-    results = await scan(context, { prepared: await preparing, log, wanted });
+    scanned = await scan(context, { prepared: await preparing, log, wanted });
   } catch (error) {
     signal.throwIfAborted();
     log.error('the scanner cannot work', { error: errorMessage(error) });
@@ -37,13 +38,16 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
     await handOver.awaitScannerRelease(signal);
     throw error;
   }
-  await handOver.writeScan(formatScanResults(results), signal);
-  await handOver.awaitScannerRelease(signal);
+  const { results, reused, records } = scanned;
+  await handOver.writeScan(formatScanResults(results, reused), signal);
+  await Promise.all([records?.tell(), handOver.awaitScannerRelease(signal)]);
   return EXIT.done;
 }
 
 interface Prepared extends BoundScanner {
   readonly runtime: Runtime;
+  /** null: there is nobody who remembers scans. */
+  readonly records: CoordinatorRecords | null;
   readonly timeout: TrivyConfig['timeout'];
   readonly close: () => Promise<void>;
 }
@@ -51,9 +55,10 @@ interface Prepared extends BoundScanner {
 type Runtime = Awaited<ReturnType<WorkerContext['connectRuntime']>>;
 
 /** All that a scan needs but the images. The first probe begins at once; when it fails, whoever has an image to scan asks again. */
-async function prepare(context: WorkerContext, args: WorkerArguments): Promise<Prepared> {
+async function prepare(context: WorkerContext, args: WorkerArguments, log: Log): Promise<Prepared> {
   const { signal } = context;
   const config = await readTrivyConfig(args.config);
+  const coordinator = await context.connectCoordinator(args, log);
   const runtime = await context.connectRuntime(signal);
   try {
     const { name: runtimeName } = await runtime.version(signal);
@@ -63,6 +68,7 @@ async function prepare(context: WorkerContext, args: WorkerArguments): Promise<P
     const total = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
     return {
       runtime,
+      records: coordinator === null ? null : createCoordinatorRecords(coordinator, log, signal),
       scanner: {
         unsupportedBecause: scanner.unsupportedBecause,
         probe: async (until) => (await first) ?? scanner.probe(until),
@@ -91,16 +97,29 @@ interface ScanRequest {
   readonly wanted: readonly string[];
 }
 
+interface Scanned {
+  readonly results: ScanResults;
+  /** How many of them were on record. */
+  readonly reused: number;
+  readonly records: CoordinatorRecords | null;
+}
+
 async function scan(
   { signal }: WorkerContext,
-  { prepared: { runtime, scanner, concurrency, timeout, close }, log, wanted }: ScanRequest,
-): Promise<ScanResults> {
+  { prepared: { runtime, records, scanner, concurrency, timeout, close }, log, wanted }: ScanRequest,
+): Promise<Scanned> {
   try {
     const keys = new Set(wanted.map(imageIdKey));
     // One that is gone by now has no result, and needs none.
     const images = (await runtime.listImages(signal)).filter(({ id }) => keys.has(imageIdKey(id)));
     const limits = { concurrency, perImageTimeoutMs: timeout.perImage, totalTimeoutMs: timeout.total };
-    return await scanImages({ scanner, runtime, records: null, images, limits, onEvent: logScans(log), signal });
+    let reused = 0;
+    const onEvent: OnEvent = (event) => {
+      if (event.kind === 'verdicts-known') reused = event.reused;
+      logScan(log, event);
+    };
+    const results = await scanImages({ scanner, runtime, records, images, limits, onEvent, signal });
+    return { results, reused, records };
   } finally {
     await close();
   }
@@ -112,14 +131,13 @@ async function readTrivyConfig(path: string): Promise<TrivyConfig> {
   throw new WorkerError({ code: 'bad-input', message: `the configuration ${path} is for a scanner of another kind` });
 }
 
-function logScans(log: Log): OnEvent {
-  return (event) => {
-    if (event.kind === 'scan-started') log.info('scan started', { ...event.scanner, images: event.images, concurrency: event.concurrency });
-    if (event.kind !== 'image-scanned') return;
-    const { image, result, done, total } = event;
-    const facts = { image: image.repoTags[0] ?? image.id, imageId: image.id, done, total };
-    if (result.kind === 'scanned') log.info('image scanned', { ...facts, findings: result.report.findings.length });
-    else if (result.kind === 'unscanned') log.warn('no verdict', { ...facts, reason: result.reason, why: result.message });
-    else log.warn('image cannot be scanned', { ...facts, error: result.error });
-  };
+function logScan(log: Log, event: EngineEvent): void {
+  if (event.kind === 'verdicts-known') log.info('images that were scanned before', { ...event.scanner, images: event.reused });
+  if (event.kind === 'scan-started') log.info('scan started', { ...event.scanner, images: event.images, concurrency: event.concurrency });
+  if (event.kind !== 'image-scanned') return;
+  const { image, result, done, total } = event;
+  const facts = { image: image.repoTags[0] ?? image.id, imageId: image.id, done, total };
+  if (result.kind === 'scanned') log.info('image scanned', { ...facts, findings: result.report.findings.length });
+  else if (result.kind === 'unscanned') log.warn('no verdict', { ...facts, reason: result.reason, why: result.message });
+  else log.warn('image cannot be scanned', { ...facts, error: result.error });
 }

@@ -1,27 +1,28 @@
-import type { ScannerInfo, ScanResult } from '../api/scan-report.ts';
+import type { ScannerInfo, ScanReport, ScanResult } from '../api/scan-report.ts';
 
 /** What a run on a node owes to our scanner. */
 export interface ScannerUse {
   /** null: another scanner, or none was needed. */
   readonly scanner: ScannerInfo | null;
-  /** Images that it read for this run, and those that it had read before. */
+  /** Images that were read for this run, and those whose reports were on record. */
   readonly scanned: number;
   readonly verdictsReused: number;
 }
 
 export const NO_SCANNER: ScannerUse = { scanner: null, scanned: 0, verdictsReused: 0 };
 
-/** `results`: of the scanner in this pod. */
-export function useOfScan(results: readonly ScanResult[]): ScannerUse {
-  return { scanner: scannerOf(results), scanned: results.filter(({ kind }) => kind === 'scanned').length, verdictsReused: 0 };
+/** Of the scanner in this pod. `reused`: how many of the results were on record. */
+export function useOfScan({ scanResults, reused }: { readonly scanResults: readonly ScanResult[]; readonly reused: number }): ScannerUse {
+  const reports = scanResults.flatMap((result) => (result.kind === 'scanned' ? [result.report] : []));
+  return { scanner: scannerOf(reports), scanned: Math.max(0, reports.length - reused), verdictsReused: reused };
 }
 
-/** `results`: known in the cluster. */
-export function useOfKnown(results: readonly ScanResult[]): ScannerUse {
-  return { scanner: scannerOf(results), scanned: 0, verdictsReused: results.length };
+/** Of reports on record alone. */
+export function useOfReports(reports: readonly ScanReport[]): ScannerUse {
+  return { scanner: scannerOf(reports), scanned: 0, verdictsReused: reports.length };
 }
 
 /** The reports of one run are of one Trivy; the last is by the newest database. */
-function scannerOf(results: readonly ScanResult[]): ScannerInfo | null {
-  return results.flatMap((result) => (result.kind === 'scanned' ? [result.report.scanner] : [])).at(-1) ?? null;
+function scannerOf(reports: readonly ScanReport[]): ScannerInfo | null {
+  return reports.at(-1)?.scanner ?? null;
 }

@@ -15,7 +15,7 @@ export interface TestClusterHistory {
   readonly faults: (HistoryError['code'] | null)[];
 }
 
-export interface TestClusterHistoryOptions extends Partial<Pick<OpenClusterHistoryOptions, 'scanner' | 'maxLogBytes'>> {
+export interface TestClusterHistoryOptions extends Partial<Pick<OpenClusterHistoryOptions, 'maxLogBytes'>> {
   readonly path?: string;
   readonly clock?: MachineClock;
   readonly timing?: Timing;
@@ -26,7 +26,6 @@ export async function openTestClusterHistory(options: TestClusterHistoryOptions 
   const { path = join(temporaryFolder(), 'history.db'), clock = new MachineClock(), timing = SYSTEM_TIMING } = options;
   const faults: TestClusterHistory['faults'] = [];
   const history = await openClusterHistory({
-    scanner: () => null,
     ...options,
     path,
     now: clock.now,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import type { LogPiece } from '../../src/api/coordinator/logs-call.ts';
 import type { InventoryReport } from '../../src/api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../../src/api/coordinator/results-call.ts';
 import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
-import type { ScanResult } from '../../src/api/scan-report.ts';
+import type { ScanReport } from '../../src/api/scan-report.ts';
 import { CoordinatorClient, type CoordinatorClientOptions } from '../../src/coordinator/client/coordinator-client.ts';
 import { CoordinatorServer, type CoordinatorServerOptions } from '../../src/coordinator/coordinator-server.ts';
 import type { CoordinatorLimits } from '../../src/coordinator/limits.ts';
@@ -42,7 +43,8 @@ export class ControllerInTest {
   settings: RunSettings = SETTINGS;
   readonly nodePods = new Map<string, PendingPod[]>([[RUN.node, [{ namespace: 'shop', name: 'web', imageReferences: ['nginx:1'] }]]]);
   readonly histories = new Map<string, ImageHistory>();
-  readonly verdicts = new Map<string, ScanResult>();
+  readonly known = new Map<string, ScanReport>();
+  readonly told: { readonly node: string; readonly reports: readonly ScanReport[] }[] = [];
   readonly reports: InventoryReport[] = [];
   readonly results: { readonly run: NodeRun; readonly results: NodeResults; readonly digest: string }[] = [];
   readonly logs: LogPiece[] = [];
@@ -86,7 +88,15 @@ export class ControllerInTest {
         this.reports.push(report);
         return this.histories;
       },
-      readVerdicts: (_, imageIds) => Promise.resolve(new Map([...this.verdicts].filter(([id]) => imageIds.includes(id)))),
+      readReports: ({ imageIds, scanner }) => {
+        const isWanted = ([id, report]: [string, ScanReport]): boolean =>
+          imageIds.includes(id) && (scanner === null || isDeepStrictEqual(report.scanner, scanner));
+        return Promise.resolve(new Map([...this.known].filter(isWanted)));
+      },
+      keepReports: async ({ node }, reports, signal) => {
+        await this.before('images', signal);
+        this.told.push({ node, reports });
+      },
     },
     trivy: {
       pass: async (call, signal) => {

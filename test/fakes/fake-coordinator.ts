@@ -1,4 +1,5 @@
-import type { ScanResult } from '../../src/api/scan-report.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { ScannerInfo, ScanReport } from '../../src/api/scan-report.ts';
 import { DEFAULT_SCAN_POLICY } from '../../src/api/scan-policy.ts';
 import type { ImageHistories } from '../../src/core/image-age.ts';
 import type { PendingPod } from '../../src/core/image-use.ts';
@@ -9,7 +10,7 @@ export class FakeCoordinator implements Coordinator {
   task: Omit<WorkerTask, 'pods'> = { scanPolicy: DEFAULT_SCAN_POLICY, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [] };
   pods: readonly PendingPod[] = [];
   histories: ImageHistories = new Map();
-  readonly verdicts = new Map<string, ScanResult>();
+  readonly reports: ScanReport[] = [];
   readonly inventories: SeenInventory[] = [];
   readonly results: NodeResult[] = [];
   /** Runs before each call, by the call's name; a rejection is the call's. */
@@ -26,9 +27,19 @@ export class FakeCoordinator implements Coordinator {
     return this.histories;
   }
 
-  async readVerdicts(imageIds: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, ScanResult>> {
-    await this.#enter('readVerdicts', signal);
-    return new Map([...this.verdicts].filter(([id]) => imageIds.includes(id)));
+  async readReports(
+    imageIds: readonly string[],
+    scanner: ScannerInfo | null,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ScanReport>> {
+    await this.#enter('readReports', signal);
+    const known = this.reports.filter((report) => scanner === null || isDeepStrictEqual(report.scanner, scanner));
+    return new Map(known.filter(({ imageId }) => imageIds.includes(imageId)).map((report) => [report.imageId, report]));
+  }
+
+  async keepReports(reports: readonly ScanReport[], signal: AbortSignal): Promise<void> {
+    await this.#enter('keepReports', signal);
+    this.reports.push(...reports);
   }
 
   async listPendingPods(signal: AbortSignal): Promise<readonly PendingPod[]> {

@@ -19,7 +19,6 @@ const history = await openClusterHistory({
   timing: SYSTEM_TIMING,
   version: '1.2.3',
   namesOf: ({ repoTags }) => repoTags,
-  scanner: () => null,
   onFault: (fault) => {
     if (fault !== null) writeFileSync(1, `fault ${fault.code}\n`);
   },

@@ -183,13 +183,35 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     }
     // Each of these is a request to the API server: the collector's and the remover's settings, and once before the removals.
     expect(controller.asked.nodePods).toBe(3);
-    // The collector's settings and inventory, and the remover's, with pods and results: each call is admitted by itself.
-    expect(controller.asked.reviews - controller.logs.length - coordinator.scanCalls.length).toBe(6);
+    // The collector's settings and inventory, and the remover's, with pods and results; what the scanner asks and tells of reports: each call is
+    // admitted by itself.
+    expect(controller.asked.reviews - controller.logs.length - coordinator.scanCalls.length).toBe(8);
     // Two to begin with; four for each image, and one for each layer that is new, or two where two scans find it at once.
     const least = 2 + 4 * 11 + 2;
     expect(coordinator.scanCalls.length).toBeGreaterThanOrEqual(least);
     expect(coordinator.scanCalls.length).toBeLessThanOrEqual(least + 2);
     expect(coordinator.events).toEqual([]);
+  });
+
+  test('what another node has told of images is scanned by nobody, and counts all the same', async () => {
+    await importImages(containerd, [vulnerable(1), smallImage('docker.io/library/fine:1')]);
+    const first = await begin('automatic');
+    await ends(await startPod('automatic', first));
+    expect(await tags()).toEqual(['docker.io/library/fine:1']);
+    const told = first.controller.told.flatMap(({ reports }) => reports);
+    expect(told.map(({ findings }) => findings.length).sort()).toEqual([0, 1]);
+
+    await pod.remove();
+    pod = await WorkerPod.make(containerd.endpoint);
+    await importImages(containerd, [vulnerable(1)]);
+    const second = await begin('automatic');
+    for (const report of told) second.controller.known.set(report.imageId, report);
+    await ends(await startPod('automatic', second));
+    expect(await tags()).toEqual(['docker.io/library/fine:1']);
+    expect(second.scanCalls.filter((path) => path.endsWith('/Scan') || path.endsWith('/PutBlob'))).toEqual([]);
+    expect(second.controller.told).toEqual([]);
+    const summary = { removed: 1, scanned: 0, verdictsReused: 2 };
+    expect(second.controller.results).toMatchObject([{ results: { scanner: { name: 'trivy' }, summary } }]);
   });
 
   test('Trivy’s server is away: all wait for it, and stopped, they have removed nothing and told why', async () => {

@@ -1,7 +1,7 @@
 /** The addresses of the coordinator's HTTP API, which worker pods call, and what a call may cost. Both sides keep to it. */
 
 /** The calls about one node in one run. */
-export const RUN_CALLS = ['settings', 'inventory', 'verdicts', 'results', 'logs'] as const;
+export const RUN_CALLS = ['settings', 'inventory', 'known-reports', 'reports', 'results', 'logs'] as const;
 
 /**
  * Of the interface of Trivy's server, below `trivy/`, what Trivy needs as its client, in Trivy's own forms. Nothing else: what a worker could delete
@@ -35,6 +35,9 @@ export function runCallPath({ job, node }: NodeRun, call: RunCall): string {
   return `/v1/runs/${encodeURIComponent(job)}/nodes/${encodeURIComponent(node)}/${call}`;
 }
 
+/** What reports call the Trivy server of the cluster by, which each worker finds at an address of its own. */
+export const TRIVY_SERVER_NAME = 'cluster';
+
 /** What Trivy as a client takes for the address of its server. */
 export function trivyServerPath({ job, node }: NodeRun): string {
   return `/v1/runs/${encodeURIComponent(job)}/nodes/${encodeURIComponent(node)}/trivy/`;
@@ -64,7 +67,8 @@ const TRIVY_PAGE = { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 64 * KiB
 export const CALL_LIMITS: Readonly<Record<CoordinatorCall, CallLimits>> = {
   settings: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 16 * MiB, timeLimitMs: 30_000 },
   inventory: { method: 'POST', maxRequestBytes: 8 * MiB, maxAnswerBytes: 4 * MiB, timeLimitMs: 60_000 },
-  verdicts: { method: 'POST', maxRequestBytes: 512 * KiB, maxAnswerBytes: 8 * MiB, timeLimitMs: 60_000 },
+  'known-reports': { method: 'POST', maxRequestBytes: 512 * KiB, maxAnswerBytes: 8 * MiB, timeLimitMs: 60_000 },
+  reports: { method: 'POST', maxRequestBytes: 8 * MiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 60_000 },
   results: { method: 'POST', maxRequestBytes: 8 * MiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 60_000 },
   logs: { method: 'POST', maxRequestBytes: 512 * KiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 },
   pods: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 4 * MiB, timeLimitMs: 30_000 },

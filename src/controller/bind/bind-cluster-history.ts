@@ -4,30 +4,22 @@ import { readBootClock } from '../../platform/boot-clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { ClusterHistory } from '../../store/cluster-history.ts';
-import { openClusterHistory, type OpenClusterHistoryOptions } from '../../store/open-cluster-history.ts';
+import { openClusterHistory } from '../../store/open-cluster-history.ts';
 
 export interface ClusterHistoryOptions {
   readonly path: string;
   /** Of Image Cleaner. */
   readonly version: string;
-  readonly scanner: OpenClusterHistoryOptions['scanner'];
   readonly timing: Timing;
   readonly wallNow: () => number;
   readonly log: Log;
 }
 
 /** The history as the coordinator needs it, and what else the manager has of it. */
-export type BoundClusterHistory = ClusterHistory & Pick<CoordinatorPorts, 'images' | 'results' | 'logs'>;
+export type BoundClusterHistory = ClusterHistory & Pick<CoordinatorPorts, 'results' | 'logs'>;
 
 /** @throws HistoryError when the file is none of ours, or damaged: what to do is in its hint */
-export async function bindClusterHistory({
-  path,
-  version,
-  scanner,
-  timing,
-  wallNow,
-  log,
-}: ClusterHistoryOptions): Promise<BoundClusterHistory> {
+export async function bindClusterHistory({ path, version, timing, wallNow, log }: ClusterHistoryOptions): Promise<BoundClusterHistory> {
   return openClusterHistory({
     path,
     now: wallNow,
@@ -35,7 +27,6 @@ export async function bindClusterHistory({
     timing,
     version,
     namesOf: imageKeys,
-    scanner,
     onFault: (fault) => {
       if (fault === null) log.info('the history can be used again', { path });
       else log.warn('the history cannot be used now: workers are asked to come again', { error: fault.message, hint: fault.hint });

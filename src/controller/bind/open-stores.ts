@@ -5,6 +5,7 @@ import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { TellRun } from '../ports.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
+import { readPresentScanner } from './read-present-scanner.ts';
 import type { WorkerStores } from './serve-coordinator.ts';
 
 export interface StoresOptions {
@@ -31,11 +32,21 @@ const RETENTION = { maxAgeMs: 400 * 24 * 3_600_000, maxBytes: 2 * 1024 ** 3 };
 /** @throws HistoryError when the file is none of ours, or damaged */
 export async function openStores({ history: path, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
   const { version } = packageJson;
-  const history = await bindClusterHistory({ path, version, scanner: () => null, timing, wallNow, log });
+  const history = await bindClusterHistory({ path, version, timing, wallNow, log });
   const trivy = connectTrivyServer(trivyServer);
   const stop = new AbortController();
+  const tellAway = (error: unknown): null => {
+    log.warn('no report is known, since the database of the Trivy server is not', { error: errorMessage(error) });
+    return null;
+  };
   return {
-    images: history.images,
+    images: {
+      ...history.images,
+      readReports: async ({ imageIds, scanner: asked }, signal) => {
+        const scanner = asked ?? (await readPresentScanner(trivyServer, signal).catch(tellAway));
+        return scanner === null ? new Map() : history.images.readReports({ imageIds, scanner }, signal);
+      },
+    },
     results: history.results,
     logs: history.logs,
     trivy,

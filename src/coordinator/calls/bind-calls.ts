@@ -2,10 +2,10 @@ import { CALL_LIMITS, type CoordinatorCall } from '../../api/coordinator/coordin
 import { answerInventory } from './answer-inventory.ts';
 import { answerLogs } from './answer-logs.ts';
 import { answerPods } from './answer-pods.ts';
+import { answerKnownReports, answerReports } from './answer-reports.ts';
 import { answerResults } from './answer-results.ts';
 import { answerSettings } from './answer-settings.ts';
 import { answerTrivyCalls } from './answer-trivy.ts';
-import { answerVerdicts } from './answer-verdicts.ts';
 import type { AnswerCall } from './call.ts';
 import type { CoordinatorLimits } from '../limits.ts';
 import { NodePodReads } from '../node-pod-reads.ts';
@@ -20,7 +20,8 @@ export function bindCalls(
   return {
     settings: answerSettings(ports.runs, nodePods),
     inventory: answerInventory(ports.images, wallNow),
-    verdicts: answerVerdicts(ports.images),
+    'known-reports': answerKnownReports(ports.images),
+    reports: answerReports(ports.images),
     results: answerResults(ports.results),
     logs: answerLogs(ports.logs, maxLogBytes),
     pods: answerPods(nodePods),

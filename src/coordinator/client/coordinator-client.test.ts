@@ -15,7 +15,7 @@ import { eventually } from '../../../test/fakes/eventually.ts';
 import { FakeTiming } from '../../../test/fakes/fake-timing.ts';
 import { CALL_LIMITS } from '../../api/coordinator/coordinator-api.ts';
 import type { NodeImage } from '../../api/inventory.ts';
-import type { Finding, ScanResult } from '../../api/scan-report.ts';
+import type { Finding, ScanReport } from '../../api/scan-report.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import type { Coordinator, NodeResult } from '../../worker/ports.ts';
 import { issueServerCertificate } from '../pki/issue-certificate.ts';
@@ -68,7 +68,12 @@ describe('a worker', () => {
       new Map(),
     );
     expect(controller.reports).toEqual([{ inventory: INVENTORY, inUse: [IMAGE.id], filesystem: FILESYSTEM }]);
-    expect(await client.readVerdicts([], signal)).toEqual(new Map());
+    const told = scanned(IMAGE.id, 2);
+    await client.keepReports([told], signal);
+    expect(controller.told).toEqual([{ node: RUN.node, reports: [told] }]);
+    controller.known.set(IMAGE.id, told);
+    expect(await client.readReports([IMAGE.id, 'sha256:ff'], told.scanner, signal)).toEqual(new Map([[IMAGE.id, told]]));
+    expect(await client.readReports([], null, signal)).toEqual(new Map());
     expect(await client.listPendingPods(signal)).toEqual(controller.nodePods.get(RUN.node));
     await client.reportResult(RESULT, signal);
     await client.reportResult(RESULT, signal);
@@ -99,14 +104,14 @@ describe('a worker', () => {
     expect(histories.get('sha256:bb')?.lastInUseAt).toBeNull();
   });
 
-  test('gets more verdicts than one answer holds', async () => {
+  test('gets more reports than one answer holds', async () => {
     const coordinator = await startCoordinator();
     const ids = Array.from({ length: 1_200 }, (_, at) => `sha256:${at}`);
-    for (const [at, id] of ids.entries()) if (at % 3 > 0) coordinator.controller.verdicts.set(id, scanned(id, 40));
-    const verdicts = await coordinator.client().readVerdicts(ids, signal);
-    expect(verdicts.size).toBe(800);
-    expect(verdicts.get('sha256:1199')).toEqual(scanned('sha256:1199', 40));
-    expect(Buffer.byteLength(JSON.stringify([...verdicts]))).toBeGreaterThan(CALL_LIMITS.verdicts.maxAnswerBytes / 2);
+    for (const [at, id] of ids.entries()) if (at % 3 > 0) coordinator.controller.known.set(id, scanned(id, 40));
+    const reports = await coordinator.client().readReports(ids, null, signal);
+    expect(reports.size).toBe(800);
+    expect(reports.get('sha256:1199')).toEqual(scanned('sha256:1199', 40));
+    expect(Buffer.byteLength(JSON.stringify([...reports]))).toBeGreaterThan(CALL_LIMITS['known-reports'].maxAnswerBytes / 2);
   });
 });
 
@@ -122,12 +127,9 @@ function finding(at: number, severity: Finding['severity']): Finding {
   };
 }
 
-function scanned(imageId: string, findings: number): ScanResult {
+function scanned(imageId: string, findings: number): ScanReport {
   const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: null, databaseMark: null };
-  return {
-    kind: 'scanned',
-    report: { imageId, scanner, os: null, findings: Array.from({ length: findings }, (_, at) => finding(at, 'HIGH')) },
-  };
+  return { imageId, scanner, os: null, findings: Array.from({ length: findings }, (_, at) => finding(at, 'HIGH')) };
 }
 
 describe('what is refused', () => {

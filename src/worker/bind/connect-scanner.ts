@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CALL_LIMITS, trivyServerPath } from '../../api/coordinator/coordinator-api.ts';
+import { CALL_LIMITS, TRIVY_SERVER_NAME, trivyServerPath } from '../../api/coordinator/coordinator-api.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import type { TrivyOptions } from '../../scan/trivy-options.ts';
 import type { BoundScanner, WantedScanner } from '../worker-context.ts';
@@ -67,6 +67,7 @@ function databaseOf(coordinator: CoordinatorAccess, args: WantedScanner['args'])
     database: {
       kind: 'server',
       url: new URL(trivyServerPath(coordinator), coordinator.url).href,
+      name: TRIVY_SERVER_NAME,
       tokenHeader: 'Authorization',
       // The kubelet renews both.
       token: async () => `Bearer ${(await readFile(coordinator.tokenFile, 'utf8')).trim()}`,
