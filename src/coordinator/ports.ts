@@ -132,7 +132,7 @@ export interface TrivyServerCall {
 }
 
 export type TrivyServerAnswer =
-  | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: StreamedBody }
+  | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: Buffer | StreamedBody }
   | { readonly kind: 'away'; readonly why: string };
 
 /** A body that is never whole in memory. Whoever has it reads it, or destroys the stream. */

@@ -83,7 +83,7 @@ export class CallServer {
     ];
     response.once('close', () => {
       timers.forEach(clearTimeout);
-      over.abort(new CallOver('the caller is gone'));
+      if (!response.writableFinished) over.abort(new CallOver('the caller is gone'));
     });
     for (const stream of [request, response]) stream.on('error', () => undefined);
     return over;

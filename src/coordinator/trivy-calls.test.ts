@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { RUN, startCoordinator, TOKEN, type ControllerInTest, type CoordinatorInTest } from '../../test/fakes/coordinator-in-test.ts';
 import { eventually } from '../../test/fakes/eventually.ts';
 import { PATH, rawCall, type RawAnswer, type RawCall } from '../../test/fakes/raw-call.ts';
@@ -191,7 +191,7 @@ describe('the way to the server', () => {
     const connection = connectTrivyServer(url);
     onTestFinished(() => connection.close());
     const answer = await connection.pass(VERSION, signal);
-    if (answer.kind === 'away') throw new Error(answer.why);
+    if (answer.kind === 'away' || Buffer.isBuffer(answer.body)) throw new Error('no stream');
     await new Promise((resolve) => setTimeout(resolve, 200));
     // What the sockets of both sides hold.
     expect(sent.bytes).toBeLessThan(16 * MiB);
@@ -207,17 +207,34 @@ describe('the way to the server', () => {
       calls += 1;
       // As a server that closes an idle connection in the moment in which it is used again.
       if (calls === 2) request.socket.destroy();
-      else response.end('{}');
+      else response.writeHead(200, { 'content-length': 2 }).end('{}');
     });
     server.on('connection', (socket: Socket) => sockets.push(socket));
     const connection = connectTrivyServer(url);
     onTestFinished(() => connection.close());
     for (let call = 0; call < 2; call++) {
-      const answer = await connection.pass(VERSION, signal);
-      if (answer.kind === 'answered') await answer.body.stream.resume().toArray();
-      expect(answer.kind).toBe('answered');
+      expect(await connection.pass(VERSION, signal)).toMatchObject({ kind: 'answered', body: Buffer.from('{}') });
     }
     expect([calls, sockets.length]).toEqual([3, 2]);
+  });
+
+  test('one that breaks off a small answer is away, and aborted meanwhile there is none', async () => {
+    const begun: Socket[] = [];
+    const { url } = await serve((request, response) => {
+      response.writeHead(200, { 'content-length': 100 }).write('{');
+      begun.push(request.socket);
+    });
+    const connection = connectTrivyServer(url);
+    onTestFinished(() => connection.close());
+    const answer = connection.pass(VERSION, signal);
+    await vi.waitFor(() => expect(begun).toHaveLength(1));
+    begun[0]?.destroy();
+    expect(await answer).toMatchObject({ kind: 'away' });
+    const stop = new AbortController();
+    const aborted = connection.pass(VERSION, stop.signal);
+    await vi.waitFor(() => expect(begun).toHaveLength(2));
+    stop.abort(new Error('the caller is gone'));
+    await expect(aborted).rejects.toThrow('the caller is gone');
   });
 
   test('nobody there, or one that hangs: away, or as long as the caller waits', async () => {

@@ -19,8 +19,8 @@ const election = new LeaderElection({
   timing: SYSTEM_TIMING,
   wallNow: Date.now,
   onFault: (error) => process.stderr.write(`${String(error)}\n`),
-  leaseDurationMs: 3_000,
-  renewDeadlineMs: 2_000,
+  leaseDurationMs: 6_000,
+  renewDeadlineMs: 5_000,
   retryPeriodMs: 300,
 });
 const end = await election.run(stop.signal, async ({ signal, term, isHeld }) => {
