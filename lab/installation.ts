@@ -74,6 +74,8 @@ export interface InstallationParts {
   readonly trivyCache: string;
   /** Eraser's, unless given. */
   readonly namespace?: string;
+  /** Of a manager's leadership; a few seconds, unless given, so that another soon takes over. */
+  readonly leaseDuration?: string;
 }
 
 /** Image Cleaner on a cluster of the lab, by the manifest, and what its operator sees of it. */
@@ -122,7 +124,7 @@ export class Installation {
   }
 
   manifest(configuration: string, options: Partial<ManifestOptions> = {}): object[] {
-    const { image, scannerImage, trivyCache } = this.#parts;
+    const { image, scannerImage, trivyCache, leaseDuration = '3s' } = this.#parts;
     return makeManifest({
       namespace: this.namespace,
       image,
@@ -130,7 +132,7 @@ export class Installation {
       configuration,
       trivyCache: { hostPath: { path: trivyCache, type: 'Directory' } },
       ...options,
-      managerArgs: ['--lease-duration=3s', ...(options.managerArgs ?? [])],
+      managerArgs: [`--lease-duration=${leaseDuration}`, ...(options.managerArgs ?? [])],
       trivyArgs: ['--skip-db-update', ...(options.trivyArgs ?? [])],
     });
   }
