@@ -4,7 +4,7 @@ import { inventoryAnswerSchema, type InventoryReport } from '../../api/coordinat
 import { logsAnswerSchema, type LogPiece, type LogsAnswer } from '../../api/coordinator/logs-call.ts';
 import { podsAnswerSchema } from '../../api/coordinator/pods-call.ts';
 import { resultsAnswerSchema } from '../../api/coordinator/results-call.ts';
-import { settingsAnswerSchema, type SettingsAnswer } from '../../api/coordinator/settings-call.ts';
+import { settingsAnswerSchema, type RunSettings } from '../../api/coordinator/settings-call.ts';
 import { MOST_VERDICTS_ASKED, verdictsAnswerSchema, type VerdictsRequest } from '../../api/coordinator/verdicts-call.ts';
 import type { FilesystemUsage, NodeInventory } from '../../api/inventory.ts';
 import type { ScanResult, ScanResults } from '../../api/scan-report.ts';
@@ -60,8 +60,8 @@ export class CoordinatorClient {
     this.#calls = { ...options, connection: new CoordinatorConnection({ tokenFile, caFile, connectTimeoutMs }) };
   }
 
-  /** What the run goes by; and the pods of this node, as they are now. */
-  async readTask(signal: AbortSignal): Promise<SettingsAnswer> {
+  /** What the run goes by. */
+  async readTask(signal: AbortSignal): Promise<RunSettings> {
     return this.#call('settings', null, settingsAnswerSchema, signal);
   }
 
