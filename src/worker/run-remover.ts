@@ -75,7 +75,7 @@ export async function removeByRules(options: AutomaticRemover): Promise<RemoverO
   const task = await coordinator.readTask(signal);
   const verdicts = bindVerdicts(options, task, handed);
   const { memory, onEvent } = coordinatorMemory(coordinator, runtime, signal);
-  // Last, and after the scan, which may take hours: with some luck one read is recent enough for all of the removals.
+  // Last, since the scan may take hours, and since the removals go by this answer for as long as it is recent.
   const pods = await askForPods(coordinator, timing, signal);
   log.info('planning', { protections: task.protections.length, pendingPods: pods.pods.length });
   const removed = await removeOnNode({
