@@ -21,7 +21,7 @@ const packages = {
   core: ['croner', 'semver'],
   platform: ['yaml', 'zod'],
   cri: ['@bufbuild/protobuf', 'yaml', 'zod'],
-  kube: ['@kubernetes/client-node', 'undici', 'zod'],
+  kube: ['@kubernetes/client-node', 'jose', 'undici', 'zod'],
   scan: ['@bufbuild/protobuf', 'zod'],
   store: ['kysely', 'zod'],
   engine: ['p-queue'],

@@ -15,6 +15,8 @@ export interface ControlPlane extends AsyncDisposable {
   /** `https://127.0.0.1:23456`. */
   readonly url: string;
   readonly place: Place;
+  /** See `ApiServer`. */
+  readonly auditLog: string;
   /** Kills the API server (or ends it by another signal); etcd goes on, and what is stored stays. */
   stopApiserver(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it on the same port, and waits until it is ready. */
@@ -45,6 +47,7 @@ export async function startControlPlane(given?: Place, onProgress: OnProgress = 
       kubeconfig: server.kubeconfig,
       url: server.url,
       place,
+      auditLog: server.auditLog,
       stopApiserver: server.stop,
       startApiserver: server.start,
       restartApiserver: async (signal) => {

@@ -8,6 +8,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** In the project `cluster-api`, the path of a kubeconfig for an API server without nodes, shared by all of its files: for what needs no pod to run. */
     kubeconfig: string;
+    /** In the project `cluster-api`: see `ApiServer`; null: out of reach. */
+    auditLog: string | null;
     /** In the project `cluster`, three nodes, shared by all of its files. A test that breaks nodes starts a cluster of its own. */
     cluster: ClusterFacts;
     /** The clusters are of this machine. */

@@ -42,7 +42,9 @@ function roleAndBinding(scope: Scope, place: string | null, namespace: string): 
   ];
 }
 
-function ruleOf({ apiGroup, resource, resourceNames, verbs }: Permission): object {
+function ruleOf(permission: Permission): object {
+  if ('path' in permission) return { nonResourceURLs: [permission.path], verbs: Object.keys(permission.verbs) };
+  const { apiGroup, resource, resourceNames, verbs } = permission;
   return {
     apiGroups: [apiGroup],
     resources: [resource],

@@ -1,9 +1,12 @@
 import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
+import { DISCOVERY_PATH, KEYS_PATH } from '../../src/kube/resource.ts';
 
 /** Where a permission holds. `default`: Kubernetes keeps the Events about objects without a namespace there. */
 export type Scope = 'cluster' | 'own-namespace' | 'default-namespace';
 
-export interface Permission {
+export type Permission = ResourcePermission | PathPermission;
+
+export interface ResourcePermission {
   readonly scope: Scope;
   /** Empty: the core group. */
   readonly apiGroup: string;
@@ -11,6 +14,13 @@ export interface Permission {
   /** Only the objects of these names. */
   readonly resourceNames?: readonly string[];
   /** Why each verb is needed. */
+  readonly verbs: Readonly<Record<string, string>>;
+}
+
+/** Of what is no object. */
+export interface PathPermission {
+  readonly scope: 'cluster';
+  readonly path: string;
   readonly verbs: Readonly<Record<string, string>>;
 }
 
@@ -78,8 +88,10 @@ export const MANAGER_PERMISSIONS: readonly Permission[] = [
     scope: 'cluster',
     apiGroup: 'authentication.k8s.io',
     resource: 'tokenreviews',
-    verbs: { create: 'to make sure who calls the coordinator' },
+    verbs: { create: 'to make sure who calls the coordinator, where a signature cannot tell' },
   },
+  { scope: 'cluster', path: DISCOVERY_PATH, verbs: { get: 'to know who issues the tokens of those who call the coordinator' } },
+  { scope: 'cluster', path: KEYS_PATH, verbs: { get: 'to verify the signatures of these tokens' } },
   {
     scope: 'own-namespace',
     apiGroup: '',
@@ -102,7 +114,7 @@ export const MANAGER_PERMISSIONS: readonly Permission[] = [
       patch: 'to lead it there again when another leads',
     },
   },
-  ...WORKLOADS.map(([apiGroup, resource, list]): Permission => ({ scope: 'cluster', apiGroup, resource, verbs: { list } })),
+  ...WORKLOADS.map(([apiGroup, resource, list]): ResourcePermission => ({ scope: 'cluster', apiGroup, resource, verbs: { list } })),
   {
     scope: 'own-namespace',
     apiGroup: '',
@@ -142,7 +154,7 @@ export const MANAGER_PERMISSIONS: readonly Permission[] = [
     resource: 'leases',
     verbs: { create: 'to lead for the first time (Kubernetes cannot limit this verb to a name)' },
   },
-  ...(['own-namespace', 'default-namespace'] as const).map((scope): Permission => ({
+  ...(['own-namespace', 'default-namespace'] as const).map((scope): ResourcePermission => ({
     scope,
     apiGroup: 'events.k8s.io',
     resource: 'events',

@@ -1,4 +1,4 @@
-import { MANAGER_PERMISSIONS, SERVICE_ACCOUNTS, type Scope } from '../../deploy/rbac/permissions.ts';
+import { MANAGER_PERMISSIONS, type Permission, SERVICE_ACCOUNTS, type Scope } from '../../deploy/rbac/permissions.ts';
 import { markdownTable } from './field-table.ts';
 
 const PLACES: Readonly<Record<Scope, string>> = {
@@ -7,13 +7,17 @@ const PLACES: Readonly<Record<Scope, string>> = {
   'default-namespace': 'the namespace `default`',
 };
 
+function subjectOf(permission: Permission): string {
+  if ('path' in permission) return `\`${permission.path}\``;
+  const { apiGroup, resource, resourceNames = [] } = permission;
+  const names = resourceNames.length === 0 ? '' : ` (only ${resourceNames.map((name) => `\`${name}\``).join(', ')})`;
+  return `\`${apiGroup === '' ? resource : `${resource}.${apiGroup}`}\`${names}`;
+}
+
 /** The reference page of what the service accounts may do, in Markdown. `manifest`: the file that grants it. */
 export function permissionsPage(manifest: string): string {
-  const rows = MANAGER_PERMISSIONS.flatMap(({ scope, apiGroup, resource, resourceNames = [], verbs }) =>
-    Object.entries(verbs).map(([verb, reason]) => {
-      const names = resourceNames.length === 0 ? '' : ` (only ${resourceNames.map((name) => `\`${name}\``).join(', ')})`;
-      return [`\`${apiGroup === '' ? resource : `${resource}.${apiGroup}`}\`${names}`, PLACES[scope], `\`${verb}\``, reason];
-    }),
+  const rows = MANAGER_PERMISSIONS.flatMap((permission) =>
+    Object.entries(permission.verbs).map(([verb, reason]) => [subjectOf(permission), PLACES[permission.scope], `\`${verb}\``, reason]),
   );
   return `# Permissions
 

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import * as z from 'zod';
 import {
   type ControllerInTest,
   podOf,
@@ -14,6 +15,8 @@ import {
 import { eventually } from '../../test/fakes/eventually.ts';
 import { PATH, rawCall, type RawAnswer, type RawCall } from '../../test/fakes/raw-call.ts';
 import { CALL_LIMITS } from '../api/coordinator/coordinator-api.ts';
+import { pendingPodSchema } from '../api/coordinator/pods-call.ts';
+import { settingsAnswerSchema } from '../api/coordinator/settings-call.ts';
 import { makeAuthority, makeServerIdentity } from './pki/make-authority.ts';
 
 const RESULTS = {
@@ -52,8 +55,54 @@ describe('who is heard', () => {
     const coordinator = await startCoordinator();
     const settings = await rawCall(coordinator);
     expect(settings.status).toBe(200);
-    expect(JSON.parse(settings.text)).toEqual({ ...SETTINGS, pods: [{ namespace: 'shop', name: 'web', imageReferences: ['nginx:1'] }] });
+    expect(JSON.parse(settings.text)).toEqual(SETTINGS);
     expect(coordinator.events).toEqual([]);
+  });
+
+  test('one whose token is told by its signature: the API server is not asked', async () => {
+    const coordinator = await startCoordinator();
+    const { controller } = coordinator;
+    controller.signatures.set(TOKEN, reviewOf('worker-1', 'uid-1', RUN.node));
+    expect((await rawCall(coordinator)).status).toBe(200);
+    expect(controller.asked.reviews).toBe(0);
+  });
+
+  const signed: readonly (readonly [string, (controller: ControllerInTest) => void, RawCall, string])[] = [
+    ['when its pod is gone', (at) => at.workerPods.splice(0), {}, '403 unknown-pod'],
+    ['when another pod has its name', (at) => at.workerPods.splice(0, 1, podOf('worker-1', 'uid-2', RUN)), {}, '403 unknown-pod'],
+    [
+      'when its pod has ended',
+      (at) => at.workerPods.splice(0, 1, { ...podOf('worker-1', 'uid-1', RUN), isFinished: true }),
+      {},
+      '403 pod-finished',
+    ],
+    ['about another node', () => undefined, { path: PATH('settings', { ...RUN, node: 'node-2' }) }, '403 other-node'],
+    ['when its run is over', (at) => at.running.clear(), {}, '403 run-ended'],
+    [
+      'of another account',
+      (at) => at.signatures.set(TOKEN, { ...reviewOf('worker-1', 'uid-1', RUN.node), username: 'system:serviceaccount:a:b' }),
+      {},
+      '403 other-account',
+    ],
+  ];
+  test.each(signed)('not by a signature alone: %s', async (_, arrange, call, expected) => {
+    const coordinator = await startCoordinator();
+    const { controller } = coordinator;
+    controller.signatures.set(TOKEN, reviewOf('worker-1', 'uid-1', RUN.node));
+    arrange(controller);
+    expect(outcome(await rawCall(coordinator, call))).toBe(expected);
+    expect(controller.asked.reviews).toBe(0);
+  });
+
+  test('one that is told to end, for as long as the API server takes its token', async () => {
+    const coordinator = await startCoordinator();
+    const { controller } = coordinator;
+    controller.signatures.set(TOKEN, reviewOf('worker-1', 'uid-1', RUN.node));
+    controller.workerPods.splice(0, 1, { ...podOf('worker-1', 'uid-1', RUN), isBeingDeleted: true });
+    expect((await rawCall(coordinator)).status).toBe(200);
+    expect(controller.asked.reviews).toBe(1);
+    controller.reviews.set(TOKEN, { outcome: 'rejected', reason: 'the pod was deleted' });
+    expect(outcome(await rawCall(coordinator))).toBe('403 token-rejected');
   });
 
   const OTHER_RUN = { job: 'another-run', node: RUN.node };
@@ -117,6 +166,14 @@ describe('who is heard', () => {
     expect(answer.text).not.toContain('the API server is away');
     expect(coordinator.events).toMatchObject([{ kind: 'call-failed', error: { message: 'the API server is away' } }]);
   });
+});
+
+test('settings carry no pods: a worker that wants them there has no answer, and not an empty one', async () => {
+  const coordinator = await startCoordinator();
+  const answer: unknown = JSON.parse((await rawCall(coordinator)).text);
+  expect(settingsAnswerSchema.parse(answer)).toEqual(SETTINGS);
+  expect(settingsAnswerSchema.extend({ pods: z.array(pendingPodSchema) }).safeParse(answer).success).toBe(false);
+  expect(coordinator.controller.asked.nodePods).toBe(0);
 });
 
 describe('what is taken', () => {

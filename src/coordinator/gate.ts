@@ -3,7 +3,7 @@ import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { Timing } from '../platform/timing.ts';
 import { identifyWorker, readClaims, runEnded, type WorkerCredentials } from './identify-worker.ts';
 import type { CoordinatorLimits } from './limits.ts';
-import type { CoordinatorPorts, Worker } from './ports.ts';
+import type { CoordinatorPorts, ReviewedToken, Worker } from './ports.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { refuse, type Refusal } from './refusal.ts';
 
@@ -22,6 +22,8 @@ export interface Caller {
 }
 
 export type Admission = { readonly kind: 'worker'; readonly worker: Worker } | Refusal;
+
+type Identified = Extract<ReturnType<typeof identifyWorker>, { readonly kind: 'worker' }>;
 
 /** A token of a service account has some 1,200 characters. */
 const LONGEST_TOKEN = 8 * 1024;
@@ -56,22 +58,30 @@ export class Gate {
   }
 
   async #identify({ authorization, asked }: Caller, signal: AbortSignal): Promise<Admission> {
-    const { ports, credentials } = this.#options;
+    const { tokens, runs } = this.#options.ports;
     const token = readBearer(authorization);
     if (token === null) {
       const allowed = 'An Authorization header of the type Bearer, with the token that is mounted into the worker pod.';
       return refuse('no-token', { detail: 'The call carries no token.', allowed });
     }
-    const review = await this.#reviews.add(() => ports.tokens.review(token, signal), { signal });
-    const claims = readClaims(
-      review.outcome === 'rejected' ? { ...review, reason: review.reason.replaceAll(token, '…') } : review,
-      credentials,
-    );
+    const verified = await tokens.verify(token, signal);
+    let identified = verified === null ? null : await this.#identifyBy(verified, asked, signal);
+    // Only the API server knows how long the token of a pod that is being deleted is still good.
+    if (identified === null || (identified.kind === 'worker' && identified.pod.isBeingDeleted)) {
+      const review = await this.#reviews.add(() => tokens.review(token, signal), { signal });
+      identified = await this.#identifyBy(hiding(token, review), asked, signal);
+    }
+    if (identified.kind === 'refused') return identified;
+    const { worker } = identified;
+    return (await runs.isRunning(worker.job, signal)) ? { kind: 'worker', worker } : runEnded(worker);
+  }
+
+  async #identifyBy(reviewed: ReviewedToken, asked: NodeRun | null, signal: AbortSignal): Promise<Identified | Refusal> {
+    const { ports, credentials } = this.#options;
+    const claims = readClaims(reviewed, credentials);
     if (claims.kind === 'refused') return claims;
     const pod = await ports.workerPods.find({ uid: claims.podUid, name: claims.podName }, signal);
-    const identified = identifyWorker(claims, pod, asked);
-    if (identified.kind === 'refused') return identified;
-    return (await ports.runs.isRunning(identified.worker.job, signal)) ? identified : runEnded(identified.worker);
+    return identifyWorker(claims, pod, asked);
   }
 
   #limitRate(admission: Admission & { readonly kind: 'worker' }): Admission {
@@ -85,6 +95,10 @@ export class Gate {
     this.#calls.count(podUid);
     return admission;
   }
+}
+
+function hiding(token: string, review: ReviewedToken): ReviewedToken {
+  return review.outcome === 'rejected' ? { ...review, reason: review.reason.replaceAll(token, '…') } : review;
 }
 
 function readBearer(authorization: string | undefined): string | null {

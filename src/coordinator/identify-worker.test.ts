@@ -39,7 +39,7 @@ describe('readClaims', () => {
 });
 
 describe('identifyWorker', () => {
-  const WORKER = { kind: 'worker', worker: { ...RUN, podName: 'worker-1', podUid: 'uid-1' } };
+  const WORKER = { kind: 'worker', worker: { ...RUN, podName: 'worker-1', podUid: 'uid-1' }, pod: POD };
 
   test('speaks for its own node and run', () => {
     expect(identifyWorker(CLAIMS, POD, RUN)).toEqual(WORKER);

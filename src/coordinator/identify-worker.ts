@@ -27,7 +27,7 @@ export interface TokenClaims {
 const ALLOWED_TOKENS = 'The token that is mounted into a worker pod of a run that goes on, as an Authorization header of the type Bearer.';
 const ALLOWED_CALLERS = 'A worker pod may ask and tell about its own node and run only, for as long as the run goes on.';
 
-/** What the token proves by itself. */
+/** What the token proves by itself, as its signature or the API server tells it. */
 export function readClaims(
   review: ReviewedToken,
   { audience, username }: WorkerCredentials,
@@ -56,7 +56,7 @@ export function identifyWorker(
   claims: TokenClaims,
   pod: WorkerPodRecord | null,
   asked: NodeRun | null,
-): { readonly kind: 'worker'; readonly worker: Worker } | Refusal {
+): { readonly kind: 'worker'; readonly worker: Worker; readonly pod: WorkerPodRecord } | Refusal {
   if (pod === null || pod.uid !== claims.podUid || pod.name !== claims.podName) {
     return refuse('unknown-pod', { detail: `${claims.podName} is no worker pod of a run that goes on.`, allowed: ALLOWED_TOKENS });
   }
@@ -81,7 +81,7 @@ export function identifyWorker(
       allowed: ALLOWED_CALLERS,
     });
   }
-  return { kind: 'worker', worker: { job: pod.job, node: pod.node, podName: pod.name, podUid: pod.uid } };
+  return { kind: 'worker', worker: { job: pod.job, node: pod.node, podName: pod.name, podUid: pod.uid }, pod };
 }
 
 export function runEnded({ job }: NodeRun): Refusal {

@@ -23,7 +23,7 @@ export interface CoordinatorLimits {
    * more: as many as 15 or so, so that 300 images take less than half a minute of it.
    */
   readonly worker: { readonly burst: number; readonly perSecond: number };
-  /** Refusals for want of a valid token, of one address: each costs the API server a TokenReview. */
+  /** Refusals for want of a valid token, of one address: each may cost the API server a TokenReview. */
   readonly refusals: { readonly burst: number; readonly perSecond: number };
   /** Questions to the API server at once, of each kind. */
   readonly maxReviews: number;

@@ -12,7 +12,7 @@ import type { PendingPod } from '../core/image-use.ts';
  * or done twice by that. Calls may overlap.
  */
 export interface CoordinatorPorts {
-  readonly tokens: TokenReviews;
+  readonly tokens: Tokens;
   readonly workerPods: WorkerPods;
   readonly runs: Runs;
   readonly nodePods: NodePods;
@@ -22,21 +22,24 @@ export interface CoordinatorPorts {
   readonly trivy: TrivyServer;
 }
 
-/** Has the API server say whose token it is; may remember the answer for some seconds. */
-export interface TokenReviews {
+/** Says whose token it is. */
+export interface Tokens {
+  /** By its signature; null: that cannot be told here. Whether its pod is still there, no signature tells. */
+  verify(token: string, signal: AbortSignal): Promise<AuthenticatedToken | null>;
+  /** By the API server, whose answer may be remembered for some seconds. */
   review(token: string, signal: AbortSignal): Promise<ReviewedToken>;
 }
 
-export type ReviewedToken =
-  | {
-      readonly outcome: 'authenticated';
-      readonly username: string;
-      /** `authentication.kubernetes.io/pod-name`, `…/pod-uid`, `…/node-name` of a token that is bound to a pod. */
-      readonly extra: Readonly<Record<string, readonly string[]>>;
-      /** Those of ours that the token is meant for. */
-      readonly audiences: readonly string[];
-    }
-  | { readonly outcome: 'rejected'; readonly reason: string };
+export interface AuthenticatedToken {
+  readonly outcome: 'authenticated';
+  readonly username: string;
+  /** `authentication.kubernetes.io/pod-name`, `…/pod-uid`, `…/node-name` of a token that is bound to a pod. */
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+  /** Those of ours that the token is meant for. */
+  readonly audiences: readonly string[];
+}
+
+export type ReviewedToken = AuthenticatedToken | { readonly outcome: 'rejected'; readonly reason: string };
 
 /** A pod that the controller made for a run. */
 export interface WorkerPodRecord {
@@ -48,6 +51,8 @@ export interface WorkerPodRecord {
   /** The node that it is bound to; null: not known yet. */
   readonly node: string | null;
   readonly isFinished: boolean;
+  /** It has been told to end, and may still work. */
+  readonly isBeingDeleted: boolean;
 }
 
 export interface WorkerPods {

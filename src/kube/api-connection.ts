@@ -24,6 +24,8 @@ export interface ApiRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** JSON, if not given. */
+  readonly accept?: string;
   /** Whether a repetition does no harm when it is not known what became of the first attempt. */
   readonly idempotent: boolean;
 }
@@ -151,8 +153,8 @@ export class ApiConnection {
     throw classifyAnswer(failed, { intent: ask.intent, server: this.server, wallNow: this.wallNow() });
   }
 
-  #headers({ body, contentType }: ApiRequest, access: ClusterAccess): Record<string, string> {
-    const headers = { ...access.headers, accept: 'application/json', 'user-agent': this.#options.userAgent };
+  #headers({ body, contentType, accept = 'application/json' }: ApiRequest, access: ClusterAccess): Record<string, string> {
+    const headers = { ...access.headers, accept, 'user-agent': this.#options.userAgent };
     return body === undefined ? headers : { ...headers, 'content-type': contentType ?? 'application/json' };
   }
 }

@@ -85,21 +85,25 @@ const CODES: Readonly<Partial<Record<number, KubeErrorCode>>> = {
 };
 
 function hintFor(code: KubeErrorCode, intent: Intent, status: ApiStatus): string {
+  if (code === 'unauthorized') return 'The token or certificate is not, or no longer, accepted: log in again, or check the kubeconfig.';
+  if ('path' in intent)
+    return code === 'forbidden' ? `Grant the verb "get" on the nonResourceURL ${intent.path}.` : (HINTS[code] ?? LAST_HINT);
   const { verb, resource, namespace, subresource } = intent;
   const what = subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
   if (code === 'forbidden') {
     const where = namespace === undefined ? 'in the whole cluster (ClusterRole)' : `in namespace ${namespace} (Role)`;
     return `Grant the verb "${verb}" on "${what}" of API group "${resource.group}" ${where}, if RBAC refused it; admission may have, too.`;
   }
-  if (code === 'unauthorized') return 'The token or certificate is not, or no longer, accepted: log in again, or check the kubeconfig.';
   if (code === 'not-found' && status.details.name === undefined) {
     return `The cluster may not serve ${apiVersionOf(resource)} ${resource.plural}: check that its CustomResourceDefinition is installed.`;
   }
   if (code === 'conflict' && status.details.causes.length > 0) {
     return `Another manager owns the field: ${status.details.causes.map(({ field, message }) => `${field} (${message})`).join(', ')}.`;
   }
-  return HINTS[code] ?? 'See the log of the API server.';
+  return HINTS[code] ?? LAST_HINT;
 }
+
+const LAST_HINT = 'See the log of the API server.';
 
 const HINTS: Readonly<Partial<Record<KubeErrorCode, string>>> = {
   'not-found': 'It may have been deleted meanwhile.',

@@ -11,19 +11,19 @@ export interface TokenToReview {
   readonly audiences: readonly string[];
 }
 
-export type ReviewedToken =
-  | {
-      readonly outcome: 'authenticated';
-      /** `system:serviceaccount:NAMESPACE:NAME` */
-      readonly username: string;
-      readonly uid: string;
-      readonly groups: readonly string[];
-      /** `authentication.kubernetes.io/pod-name`, `…/pod-uid`, `…/node-name` of a token that is bound to a pod. */
-      readonly extra: Readonly<Record<string, readonly string[]>>;
-      /** Those asked for that the token is meant for. */
-      readonly audiences: readonly string[];
-    }
-  | { readonly outcome: 'rejected'; readonly reason: string };
+export interface AuthenticatedToken {
+  readonly outcome: 'authenticated';
+  /** `system:serviceaccount:NAMESPACE:NAME` */
+  readonly username: string;
+  readonly uid: string;
+  readonly groups: readonly string[];
+  /** `authentication.kubernetes.io/pod-name`, `…/pod-uid`, `…/node-name` of a token that is bound to a pod. */
+  readonly extra: Readonly<Record<string, readonly string[]>>;
+  /** Those asked for that the token is meant for. */
+  readonly audiences: readonly string[];
+}
+
+export type ReviewedToken = AuthenticatedToken | { readonly outcome: 'rejected'; readonly reason: string };
 
 const reviewSchema = z.object({
   status: z.object({

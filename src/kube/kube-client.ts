@@ -3,7 +3,7 @@ import { badAnswer } from './classify-answer.ts';
 import { hasCode } from './kube-error.ts';
 import { type KubeObject, kubeObjectSchema } from './kube-object.ts';
 import { type Listed, type ListOptions, listPages, type Selectors } from './list-pages.ts';
-import { type Collection, type Intent, intentOn, type ObjectReference } from './resource.ts';
+import { type Collection, intentOn, type ObjectReference, type ResourceIntent } from './resource.ts';
 import { watchEvents, type WatchEvent, type WatchOptions } from './watch-events.ts';
 
 /** How an object is patched: always named, since client libraries' defaults differ. */
@@ -122,18 +122,25 @@ export class KubeClient {
     return this.#connection.json({ intent: intentOn('create', collection), method: 'POST', body: object, idempotent: true }, call);
   }
 
+  /** Of what is no object of a resource: the JSON at this path, as `kubectl get --raw`. */
+  async getPath(path: string, call: CallOptions): Promise<unknown> {
+    // Some JSON has a media type of its own, and is given under no other.
+    const accept = 'application/json, */*';
+    return this.#connection.json({ intent: { verb: 'get', path }, method: 'GET', accept, idempotent: true }, call);
+  }
+
   /** Ends all connections, and what is under way on them. */
   close(): Promise<void> {
     return this.#connection.close();
   }
 
-  #put(intent: Intent, object: KubeObject, call: CallOptions): Promise<KubeObject> {
+  #put(intent: ResourceIntent, object: KubeObject, call: CallOptions): Promise<KubeObject> {
     if (object.metadata.resourceVersion === undefined)
       throw new TypeError(`update ${intent.resource.plural}: no resourceVersion was given`);
     return this.#object({ intent, method: 'PUT', body: object, idempotent: true }, call);
   }
 
-  #patch(intent: Intent, patch: Patch, call: CallOptions): Promise<KubeObject> {
+  #patch(intent: ResourceIntent, patch: Patch, call: CallOptions): Promise<KubeObject> {
     const ask = { intent, method: 'PATCH', contentType: CONTENT_TYPES[patch.strategy] } as const;
     switch (patch.strategy) {
       case 'apply': {

@@ -22,15 +22,28 @@ export interface ObjectReference extends Collection {
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
 
+/** Where every API server tells who issues tokens of service accounts, and their keys (OpenID Connect Discovery); whatever address the first names. */
+export const DISCOVERY_PATH = '/.well-known/openid-configuration';
+export const KEYS_PATH = '/openid/v1/jwks';
+
 /** What a request is about, in the words of RBAC, for messages. */
-export interface Intent extends Collection {
+export type Intent = ResourceIntent | PathIntent;
+
+export interface ResourceIntent extends Collection {
   readonly verb: Verb;
   readonly name?: string;
   readonly subresource?: string;
 }
 
+/** Of what is no object: a nonResourceURL. */
+export interface PathIntent {
+  readonly verb: 'get';
+  /** `/openid/v1/jwks`. */
+  readonly path: string;
+}
+
 /** Leaves out what else the collection has, such as the name of a reference to one of its objects. */
-export function intentOn(verb: Verb, { resource, namespace }: Collection): Intent {
+export function intentOn(verb: Verb, { resource, namespace }: Collection): ResourceIntent {
   return namespace === undefined ? { verb, resource } : { verb, resource, namespace };
 }
 
@@ -61,7 +74,9 @@ export function apiVersionOf({ group, version }: Resource): string {
 }
 
 /** The path of a request, without a query. A namespaced object without its namespace has none: that is a fault of the caller. */
-export function pathOf({ resource, namespace, name, subresource, verb }: Intent): string {
+export function pathOf(intent: Intent): string {
+  if ('path' in intent) return intent.path;
+  const { resource, namespace, name, subresource, verb } = intent;
   const { group, version, plural, namespaced } = resource;
   if (namespaced && namespace === undefined && (name !== undefined || verb === 'create')) {
     throw new TypeError(`${verb} ${plural}: no namespace was given`);
@@ -73,7 +88,9 @@ export function pathOf({ resource, namespace, name, subresource, verb }: Intent)
 }
 
 /** `list configmaps in namespace shop`, `patch nodes/status node-1`, `update leases kube-system/leader`. */
-export function describeIntent({ verb, resource, namespace, name, subresource }: Intent): string {
+export function describeIntent(intent: Intent): string {
+  if ('path' in intent) return `${intent.verb} ${intent.path}`;
+  const { verb, resource, namespace, name, subresource } = intent;
   const what = subresource === undefined ? resource.plural : `${resource.plural}/${subresource}`;
   if (name !== undefined) return `${verb} ${what} ${namespace === undefined ? name : `${namespace}/${name}`}`;
   return namespace === undefined ? `${verb} ${what}` : `${verb} ${what} in namespace ${namespace}`;

@@ -25,6 +25,18 @@ test('who asks within a moment shares the answer; later it is read anew', async 
   expect(await read(signal)).toBe(2);
 });
 
+test('an answer that is there already is shared for as long as one that was read here', async () => {
+  const clock = { now: 1_400 };
+  const read = reuseReads(() => Promise.resolve('read'), {
+    mostAgeMs: 1000,
+    now: () => clock.now,
+    known: { askedAt: 500, value: 'known' },
+  });
+  expect(await read(signal)).toBe('known');
+  clock.now = 1_501;
+  expect(await read(signal)).toBe('read');
+});
+
 test('a failure is nobody else’s answer', async () => {
   const { clock, read } = counted();
   await read(signal);

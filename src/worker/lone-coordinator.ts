@@ -7,7 +7,7 @@ import type { Coordinator } from './ports.ts';
  */
 export function loneCoordinator(scanPolicy: ScanPolicy | null): Coordinator {
   return {
-    readTask: () => Promise.resolve({ scanPolicy, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [], pods: [] }),
+    readTask: () => Promise.resolve({ scanPolicy, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [] }),
     reportInventory: () => Promise.resolve(new Map()),
     readReports: () => Promise.resolve(new Map()),
     keepReports: () => Promise.resolve(),

@@ -9,9 +9,9 @@ import type { ScannerKind } from './read-handed-verdicts.ts';
 import { WorkerError } from './worker-error.ts';
 
 /** What an automatic run's plan is made of, beside what node and scanner tell: for the collector and the remover alike. */
-export function automaticSettings(task: WorkerTask, exclusions: Exclusions): PlanNodeOptions['settings'] {
-  const { pods: pendingPods, minAgeMs, maxAgeMs, protections } = task;
-  return { exclusions, imageList: null, pendingPods, protections, minAgeMs, maxAgeMs };
+export function automaticSettings(task: WorkerTask, exclusions: Exclusions): Omit<PlanNodeOptions['settings'], 'pendingPods'> {
+  const { minAgeMs, maxAgeMs, protections } = task;
+  return { exclusions, imageList: null, protections, minAgeMs, maxAgeMs };
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Protection } from '../core/plan-facts.ts';
  * answer is never an empty one.
  */
 export interface Coordinator {
-  /** What was decided when the run began, the same for every worker of the run; and the pods of this node, as they are now. */
+  /** What was decided when the run began, the same for every worker of the run. */
   readTask(signal: AbortSignal): Promise<WorkerTask>;
   /** Takes note of what is on the node now; gives what is known of these images, this time included. */
   reportInventory(seen: SeenInventory, signal: AbortSignal): Promise<ImageHistories>;
@@ -41,8 +41,6 @@ export interface WorkerTask {
   /** null: no disk threshold. */
   readonly diskLimits: DiskLimits | null;
   readonly protections: readonly Protection[];
-  /** As `listPendingPods` gives them. */
-  readonly pods: readonly PendingPod[];
 }
 
 /** Takes the log of a container. The adapter repeats a piece until it is acknowledged; then it resolves. */

@@ -9,10 +9,9 @@ import type { NodeRuntime } from '../engine/ports.ts';
 import type { Removal } from '../engine/removal.ts';
 import { formatDuration } from '../platform/duration.ts';
 import { formatBytes } from '../platform/quantity.ts';
-import { reuseReads } from '../platform/reuse-reads.ts';
 import type { Timing } from '../platform/timing.ts';
 import type { Log } from '../platform/log.ts';
-import type { Coordinator } from './ports.ts';
+import { recentPods, type KnownPods } from './known-pods.ts';
 
 /** The longest that one removal may take, guards and all; containerd deletes the layers meanwhile. */
 const REMOVAL_TIMEOUT_MS = 120_000;
@@ -29,9 +28,11 @@ export interface NodeSurroundings {
 }
 
 export interface RemoveOnNodeOptions extends NodeSurroundings {
-  readonly plan: Pick<PlanNodeOptions, 'scan' | 'memory' | 'diskLimits' | 'settings'>;
-  /** The pods bound to this node as they are at that time; null: nobody can tell. */
-  readonly pods: Pick<Coordinator, 'listPendingPods'> | null;
+  readonly plan: Pick<PlanNodeOptions, 'scan' | 'memory' | 'diskLimits'> & {
+    readonly settings: Omit<PlanNodeOptions['settings'], 'pendingPods'>;
+  };
+  /** The pods bound to this node; null: nobody can tell. */
+  readonly pods: KnownPods | null;
   readonly onEvent?: OnEvent;
 }
 
@@ -43,12 +44,14 @@ export interface RemovedOnNode {
 /** Plans with the whole chain of rules, carries the plan out with every guard, and logs each decision and what came of it. */
 export async function removeOnNode(options: RemoveOnNodeOptions): Promise<RemovedOnNode> {
   const { runtime, log, now, signal, pods } = options;
-  const plan = await planNode({ ...options.plan, runtime, now, signal, onEvent: options.onEvent ?? ((): void => undefined) });
+  const settings = { ...options.plan.settings, pendingPods: pods?.pods ?? [] };
+  const plan = await planNode({ ...options.plan, settings, runtime, now, signal, onEvent: options.onEvent ?? ((): void => undefined) });
   logPlan(log, plan);
   const done = await carryOutPlan({
     plan,
     runtime,
-    listPendingPods: pods === null ? (): Promise<PendingPod[]> => Promise.resolve([]) : recentPods(pods, options.timing),
+    listPendingPods:
+      pods === null ? (): Promise<PendingPod[]> => Promise.resolve([]) : recentPods(pods, options.timing, REMOVAL_TIMEOUT_MS),
     journal: null,
     concurrency: REMOVALS_AT_ONCE,
     perImageTimeoutMs: REMOVAL_TIMEOUT_MS,
@@ -58,22 +61,6 @@ export async function removeOnNode(options: RemoveOnNodeOptions): Promise<Remove
     signal,
   });
   return { plan, done };
-}
-
-/**
- * Removals share what is known of the node's pods for a moment, since each read is one of the API server. The kubelet takes about as long to have the
- * image of a pod that is new to it; the containers are read before each removal all the same.
- */
-const PODS_AGE_MS = 2_000;
-
-function recentPods(
-  pods: Pick<Coordinator, 'listPendingPods'>,
-  timing: Pick<Timing, 'now'>,
-): (signal: AbortSignal) => Promise<readonly PendingPod[]> {
-  return reuseReads(() => pods.listPendingPods(AbortSignal.timeout(REMOVAL_TIMEOUT_MS)), {
-    mostAgeMs: PODS_AGE_MS,
-    now: () => timing.now(),
-  });
 }
 
 /** What the collector and the remover tell of the node before they plan. */

@@ -62,13 +62,19 @@ describe('the collector', () => {
     expect([...(coordinator.inventories[0]?.inUse ?? [])]).toEqual([imageId(1)]);
   });
 
-  test('offers nothing that a pod is about to start, or that is too young', async () => {
-    const coordinator = new FakeCoordinator();
-    coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-5:1'] }];
-    expect((await collect('custom', coordinator)).calls).toContain('offer 6');
+  test('offers nothing that is too young', async () => {
     const young = new FakeCoordinator();
     young.task = { ...young.task, minAgeMs: 1000 };
     expect((await collect('custom', young)).calls).toContain('offer ');
+  });
+
+  test('leaves it to the remover to ask for the pods of the node', async () => {
+    const coordinator = new FakeCoordinator();
+    const asked: string[] = [];
+    coordinator.before = (call) => Promise.resolve(void asked.push(call));
+    coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-5:1'] }];
+    expect((await collect('custom', coordinator)).calls).toContain('offer 5 6');
+    expect(asked).toEqual(['readTask', 'reportInventory']);
   });
 
   test('offers nothing when the coordinator cannot be asked', async () => {

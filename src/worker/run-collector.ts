@@ -17,7 +17,8 @@ export interface RunCollectorOptions extends NodeSurroundings {
 
 /**
  * Tells the scanner which images only a verdict can decide on, or, with the scanner off, the remover which ones nothing uses. What rules 1 to 8
- * keep or remove is not offered: the remover asks them again itself. Ends when the remover is done.
+ * keep or remove is not offered: the remover asks them again itself. What a pod waits for that has no container yet is offered, too, at the cost of a
+ * scan. Ends when the remover is done.
  */
 export async function runCollector(options: RunCollectorOptions): Promise<void> {
   const { scanner, handOver, log, signal } = options;
@@ -44,7 +45,8 @@ async function selectImages({ coordinator, exclusions, scanner, runtime, log, no
     scan: scanner === 'off' ? null : { policy, readVerdicts: () => Promise.resolve(new Map()) },
     memory,
     diskLimits: task.diskLimits,
-    settings: automaticSettings(task, exclusions),
+    // Those of the node are asked of the API server once, by the remover: it keeps what they want, and reports that as in use.
+    settings: { ...automaticSettings(task, exclusions), pendingPods: [] },
     now,
     onEvent: (event) => {
       onEvent(event);

@@ -119,11 +119,12 @@ describe('an automatic run', () => {
     expect(node.left()).toEqual([1, 2, 3]);
   });
 
-  test('the pods of the node are read again before each removal', async () => {
+  test('the pods of the node are read again before a removal that comes later than a moment after the last time', async () => {
     const node = setUp();
     node.runtime.before = (call) => {
-      if (call === `imageStatus ${imageId(3)}`)
-        node.coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-3:1', 'image-4:1'] }];
+      if (call !== `imageStatus ${imageId(3)}`) return Promise.resolve();
+      node.timing.jump(2_001);
+      node.coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-3:1', 'image-4:1'] }];
       return Promise.resolve();
     };
     const { done } = await run(node, 'custom', handed(all));
@@ -132,9 +133,9 @@ describe('an automatic run', () => {
   });
 
   test.each([
-    ['within a moment: read once again for all removals', 0, 1],
+    ['within a moment: one read for the plan and all of them', 0, 1],
     ['that take longer: read anew', 3_000, 2],
-  ])('ten removals %s, beside those that come with the task', async (_what, removalMs, reads) => {
+  ])('ten removals %s', async (_what, removalMs, reads) => {
     const node = setUp();
     for (let number = 5; number <= 12; number++) node.runtime.images.set(imageId(number), image(number));
     const asked: string[] = [];
@@ -145,12 +146,12 @@ describe('an automatic run', () => {
     };
     await run(node, 'off', null);
     expect(node.left()).toEqual([1, 2]);
-    expect(asked.slice(0, 2)).toEqual(['readTask', 'reportInventory']);
     // Eight removals are begun at once, and two when those are done.
-    expect(asked.slice(2)).toEqual(Array.from({ length: reads }, () => 'listPendingPods'));
+    const later = Array.from({ length: reads - 1 }, () => 'listPendingPods');
+    expect(asked).toEqual(['readTask', 'listPendingPods', 'reportInventory', ...later]);
   });
 
-  test('the task is read when the scanner is done: pods that have come meanwhile count', async () => {
+  test('pods are asked for when the scanner is done: those that have come meanwhile count, and their images are told as in use', async () => {
     const node = setUp();
     const handOver: HandOver = {
       ...handed(all),
@@ -160,6 +161,7 @@ describe('an automatic run', () => {
       },
     };
     expect(reasonsOf(await run(node, 'custom', handOver))[2]).toBe('keep in-use');
+    expect([...(node.coordinator.inventories[0]?.inUse ?? [])]).toEqual([imageId(1), imageId(3)]);
   });
 
   test('who has judged is told: the scanner of the reports, how many images it read, how many were known', async () => {
@@ -178,17 +180,26 @@ describe('an automatic run', () => {
     expect((await run(alone, 'trivy', null)).use).toEqual({ scanner, scanned: 0, verdictsReused: 1 });
   });
 
-  test.each(['readTask', 'reportInventory'] as const)('a coordinator that does not answer %s: nothing is removed', async (silent) => {
-    const node = setUp();
-    node.coordinator.before = (call) => (call === silent ? Promise.reject(new Error('away')) : Promise.resolve());
-    await expect(run(node, 'custom', handed(all))).rejects.toThrow('away');
-    expect(node.left()).toEqual([1, 2, 3, 4]);
-  });
+  test.each(['readTask', 'listPendingPods', 'reportInventory'] as const)(
+    'a coordinator that does not answer %s: nothing is removed',
+    async (silent) => {
+      const node = setUp();
+      node.coordinator.before = (call) => (call === silent ? Promise.reject(new Error('away')) : Promise.resolve());
+      await expect(run(node, 'custom', handed(all))).rejects.toThrow('away');
+      expect(node.left()).toEqual([1, 2, 3, 4]);
+    },
+  );
 
   test('a coordinator that goes away after the plan: nothing is removed', async () => {
     const node = setUp();
-    let asked = 0;
-    node.coordinator.before = (call) => (call === 'listPendingPods' && ++asked > 0 ? Promise.reject(new Error('away')) : Promise.resolve());
+    let isPlanned = false;
+    node.coordinator.before = (call) => {
+      if (call === 'listPendingPods' && isPlanned) return Promise.reject(new Error('away'));
+      if (call !== 'reportInventory') return Promise.resolve();
+      isPlanned = true;
+      node.timing.jump(2_001);
+      return Promise.resolve();
+    };
     const { done } = await run(node, 'custom', handed(all));
     expect(done.removals.map(({ outcome }) => outcome)).toEqual([
       { kind: 'failed', message: 'away' },
@@ -254,10 +265,13 @@ describe('a manual run', () => {
     expect(node.left()).toEqual([1, 2, 3, 4]);
   });
 
-  test('keeps what pods that are about to start want, where there is one', async () => {
+  test('keeps what pods that are about to start want, where there is one, which it asks once', async () => {
     const node = setUp();
     node.coordinator.pods = [{ namespace: 'shop', name: 'new', imageReferences: ['image-3:1'] }];
+    const asked: string[] = [];
+    node.coordinator.before = (call) => Promise.resolve(void asked.push(call));
     await removeListed({ ...node.surroundings, imageList: imageListOf('*'), coordinator: node.coordinator });
     expect(node.left()).toEqual([1, 2, 3]);
+    expect(asked).toEqual(['listPendingPods']);
   });
 });

@@ -1,10 +1,10 @@
 import type { Exclusions } from '../core/exclusions/exclusions.ts';
 import type { ImageList } from '../core/image-list.ts';
-import type { PendingPod } from '../core/image-use.ts';
 import type { ScanReport } from '../api/scan-report.ts';
 import type { VerdictsFromElsewhere } from '../engine/clean-node.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { HandOver } from './hand-over.ts';
+import { askForPods, type KnownPods } from './known-pods.ts';
 import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-settings.ts';
 import type { Coordinator, WorkerTask } from './ports.ts';
 import { readHandedVerdicts, type HandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
@@ -27,33 +27,28 @@ export interface RemoverOutcome extends RemovedOnNode {
 /** Removes what is listed and nothing uses. */
 export async function removeListed(options: ManualRemover): Promise<RemoverOutcome> {
   const { exclusions, imageList } = options;
-  const known = await tryPods(options);
+  const pods = await tryPods(options);
   const removed = await removeOnNode({
     ...options,
     plan: {
       scan: null,
       memory: null,
       diskLimits: null,
-      settings: { exclusions, imageList, pendingPods: known?.pods ?? [], protections: [], minAgeMs: 0, maxAgeMs: null },
+      settings: { exclusions, imageList, protections: [], minAgeMs: 0, maxAgeMs: null },
     },
-    pods: known?.coordinator ?? null,
+    pods,
   });
-  return { ...removed, use: NO_SCANNER, isCoordinatorThere: known !== null };
+  return { ...removed, use: NO_SCANNER, isCoordinatorThere: pods !== null };
 }
 
 /** How long a manual run waits for a coordinator that it can do without. */
 const MANUAL_PATIENCE_MS = 10_000;
 
 /** Once the coordinator has answered, it has to answer before the removals too. One that says no is heeded: the run may be over. */
-async function tryPods({
-  coordinator,
-  log,
-  signal,
-}: ManualRemover): Promise<{ coordinator: Coordinator; pods: readonly PendingPod[] } | null> {
+async function tryPods({ coordinator, log, timing, signal }: ManualRemover): Promise<KnownPods | null> {
   if (coordinator === null) return null;
   try {
-    const pods = await coordinator.listPendingPods(AbortSignal.any([signal, AbortSignal.timeout(MANUAL_PATIENCE_MS)]));
-    return { coordinator, pods };
+    return await askForPods(coordinator, timing, AbortSignal.any([signal, AbortSignal.timeout(MANUAL_PATIENCE_MS)]));
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof RoomError && REFUSALS.has(String(error.code))) throw error;
@@ -75,17 +70,18 @@ export interface AutomaticRemover extends NodeSurroundings {
 
 /** Removes what the rules say, by the verdicts of the pod's scanner. */
 export async function removeByRules(options: AutomaticRemover): Promise<RemoverOutcome> {
-  const { coordinator, exclusions, handOver, runtime, log, signal } = options;
+  const { coordinator, exclusions, handOver, runtime, log, timing, signal } = options;
   const handed = handOver === null ? null : await readHandedVerdicts({ ...options, handOver });
-  // After the scan, which may take hours: the pods of the node come with it.
   const task = await coordinator.readTask(signal);
   const verdicts = bindVerdicts(options, task, handed);
   const { memory, onEvent } = coordinatorMemory(coordinator, runtime, signal);
-  log.info('planning', { protections: task.protections.length, pendingPods: task.pods.length });
+  // Last, since the scan may take hours, and since the removals go by this answer for as long as it is recent.
+  const pods = await askForPods(coordinator, timing, signal);
+  log.info('planning', { protections: task.protections.length, pendingPods: pods.pods.length });
   const removed = await removeOnNode({
     ...options,
     plan: { scan: verdicts?.source ?? null, memory, diskLimits: task.diskLimits, settings: automaticSettings(task, exclusions) },
-    pods: coordinator,
+    pods,
     onEvent,
   });
   return { ...removed, use: verdicts?.use() ?? NO_SCANNER, isCoordinatorThere: true };

@@ -228,7 +228,11 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
       (await site.kubectl(['auth', 'can-i', ...args, `--as=system:serviceaccount:${site.namespace}:${account}`])).stdout.trim();
     const own = ['-n', site.namespace];
     expect(await mayI('eraser-controller-manager', 'create', 'pods', ...own)).toBe('yes');
+    for (const path of ['/openid/v1/jwks', '/.well-known/openid-configuration']) {
+      expect(await mayI('eraser-controller-manager', 'get', path), path).toBe('yes');
+    }
     for (const args of [
+      ['get', '/metrics'],
       ['get', 'secrets', ...own],
       ['create', 'pods', '-n', 'default'],
       ['patch', 'nodes'],

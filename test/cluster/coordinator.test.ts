@@ -7,12 +7,17 @@ import { lacksKubernetes } from '../../lab/real-cluster.ts';
 import { CoordinatorClient, type CoordinatorClientOptions } from '../../src/coordinator/client/coordinator-client.ts';
 import { CoordinatorServer } from '../../src/coordinator/coordinator-server.ts';
 import { makeAuthority, makeServerIdentity } from '../../src/coordinator/pki/make-authority.ts';
-import type { CoordinatorEvent } from '../../src/coordinator/ports.ts';
+import type { CoordinatorEvent, Tokens } from '../../src/coordinator/ports.ts';
 import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import { PODS } from '../../src/kube/resource.ts';
-import { TokenReviewer } from '../../src/kube/token-reviewer.ts';
+import { Reflector } from '../../src/kube/reflector.ts';
+import { createLog } from '../../src/platform/log.ts';
+import { bindTokens, bindWorkerPods } from '../../src/controller/bind/coordinator-ports.ts';
+import { readPodFacts, type PodFacts } from '../../src/controller/image-job/pod-facts.ts';
+import { WorkerPods } from '../../src/controller/image-job/worker-pods.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
+import { JOB_UID_LABEL } from '../../src/core/cluster/worker-pod.ts';
 import { ControllerInTest } from '../fakes/coordinator-in-test.ts';
 import { kubectlWith, type Kubectl } from '../../lab/kubectl.ts';
 
@@ -58,13 +63,13 @@ async function done(args: readonly string[], input?: object): Promise<string> {
 const podSchema = z.object({ metadata: z.object({ uid: z.string() }) });
 
 /** A worker pod that is bound to a node; none runs it. */
-async function createPod(name: string, { account = ACCOUNT, node = NODE } = {}): Promise<string> {
+async function createPod(name: string, { account = ACCOUNT, node = NODE, labels = {} } = {}): Promise<string> {
   const container = { name: 'remover', image: 'example.invalid/remover:1' };
   const spec = { serviceAccountName: account, automountServiceAccountToken: false, nodeName: node, containers: [container] };
   const made = await done(['create', '-n', NAMESPACE, '-o', 'json', '-f', '-'], {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name },
+    metadata: { name, labels },
     spec,
   });
   onTestFinished(() =>
@@ -81,21 +86,48 @@ async function createToken(pod: string, uid: string, { account = ACCOUNT, audien
 
 interface Running {
   readonly controller: ControllerInTest;
+  /** How many tokens the API server was to review. */
+  readonly reviews: () => number;
   readonly events: CoordinatorEvent[];
   connect(token: string, options?: Partial<CoordinatorClientOptions>): Promise<CoordinatorClient>;
 }
 
-/** A coordinator that has tokens reviewed by the real API server; the pod of this uid is its only worker. */
-async function startCoordinator(worker: { readonly name: string; readonly uid: string }): Promise<Running> {
+interface CoordinatorOptions {
+  /** Whether tokens are told by their signatures, where they can be. */
+  readonly isVerified?: boolean;
+  /** Worker pods are those that a copy has, in the place of the one. */
+  readonly copy?: WorkerPods;
+}
+
+function tokensOf(isVerified: boolean): { readonly tokens: Tokens; readonly reviews: () => number } {
+  const faults: string[] = [];
+  const log = createLog({ write: (line) => void faults.push(line), now: Date.now, fields: {}, least: () => 'info' });
+  const bound = bindTokens({ client, audience: AUDIENCE, timing: SYSTEM_TIMING, wallNow: Date.now, log });
+  onTestFinished(() => expect(faults).toEqual([]));
+  let reviews = 0;
+  const counting: Tokens['review'] = (token, until) => {
+    reviews += 1;
+    return bound.review(token, until);
+  };
+  const verify: Tokens['verify'] = (token, until) => (isVerified ? bound.verify(token, until) : Promise.resolve(null));
+  return { tokens: { verify, review: counting }, reviews: () => reviews };
+}
+
+/** A coordinator with the tokens of the real API server; the pod of this uid is its only worker. */
+async function startCoordinator(
+  worker: { readonly name: string; readonly uid: string },
+  { isVerified = true, copy }: CoordinatorOptions = {},
+): Promise<Running> {
   const controller = new ControllerInTest();
-  controller.workerPods.splice(0, 1, { ...worker, namespace: NAMESPACE, job: JOB, node: NODE, isFinished: false });
+  controller.workerPods.splice(0, 1, { ...worker, namespace: NAMESPACE, job: JOB, node: NODE, isFinished: false, isBeingDeleted: false });
   controller.running.add(JOB);
   controller.nodePods.set(NODE, []);
-  const tokens = new TokenReviewer({ client, audiences: [AUDIENCE], timing: SYSTEM_TIMING });
+  const { tokens, reviews } = tokensOf(isVerified);
+  const workerPods = copy === undefined ? controller.ports.workerPods : bindWorkerPods({ client, namespace: NAMESPACE, pods: copy });
   const authority = makeAuthority(Date.now());
   const events: CoordinatorEvent[] = [];
   const server = new CoordinatorServer({
-    ports: { ...controller.ports, tokens },
+    ports: { ...controller.ports, tokens, workerPods },
     credentials: { audience: AUDIENCE, username: `system:serviceaccount:${NAMESPACE}:${ACCOUNT}` },
     identity: makeServerIdentity(authority, ['localhost'], Date.now()),
     timing: SYSTEM_TIMING,
@@ -114,24 +146,45 @@ async function startCoordinator(worker: { readonly name: string; readonly uid: s
     onTestFinished(() => connected.close());
     return connected;
   };
-  return { controller, events, connect };
+  return { controller, reviews, events, connect };
 }
 
 describe.skipIf(lacksKubernetes())('a coordinator with a real API server', () => {
-  test('takes the token of its own worker pod', async () => {
+  test.each([
+    ['by its signature', true, 0],
+    ['by a review', false, 1],
+  ])('takes the token of its own worker pod, %s', async (_, isVerified, reviews) => {
     const uid = await createPod('worker');
-    const coordinator = await startCoordinator({ name: 'worker', uid });
+    const coordinator = await startCoordinator({ name: 'worker', uid }, { isVerified });
     const worker = await coordinator.connect(await createToken('worker', uid));
     expect(await worker.readTask(signal)).toMatchObject({ protections: [{ object: { kind: 'CronJob' } }] });
     expect(await worker.listPendingPods(signal)).toEqual([]);
     expect(coordinator.events).toEqual([]);
+    // The answer is remembered by who reviews.
+    expect(coordinator.reviews()).toBe(2 * reviews);
   });
 
-  test('takes no other', async () => {
+  test('reads the same out of a token as the API server does', async () => {
+    const uid = await createPod('worker');
+    const token = await createToken('worker', uid);
+    const { tokens } = tokensOf(true);
+    const verified = await tokens.verify(token, signal);
+    const reviewed = await tokens.review(token, signal);
+    if (verified === null || reviewed.outcome === 'rejected') throw new Error('the token is not valid');
+    const { extra, ...rest } = verified;
+    expect(reviewed).toMatchObject(rest);
+    expect(reviewed.extra).toMatchObject(extra);
+    expect(extra['authentication.kubernetes.io/pod-uid']).toEqual([uid]);
+  });
+
+  test.each([
+    ['by signatures', true],
+    ['by reviews', false],
+  ])('takes no other, %s', async (_, isVerified) => {
     const uid = await createPod('worker');
     const stranger = await createPod('stranger');
     const ofOtherAccount = await createPod('of-other-account', { account: 'other' });
-    const coordinator = await startCoordinator({ name: 'worker', uid });
+    const coordinator = await startCoordinator({ name: 'worker', uid }, { isVerified });
     const unbound = await done(['create', 'token', ACCOUNT, '-n', NAMESPACE, '--audience', AUDIENCE]);
     const good = await createToken('worker', uid);
     const refused: readonly (readonly [string, string])[] = [
@@ -156,7 +209,7 @@ describe.skipIf(lacksKubernetes())('a coordinator with a real API server', () =>
     await done(['delete', 'pod', '-n', NAMESPACE, 'worker', '--force', '--grace-period=0']);
     const uid = await createPod('worker');
     const coordinator = await startCoordinator({ name: 'worker', uid });
-    await expect((await coordinator.connect(old)).readTask(signal)).rejects.toMatchObject({ problem: 'token-rejected' });
+    await expect((await coordinator.connect(old)).readTask(signal)).rejects.toMatchObject({ problem: 'unknown-pod' });
     const token = await createToken('worker', uid);
     await expect((await coordinator.connect(token, { node: 'other' })).readTask(signal)).rejects.toMatchObject({ problem: 'other-node' });
     await expect((await coordinator.connect(token, { job: 'other' })).readTask(signal)).rejects.toMatchObject({ problem: 'other-run' });
@@ -175,9 +228,9 @@ describe.skipIf(lacksKubernetes())('a coordinator with a real API server', () =>
     else await call;
   });
 
-  test('refuses a pod that is gone within seconds', async () => {
+  test('refuses a pod that is gone within seconds, by a review', async () => {
     const uid = await createPod('short');
-    const coordinator = await startCoordinator({ name: 'short', uid });
+    const coordinator = await startCoordinator({ name: 'short', uid }, { isVerified: false });
     const worker = await coordinator.connect(await createToken('short', uid));
     await worker.readTask(signal);
     await done(['delete', 'pod', '-n', NAMESPACE, 'short', '--force', '--grace-period=0']);
@@ -192,5 +245,40 @@ describe.skipIf(lacksKubernetes())('a coordinator with a real API server', () =>
         { timeout: 30_000, interval: 1_000 },
       )
       .toBe('token-rejected');
+  });
+
+  test('refuses a pod that is gone as soon as the copy of the pods knows, and one that is on its way when the API server does', async () => {
+    const copied: Reflector<PodFacts> = new Reflector({
+      client,
+      collection: { resource: PODS, namespace: NAMESPACE },
+      labelSelector: JOB_UID_LABEL,
+      trim: readPodFacts,
+      onChange: () => undefined,
+      onFault: () => undefined,
+      timing: SYSTEM_TIMING,
+    });
+    const stop = new AbortController();
+    const copying = copied.run(stop.signal);
+    onTestFinished(async () => {
+      stop.abort();
+      await copying;
+    });
+    const uid = await createPod('short', { labels: { [JOB_UID_LABEL]: JOB } });
+    await copied.whenSynced(signal);
+    const coordinator = await startCoordinator({ name: 'short', uid }, { copy: new WorkerPods(copied.store) });
+    const worker = await coordinator.connect(await createToken('short', uid));
+    const outcome = (): Promise<unknown> =>
+      worker.readTask(signal).then(
+        () => 'taken',
+        (error: unknown) => (error as { problem?: string }).problem,
+      );
+    expect([await outcome(), coordinator.reviews()]).toEqual(['taken', 0]);
+    // No kubelet ends it: it may still work, and the API server takes its token for the time that it was given.
+    await done(['delete', 'pod', '-n', NAMESPACE, 'short', '--wait=false']);
+    await expect.poll(() => copied.store.values().map(({ isBeingDeleted }) => isBeingDeleted), { timeout: 10_000 }).toEqual([true]);
+    expect([await outcome(), coordinator.reviews()]).toEqual(['taken', 1]);
+    await done(['delete', 'pod', '-n', NAMESPACE, 'short', '--force', '--grace-period=0']);
+    await expect.poll(() => copied.store.size, { timeout: 10_000 }).toBe(0);
+    expect([await outcome(), coordinator.reviews()]).toEqual(['unknown-pod', 1]);
   });
 });

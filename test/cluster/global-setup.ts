@@ -11,6 +11,7 @@ import '../../lab/real-cluster.ts';
 /** What the tests of a project get; `stop` ends what was started for them. */
 interface Setting {
   readonly kubeconfig?: string;
+  readonly auditLog?: string;
   readonly cluster?: ClusterFacts;
   stop(): Promise<void>;
 }
@@ -28,6 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   try {
     const setting = given === '' ? await start(project.name) : await takeGiven(given);
     if (setting.kubeconfig !== undefined) project.provide('kubeconfig', setting.kubeconfig);
+    project.provide('auditLog', setting.auditLog ?? null);
     if (setting.cluster !== undefined) project.provide('cluster', setting.cluster);
     project.provide('hasNodeAccess', given === '');
     project.provide('missingKubernetes', null);
@@ -48,7 +50,7 @@ async function start(projectName: string): Promise<Setting> {
   }
   if (projectName !== 'cluster-api') return { stop: () => Promise.resolve() };
   const controlPlane = await startControlPlane(undefined, print);
-  return { kubeconfig: controlPlane.kubeconfig, stop: () => controlPlane.stop() };
+  return { kubeconfig: controlPlane.kubeconfig, auditLog: controlPlane.auditLog, stop: () => controlPlane.stop() };
 }
 
 async function takeGiven(kubeconfig: string): Promise<Setting> {

@@ -102,10 +102,10 @@ describe.skipIf(lacksNodeAccess())('an automatic run, by the rights of the manag
     const nodes = await makePaperNodes(inject('kubeconfig'), [{ name: 'paper-a' }]);
     nodes.endPodsAfter(site.namespace, 100);
     const role = JSON.parse(await site.done(['get', 'clusterrole', 'eraser-manager-role', '-o', 'json'])) as {
-      rules: { resources: string[] }[];
+      rules: { resources?: string[] }[];
     };
     const less = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole', metadata: { name: 'eraser-manager-role' } };
-    await site.apply({ ...less, rules: role.rules.filter(({ resources }) => !resources.includes('statefulsets')) });
+    await site.apply({ ...less, rules: role.rules.filter(({ resources }) => resources?.includes('statefulsets') !== true) });
     await site.configure(AUTOMATIC);
     startManagerWith(await managerClient(site), site.namespace, { timing: QUICK });
     await vi.waitFor(async () => {

@@ -3,7 +3,7 @@ import { createTokenReview } from '../../src/kube/create-token-review.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import { keyOf, type KubeObject } from '../../src/kube/kube-object.ts';
 import { Reflector } from '../../src/kube/reflector.ts';
-import { CONFIG_MAPS, type ObjectReference, PODS } from '../../src/kube/resource.ts';
+import { CONFIG_MAPS, DISCOVERY_PATH, KEYS_PATH, type ObjectReference, PODS } from '../../src/kube/resource.ts';
 import type { WatchEvent } from '../../src/kube/watch-events.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { eventually } from '../fakes/eventually.ts';
@@ -246,6 +246,13 @@ export function apiServerContract(serve: () => Promise<ServedApi>): void {
     const review = await createTokenReview(client, { token: 'nobodys', audiences: ['here'] }, call);
     expect(review).toMatchObject({ outcome: 'rejected' });
     await expect(served.stranger.get(at('x'), call)).rejects.toMatchObject({ code: 'unauthorized', status: { code: 401 } });
+  });
+
+  test('who issues tokens and with what keys is read by its path', async () => {
+    expect(await client.getPath(DISCOVERY_PATH, call)).toMatchObject({ issuer: expect.stringContaining('https://') as string });
+    const { keys } = (await client.getPath(KEYS_PATH, call)) as { keys: { kid: string }[] };
+    expect(keys[0]?.kid).toMatch(/./);
+    await expect(client.getPath('/openid/v1/nothing', call)).rejects.toMatchObject({ code: 'not-found' });
   });
 
   test('an aborted signal ends calls with its reason', async () => {

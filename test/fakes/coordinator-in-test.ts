@@ -14,7 +14,14 @@ import { CoordinatorServer, type CoordinatorServerOptions } from '../../src/coor
 import type { CoordinatorLimits } from '../../src/coordinator/limits.ts';
 import type { Authority } from '../../src/coordinator/pki/authorities.ts';
 import { makeAuthority, makeServerIdentity } from '../../src/coordinator/pki/make-authority.ts';
-import type { CoordinatorEvent, CoordinatorPorts, ReviewedToken, TrivyServer, WorkerPodRecord } from '../../src/coordinator/ports.ts';
+import type {
+  AuthenticatedToken,
+  CoordinatorEvent,
+  CoordinatorPorts,
+  ReviewedToken,
+  TrivyServer,
+  WorkerPodRecord,
+} from '../../src/coordinator/ports.ts';
 import type { ImageHistory } from '../../src/core/image-age.ts';
 import type { PendingPod } from '../../src/core/image-use.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
@@ -37,6 +44,8 @@ export const SETTINGS: RunSettings = {
 
 /** What a controller knows, in memory: a coordinator's ports, and what a test looks at. */
 export class ControllerInTest {
+  /** Whose tokens are told by their signatures. */
+  readonly signatures = new Map<string, AuthenticatedToken>();
   readonly reviews = new Map<string, ReviewedToken>([[TOKEN, reviewOf('worker-1', 'uid-1', RUN.node)]]);
   readonly workerPods: WorkerPodRecord[] = [podOf('worker-1', 'uid-1', RUN)];
   readonly running = new Set([RUN.job]);
@@ -56,6 +65,7 @@ export class ControllerInTest {
 
   readonly ports: CoordinatorPorts = {
     tokens: {
+      verify: (token) => Promise.resolve(this.signatures.get(token) ?? null),
       review: async (token, signal) => {
         this.asked.reviews += 1;
         await this.before('tokens', signal);
@@ -125,7 +135,7 @@ export class ControllerInTest {
   };
 }
 
-export function reviewOf(podName: string, podUid: string, node: string | null): ReviewedToken & { readonly outcome: 'authenticated' } {
+export function reviewOf(podName: string, podUid: string, node: string | null): AuthenticatedToken {
   return {
     outcome: 'authenticated',
     username: CREDENTIALS.username,
@@ -139,7 +149,7 @@ export function reviewOf(podName: string, podUid: string, node: string | null): 
 }
 
 export function podOf(name: string, uid: string, run: NodeRun): WorkerPodRecord {
-  return { uid, name, namespace: 'eraser-system', isFinished: false, ...run };
+  return { uid, name, namespace: 'eraser-system', isFinished: false, isBeingDeleted: false, ...run };
 }
 
 export interface CoordinatorInTest {

@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { kubeObjectSchema, type KubeObject } from '../../src/kube/kube-object.ts';
+import { DISCOVERY_PATH, KEYS_PATH } from '../../src/kube/resource.ts';
 import { inNamespace, keyOf, lineFor, matches, parseToken, type Place, placeOf } from './api-place.ts';
 import { Refusal, statusOf } from './api-refusal.ts';
 import { type Change, ObjectHistory } from './object-history.ts';
@@ -52,6 +53,11 @@ export class FakeApiServer {
   openRequests = 0;
   /** Accepted bearer tokens; null: all. */
   tokens: Set<string> | null = null;
+  /** What is no object of a resource, by path. */
+  readonly documents = new Map<string, unknown>([
+    [DISCOVERY_PATH, { issuer: 'https://kubernetes.default.svc' }],
+    [KEYS_PATH, { keys: [{ kty: 'EC', kid: 'nobodys' }] }],
+  ]);
   /** Of the tokens in TokenReviews. */
   readonly reviews = new Map<string, object>();
   readonly #server: Http2SecureServer;
@@ -145,6 +151,10 @@ export class FakeApiServer {
       if (this.tokens !== null && !this.tokens.has(seen.authorization.replace('Bearer ', ''))) {
         throw new Refusal(401, 'Unauthorized', 'Unauthorized');
       }
+      if (!/^\/apis?\//.test(url.pathname)) {
+        reply(response, ...this.#document(url.pathname, request.headers.accept ?? ''));
+        return;
+      }
       const place = placeOf(url.pathname);
       if (seen.method === 'GET' && url.searchParams.get('watch') === 'true') {
         this.#watch(place, url.searchParams, { request, response, fault });
@@ -157,6 +167,13 @@ export class FakeApiServer {
       if (!(error instanceof Refusal)) throw error;
       reply(response, error.code, JSON.stringify(statusOf(error)));
     }
+  }
+
+  #document(path: string, accept: string): [statusCode: number, body: string] {
+    const document = this.documents.get(path);
+    if (path === KEYS_PATH && !/\*\/\*|jwk-set\+json/.test(accept)) return [406, 'Available representations: application/jwk-set+json'];
+    // As the real one says of a path that it does not serve.
+    return document === undefined ? [404, '404 page not found'] : [200, JSON.stringify(document)];
   }
 
   #execute({ method, query, contentType }: SeenRequest, place: Place, body: string): unknown {

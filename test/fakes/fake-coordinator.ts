@@ -7,7 +7,7 @@ import type { Coordinator, NodeResult, SeenInventory, WorkerTask } from '../../s
 
 /** A coordinator in memory. */
 export class FakeCoordinator implements Coordinator {
-  task: Omit<WorkerTask, 'pods'> = { scanPolicy: DEFAULT_SCAN_POLICY, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [] };
+  task: WorkerTask = { scanPolicy: DEFAULT_SCAN_POLICY, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [] };
   pods: readonly PendingPod[] = [];
   histories: ImageHistories = new Map();
   readonly reports: ScanReport[] = [];
@@ -18,7 +18,7 @@ export class FakeCoordinator implements Coordinator {
 
   async readTask(signal: AbortSignal): Promise<WorkerTask> {
     await this.#enter('readTask', signal);
-    return { ...this.task, pods: this.pods };
+    return this.task;
   }
 
   async reportInventory(seen: SeenInventory, signal: AbortSignal): Promise<ImageHistories> {

@@ -44,7 +44,7 @@ export const inventoryRequestSchema = z.object({
     containers: z.array(nodeContainerSchema),
     sandboxImageReferences: texts.nullable(),
   }),
-  /** The ids of the images that something uses now. */
+  /** The ids of the images that something uses now: containers and, as far as who tells has asked for them, pods that have none yet. */
   inUse: z.array(imageIdSchema),
   /** The filesystem that holds the images; null: it cannot be read from there. */
   filesystem: filesystemUsageSchema.nullable(),

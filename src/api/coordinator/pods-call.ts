@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 /**
- * `GET /v1/pods`: the pods bound to the caller's node that have not ended, read from the API server after the call came in. Asked before each
- * removal: an image that one of them names stays.
+ * `GET /v1/pods`: the pods bound to the caller's node that have not ended, read from the API server after the call came in. Asked before the plan, and
+ * before a removal when the last answer is older than a moment: an image that one of them names stays.
  */
 
 export const pendingPodSchema = z.object({

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { FINDING_STATUSES, PACKAGE_CLASSES, SEVERITIES } from '../scan-report.ts';
-import { pendingPodSchema } from './pods-call.ts';
 
 /**
- * `GET /v1/runs/{job}/nodes/{node}/settings`: what the run goes by beside the lists that its pods mount, and the pods of the node.
+ * `GET /v1/runs/{job}/nodes/{node}/settings`: what the run goes by beside the lists that its pods mount. Frozen when the run began, and the same for
+ * every worker of it.
  */
 
 const scanPolicySchema = z.object({
@@ -18,8 +18,7 @@ const scanPolicySchema = z.object({
 
 const diskLimitSchema = z.object({ unit: z.enum(['percent', 'bytes']), value: z.number().nonnegative() });
 
-/** Frozen when the run began, and the same for every worker of it. */
-const runSettingsShape = {
+export const settingsAnswerSchema = z.object({
   /** null: the scanner is off. */
   scanPolicy: scanPolicySchema.nullable(),
   minAgeMs: z.number().nonnegative(),
@@ -31,12 +30,5 @@ const runSettingsShape = {
   protections: z.array(
     z.object({ object: z.object({ kind: z.string(), namespace: z.string(), name: z.string() }), imageReferences: z.array(z.string()) }),
   ),
-};
-
-export const settingsAnswerSchema = z.object({
-  ...runSettingsShape,
-  /** Bound to this node now. */
-  pods: z.array(pendingPodSchema),
 });
-export type SettingsAnswer = z.output<typeof settingsAnswerSchema>;
-export type RunSettings = Omit<SettingsAnswer, 'pods'>;
+export type RunSettings = z.output<typeof settingsAnswerSchema>;

@@ -44,7 +44,15 @@ describe('a worker pod', () => {
     const { server, client } = await startFakeCluster();
     const pods = new WorkerPods({ values: () => [facts()] });
     const found = await bindWorkerPods({ client, namespace: 'n', pods }).find({ uid: 'u1', name: 'eraser-a-1' }, signal);
-    expect(found).toEqual({ uid: 'u1', name: 'eraser-a-1', namespace: 'n', job: 'j1', node: 'a', isFinished: false });
+    expect(found).toEqual({
+      uid: 'u1',
+      name: 'eraser-a-1',
+      namespace: 'n',
+      job: 'j1',
+      node: 'a',
+      isFinished: false,
+      isBeingDeleted: false,
+    });
     expect(server.requests).toEqual([]);
   });
 
@@ -57,6 +65,17 @@ describe('a worker pod', () => {
     expect(await port.find({ uid, name: 'eraser-a-1' }, signal)).toMatchObject({ uid, job: 'j1', node: 'a' });
     expect(await port.find({ uid: 'another', name: 'eraser-a-1' }, signal)).toBeNull();
     expect(await port.find({ uid, name: 'absent' }, signal)).toBeNull();
+  });
+
+  test('that the copy has had is gone when the copy has it no more', async () => {
+    const { client } = await startFakeCluster();
+    const copy = [facts()];
+    const pods = new WorkerPods({ values: () => copy });
+    pods.add(facts());
+    const port = bindWorkerPods({ client, namespace: 'n', pods });
+    expect(await port.find({ uid: 'u1', name: 'eraser-a-1' }, signal)).not.toBeNull();
+    copy.pop();
+    expect(await port.find({ uid: 'u1', name: 'eraser-a-1' }, signal)).toBeNull();
   });
 
   test('that belongs to no run is none of ours', async () => {

@@ -1,12 +1,40 @@
 import { parsePodReference, type PodReference } from '../../api/workload-references.ts';
-import type { NodePods, Runs, WorkerPods } from '../../coordinator/ports.ts';
+import type { NodePods, Runs, Tokens, WorkerPods } from '../../coordinator/ports.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
 import { PODS } from '../../kube/resource.ts';
+import { TokenReviewer } from '../../kube/token-reviewer.ts';
+import { TokenVerifier } from '../../kube/token-verifier.ts';
+import { errorMessage } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
+import type { Timing } from '../../platform/timing.ts';
 import { isLive, readPodFacts, type PodFacts } from '../image-job/pod-facts.ts';
 import type { FindRun } from '../image-job/find-run.ts';
 import { workerSettingsOf } from '../image-job/worker-settings.ts';
 import type { Manager } from '../manager.ts';
+
+export interface TokensOptions {
+  readonly client: Pick<KubeClient, 'review' | 'getPath' | 'server'>;
+  readonly audience: string;
+  readonly timing: Timing;
+  /** Milliseconds since the epoch. */
+  readonly wallNow: () => number;
+  readonly log: Log;
+}
+
+export function bindTokens({ client, audience, timing, wallNow, log }: TokensOptions): Tokens {
+  const audiences = [audience];
+  const onFault = (fault: unknown): void => {
+    if (fault === null) log.info('tokens of workers can be verified by their signatures again');
+    else log.warn('the API server reviews each token of a worker, since its keys cannot be read', { error: errorMessage(fault) });
+  };
+  const verifier = new TokenVerifier({ client, audiences, timing, wallNow, onFault });
+  const reviewer = new TokenReviewer({ client, audiences, timing });
+  return {
+    verify: (token, signal) => verifier.verify(token, signal),
+    review: (token, signal) => reviewer.review(token, signal),
+  };
+}
 
 /** What a worker is told to ask for again: the answer is known in a moment. */
 class NotTakenUp extends Error {
@@ -46,7 +74,15 @@ export function bindWorkerPods({ client, namespace, pods }: WorkerPodsOptions): 
     find: async ({ uid, name }, signal) => {
       const pod = pods.find(uid) ?? (await ask(name, signal));
       if (pod?.uid !== uid || pod.job.uid === '') return null;
-      return { uid, name: pod.name, namespace, job: pod.job.uid, node: pod.node, isFinished: !isLive(pod) };
+      return {
+        uid,
+        name: pod.name,
+        namespace,
+        job: pod.job.uid,
+        node: pod.node,
+        isFinished: !isLive(pod),
+        isBeingDeleted: pod.isBeingDeleted,
+      };
     },
   };
 }

@@ -2,12 +2,11 @@ import { COORDINATOR } from '../../api/coordinator/coordinator-objects.ts';
 import { CoordinatorServer } from '../../coordinator/coordinator-server.ts';
 import type { CoordinatorEvent, CoordinatorPorts } from '../../coordinator/ports.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
-import { TokenReviewer } from '../../kube/token-reviewer.ts';
 import { errorMessage } from '../../platform/errors.ts';
 import { backoffMs, type Timing } from '../../platform/timing.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Manager } from '../manager.ts';
-import { bindNodePods, bindRuns, bindWorkerPods } from './coordinator-ports.ts';
+import { bindNodePods, bindRuns, bindTokens, bindWorkerPods } from './coordinator-ports.ts';
 import { Trust } from './keep-trust.ts';
 import { publishEndpoint } from './publish-endpoint.ts';
 
@@ -54,7 +53,7 @@ export async function serveCoordinator(
   const server = new CoordinatorServer({
     ports: {
       ...stores,
-      tokens: new TokenReviewer({ client, audiences: [audience], timing }),
+      tokens: bindTokens({ client, audience, timing, wallNow, log }),
       workerPods: bindWorkerPods({ client, namespace, pods: manager.pods }),
       runs: bindRuns(manager.findRun),
       nodePods: bindNodePods(client),

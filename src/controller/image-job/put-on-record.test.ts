@@ -73,10 +73,10 @@ describe('records', () => {
       ],
       11_000,
     ],
-    ['it waits for longer in a run that takes long', 200, [[400_000, records(DONE, 'n0')]], 420_000],
-    ['and not for ever', 200, [[4_000_000, records(DONE, 'n0')]], 4_030_000],
-    ['many outcomes are due at once', 200, [[1_000, records(DONE, ...named(20))]], 1_000],
-    ['pods that were seen are not many outcomes', 200, [[1_000, records(STARTED, ...named(20))]], 11_000],
+    ['it waits for longer in a run that takes long', 200, [[200_000, records(DONE, 'n0')]], 240_000],
+    ['and not for ever', 200, [[4_000_000, records(DONE, 'n0')]], 4_060_000],
+    ['many outcomes are due at once', 200, [[1_000, records(DONE, ...named(40))]], 1_000],
+    ['pods that were seen are not many outcomes', 200, [[1_000, records(STARTED, ...named(40))]], 11_000],
     ['the last outcome is due at once', 2, [[1_000, records(DONE, 'n0', 'n1')]], 1_000],
   ])('%s', (_case, count, noted, expected) => {
     const run = load(frozen(count));

@@ -9,9 +9,9 @@ import { NOTHING_UNWRITTEN, type Run } from './run.ts';
  * As long as a pod is there, what came of it can be read again: so it need not be on record at once, and many are in one write. The longer a run
  * takes, the less the last seconds of it are worth a write of their own.
  */
-const UNWRITTEN_MS = { shortest: 10_000, longest: 30_000, shareOfRun: 0.05 };
+const UNWRITTEN_MS = { shortest: 10_000, longest: 60_000, shareOfRun: 0.2 };
 const LEAST_OUTCOMES = 10;
-const SHARE_OF_NODES = 0.1;
+const SHARE_OF_NODES = 0.2;
 
 export interface NotedRecords {
   readonly records: ReadonlyMap<string, NodeRecord>;

@@ -18,7 +18,7 @@ export function bindCalls(
 ): Readonly<Record<CoordinatorCall, AnswerCall>> {
   const nodePods = new NodePodReads(ports.nodePods, { atOnce: maxPodReads, timeLimitMs: CALL_LIMITS.pods.timeLimitMs });
   return {
-    settings: answerSettings(ports.runs, nodePods),
+    settings: answerSettings(ports.runs),
     inventory: answerInventory(ports.images, wallNow),
     'known-reports': answerKnownReports(ports.images),
     reports: answerReports(ports.images),

@@ -10,7 +10,7 @@ import {
   type KnownReportsRequest,
 } from '../../api/coordinator/reports-call.ts';
 import { resultsAnswerSchema } from '../../api/coordinator/results-call.ts';
-import { settingsAnswerSchema, type SettingsAnswer } from '../../api/coordinator/settings-call.ts';
+import { settingsAnswerSchema, type RunSettings } from '../../api/coordinator/settings-call.ts';
 import type { FilesystemUsage, NodeInventory } from '../../api/inventory.ts';
 import type { ScannerInfo, ScanReport } from '../../api/scan-report.ts';
 import type { ImageHistories } from '../../core/image-age.ts';
@@ -66,8 +66,8 @@ export class CoordinatorClient {
     this.#calls = { ...options, connection: new CoordinatorConnection({ tokenFile, caFile, connectTimeoutMs }) };
   }
 
-  /** What the run goes by; and the pods of this node, as they are now. */
-  async readTask(signal: AbortSignal): Promise<SettingsAnswer> {
+  /** What the run goes by. */
+  async readTask(signal: AbortSignal): Promise<RunSettings> {
     return this.#call('settings', null, settingsAnswerSchema, signal);
   }
 
