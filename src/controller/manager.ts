@@ -2,6 +2,7 @@ import type { ExclusionList } from '../api/exclusion-list.ts';
 import type { TextParsers } from '../api/eraser-config/config-values.ts';
 import type { Sha256 } from '../core/cluster/pod-name.ts';
 import type { OwnContainers } from '../core/cluster/resolve-components.ts';
+import type { RemovedFromNode } from '../core/cluster/summarise-job.ts';
 import { errorMessage } from '../platform/errors.ts';
 import type { Timing } from '../platform/timing.ts';
 import { Inputs } from './configuration/inputs.ts';
@@ -72,6 +73,13 @@ export class Manager {
   }
 
   readonly findRun: FindRun = (jobUid) => this.#reconcilers.imageJob.find(jobUid);
+
+  /** Results of a node are on record, and completed. */
+  readonly noteReported = ({ podUid, job }: { readonly podUid: string; readonly job: string }, removed: RemovedFromNode): void => {
+    this.pods.noteReported({ uid: podUid, job }, removed);
+    const found = this.findRun(job);
+    if (found.kind === 'goes-on') this.enqueue(KEYS.job(found.run.job.name));
+  };
 
   readonly enqueue = (key: string, afterMs = 0): void => this.#queue.add(key, afterMs);
 

@@ -65,8 +65,9 @@ describe('a run that cannot begin', () => {
       /statefulsets\.apps is forbidden.+Grant the verb "list" on "statefulsets" of API group "apps" in the whole cluster/,
     );
     expect(server.podsMade).toEqual([]);
-    expect(manager.events).toContainEqual(
-      expect.objectContaining({ type: 'Warning', reason: 'WorkloadsUnreadable', note: expect.stringContaining(message) as string }),
+    const note = expect.stringContaining(message) as string;
+    await soon(() =>
+      expect(manager.events).toContainEqual(expect.objectContaining({ type: 'Warning', reason: 'WorkloadsUnreadable', note })),
     );
     await soon(() => expect(phases(server)).toEqual(['Completed']));
     expect(condition(server.jobs()[0], 'Stalled')).toBeUndefined();
@@ -248,5 +249,40 @@ test("what the cluster's workloads want again is kept with an automatic run", as
         protections: [{ object: { kind: 'CronJob', namespace: 'shop', name: 'nightly' }, imageReferences: ['registry.example/report:1'] }],
       }),
     },
+  });
+});
+
+describe('results that are on record before the kubelet has said that the pod has ended', () => {
+  const removed = { removedImages: 3, reclaimedBytes: 30 };
+  const uidOf = (object: KubeObject | undefined): string => object?.metadata.uid ?? '';
+
+  async function untilReported(minuteMs: number): Promise<{ server: ClusterInTest; pod: KubeObject }> {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    const HOURS = { startMs: 36_000_000, runMs: 36_000_000 };
+    const manager = startManagerInTest(server, { timing: fastTiming(minuteMs), settings: { timeouts: HOURS } });
+    await soon(() => expect(server.pods()).toHaveLength(1));
+    const [pod] = server.pods();
+    if (pod === undefined) throw new Error('no pod');
+    const running = { phase: 'Running', containerStatuses: [{ name: 'remover', state: { running: {} } }] };
+    server.put('/pods', { ...pod, status: running });
+    manager.noteReported({ podUid: uidOf(pod), job: uidOf(server.jobs()[0]) }, removed);
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    expect(server.jobs()[0]?.['status']).toMatchObject({ succeeded: 1, removedImages: 3, reclaimedBytes: 30 });
+    return { server, pod };
+  }
+
+  test('end the run, and its pod goes when its containers have ended', async () => {
+    const { server, pod } = await untilReported(10_000);
+    await sleep(100);
+    expect(server.pods()).toHaveLength(1);
+    const containerStatuses = [{ name: 'remover', state: { terminated: { exitCode: 0 } } }];
+    server.put('/pods', { ...pod, status: { phase: 'Running', containerStatuses } });
+    await soon(() => expect(server.pods()).toEqual([]));
+  });
+
+  test('end the run, and a pod whose containers do not end goes a minute later', async () => {
+    const { server } = await untilReported(300);
+    await soon(() => expect(server.pods()).toEqual([]));
   });
 });

@@ -294,6 +294,15 @@ describe('results', () => {
 describe('logs', () => {
   const piece = (sequence: number, text = 'x'.repeat(1_000)): RawCall => post('logs', { container: 'remover', sequence, lines: [text] });
 
+  test('are heard after the run is over, too, of a pod that is there', async () => {
+    const coordinator = await startCoordinator();
+    coordinator.controller.running.clear();
+    expect(JSON.parse((await rawCall(coordinator, piece(0))).text)).toEqual({ nextSequence: 1, isFull: false });
+    coordinator.controller.workerPods.length = 0;
+    expect((await rawCall(coordinator, piece(1))).status).toBe(403);
+    expect(coordinator.controller.logs).toHaveLength(1);
+  });
+
   test('are kept in order, each piece once, up to a limit', async () => {
     const coordinator = await startCoordinator({ limits: { maxLogBytes: 2_500 } });
     const ask = async (sequence: number): Promise<unknown> => JSON.parse((await rawCall(coordinator, piece(sequence))).text);

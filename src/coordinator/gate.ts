@@ -19,6 +19,8 @@ export interface Caller {
   readonly remoteAddress: string;
   /** What the call is about; null: the caller's own. */
   readonly asked: NodeRun | null;
+  /** Whether the call is heard when its run is over, too, as long as the pod is there. */
+  readonly mayBeOver: boolean;
 }
 
 export type Admission = { readonly kind: 'worker'; readonly worker: Worker } | Refusal;
@@ -57,7 +59,7 @@ export class Gate {
     return this.#limitRate(admission);
   }
 
-  async #identify({ authorization, asked }: Caller, signal: AbortSignal): Promise<Admission> {
+  async #identify({ authorization, asked, mayBeOver }: Caller, signal: AbortSignal): Promise<Admission> {
     const { tokens, runs } = this.#options.ports;
     const token = readBearer(authorization);
     if (token === null) {
@@ -73,7 +75,7 @@ export class Gate {
     }
     if (identified.kind === 'refused') return identified;
     const { worker } = identified;
-    return (await runs.isRunning(worker.job, signal)) ? { kind: 'worker', worker } : runEnded(worker);
+    return mayBeOver || (await runs.isRunning(worker.job, signal)) ? { kind: 'worker', worker } : runEnded(worker);
   }
 
   async #identifyBy(reviewed: ReviewedToken, asked: NodeRun | null, signal: AbortSignal): Promise<Identified | Refusal> {

@@ -93,7 +93,7 @@ export class CallServer {
     const { request, remoteAddress, signal } = passage;
     if (this.#isClosing) return refuse('closing', { detail: 'This coordinator ends.', allowed: SAME_AGAIN, retryAfterSeconds: 1 });
     if (route.kind === 'refused') return route;
-    const caller = { authorization: request.headers.authorization, remoteAddress, asked: route.run };
+    const caller = { authorization: request.headers.authorization, remoteAddress, asked: route.run, mayBeOver: route.call === 'logs' };
     const admission = await untilAborted(this.#options.gate.admit(caller, signal), signal);
     if (admission.kind === 'refused') return admission;
     passage.worker = admission.worker;

@@ -1187,4 +1187,18 @@ export const BREAKS: readonly Break[] = [
     replace: 'if (now - since < Infinity) failure ??= outcome;',
     tests: 'src/controller/image-job/carry-on-run',
   },
+  {
+    rule: 'a run is told only of results that came to their end and are on record',
+    file: 'src/controller/bind/tell-results.ts',
+    find: "if (sent.state === 'completed') noteReported(",
+    replace: 'noteReported(',
+    tests: 'src/controller/bind/tell-results',
+  },
+  {
+    rule: 'a report of another database is no verdict',
+    file: 'src/store/scan-records.ts',
+    find: "      .where('database_mark', '=', databaseMark)\n",
+    replace: '',
+    tests: 'src/store/open-cluster-history',
+  },
 ];

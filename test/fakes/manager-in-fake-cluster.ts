@@ -104,6 +104,8 @@ export interface ManagerInTest {
   /** What the history would know of runs. */
   readonly told: readonly RunFact[];
   readonly lines: readonly LoggedLine[];
+  /** As the coordinator tells it of results that are on record. */
+  readonly noteReported: Manager['noteReported'];
   /** How many writes were begun. */
   readonly writes: () => number;
   /** Resolves when it dies. */
@@ -191,7 +193,8 @@ export function startManagerWith(
     await client.close();
   };
   onTestFinished(end);
-  return { events, told, lines, writes: () => writes, died, stop: end };
+  const noteReported: Manager['noteReported'] = (...results) => manager?.noteReported(...results);
+  return { events, told, lines, noteReported, writes: () => writes, died, stop: end };
 }
 
 const SETTINGS: ManagerSettings = {

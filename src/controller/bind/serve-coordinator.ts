@@ -9,6 +9,7 @@ import type { Manager } from '../manager.ts';
 import { bindNodePods, bindRuns, bindTokens, bindWorkerPods } from './coordinator-ports.ts';
 import { Trust } from './keep-trust.ts';
 import { publishEndpoint } from './publish-endpoint.ts';
+import { tellResults } from './tell-results.ts';
 
 export interface CoordinatorSettings {
   /** Where it listens. */
@@ -26,7 +27,7 @@ export interface ServeCoordinatorOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly settings: CoordinatorSettings;
-  readonly manager: Pick<Manager, 'findRun' | 'pods'>;
+  readonly manager: Pick<Manager, 'findRun' | 'pods' | 'noteReported'>;
   readonly stores: WorkerStores;
   readonly isHeld: () => boolean;
   readonly timing: Timing;
@@ -53,6 +54,7 @@ export async function serveCoordinator(
   const server = new CoordinatorServer({
     ports: {
       ...stores,
+      results: tellResults(stores.results, manager.noteReported),
       tokens: bindTokens({ client, audience, timing, wallNow, log }),
       workerPods: bindWorkerPods({ client, namespace, pods: manager.pods }),
       runs: bindRuns(manager.findRun),

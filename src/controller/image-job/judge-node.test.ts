@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FAILING_GRACE_MS, judgeNode, STOPPING_MS, type NodeInput } from './judge-node.ts';
+import { FAILING_GRACE_MS, judgeNode, LEAVING_MS, STOPPING_MS, type NodeInput } from './judge-node.ts';
 import type { ContainerFacts, PodFacts } from './pod-facts.ts';
 
 const ok: ContainerFacts['state'] = { kind: 'terminated-ok', message: '{"removed":3,"reclaimedBytes":7.4}' };
@@ -27,6 +27,7 @@ const NOW = 1_000_000;
 const BASE: NodeInput = {
   record: { kind: 'waiting' },
   pod: null,
+  reported: null,
   isMade: false,
   nodeFault: null,
   isOccupied: false,
@@ -35,6 +36,7 @@ const BASE: NodeInput = {
   now: NOW,
 };
 const judge = (fields: Partial<NodeInput>): ReturnType<typeof judgeNode> => judgeNode({ ...BASE, ...fields });
+const REPORTED = { removedImages: 2, reclaimedBytes: 5 } as const;
 const STARTED = { kind: 'started' } as const;
 const FAILED = { kind: 'failed', message: 'm', removedImages: 0, reclaimedBytes: 0 } as const;
 
@@ -52,6 +54,35 @@ describe('judgeNode', () => {
       'its pod waits since before',
       { record: STARTED, pod: pod('Pending', {}, { unscheduled: 'no place' }), sighting: { phase: 'pending', since: 5 } },
       { record: null, progress: { kind: 'pending', since: 5 }, why: 'no place' },
+    ],
+    [
+      'its results are on record, while its containers still run',
+      { record: STARTED, pod: pod('Running', { remover: { kind: 'running' } }), reported: REPORTED },
+      { record: { kind: 'succeeded', ...REPORTED }, progress: { kind: 'ended' }, isToStop: false },
+    ],
+    [
+      'its results are on record, and its node is lost',
+      { record: STARTED, pod: pod('Running', { remover: { kind: 'running' } }), reported: REPORTED, nodeFault: 'lost' },
+      { record: { kind: 'succeeded', ...REPORTED } },
+    ],
+    [
+      'its results are on record, but a container has failed',
+      { record: STARTED, pod: pod('Running', { scanner: failing('broken'), remover: { kind: 'running' } }), reported: REPORTED },
+      { record: null, progress: { kind: 'failing' } },
+    ],
+    [
+      'it has succeeded, and its containers leave',
+      { record: { kind: 'succeeded', ...REPORTED }, pod: pod('Running', { remover: { kind: 'running' } }) },
+      { record: null, progress: { kind: 'ended' }, isToStop: false, sighting: { phase: 'leaving', since: NOW } },
+    ],
+    [
+      'it has succeeded, and its containers do not leave',
+      {
+        record: { kind: 'succeeded', ...REPORTED },
+        pod: pod('Running', { remover: { kind: 'running' } }),
+        sighting: { phase: 'leaving', since: NOW - LEAVING_MS },
+      },
+      { record: null, progress: { kind: 'running' }, isToStop: true, sighting: { phase: 'stopping', since: NOW } },
     ],
     ['one container runs', { pod: pod('Running', { remover: { kind: 'running' } }) }, { progress: { kind: 'running', since: NOW } }],
     [

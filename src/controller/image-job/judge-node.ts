@@ -1,4 +1,5 @@
 import type { NodeProgress } from '../../core/cluster/plan-waves.ts';
+import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
 import { judgePod, type PodVerdict } from './judge-pod.ts';
 import { hasOutcome, type EndedRecord, type NodeRecord } from './node-records.ts';
 import { isLive, type PodFacts } from './pod-facts.ts';
@@ -8,7 +9,7 @@ import { isLive, type PodFacts } from './pod-facts.ts';
  * it finds their whole time again.
  */
 export interface Sighting {
-  readonly phase: 'pending' | 'running' | 'failing' | 'stopping' | 'blocked';
+  readonly phase: 'pending' | 'running' | 'failing' | 'leaving' | 'stopping' | 'blocked';
   readonly since: number;
 }
 
@@ -16,6 +17,8 @@ export interface NodeInput {
   readonly record: NodeRecord;
   /** The worker pod of this run; null: there is none. */
   readonly pod: PodFacts | null;
+  /** The results that the pod has told, and that are on record; null: it has told none, as far as this process knows. */
+  readonly reported: RemovedFromNode | null;
   /** A pod was made for it by this process, whatever is known of that now. */
   readonly isMade: boolean;
   /** What is wrong with the node that its pod is on; null: nothing is known to be. */
@@ -42,6 +45,8 @@ export interface NodeJudgement {
 
 /** What other containers get after one has failed: the remover may have a removal in hand. */
 export const FAILING_GRACE_MS = 60_000;
+/** What containers get after the remover has told its results: they send the rest of their logs. */
+export const LEAVING_MS = 60_000;
 /** A pod that is told to stop has 30 seconds; one that takes longer is on a node that does not answer, and blocks nobody. */
 export const STOPPING_MS = 90_000;
 
@@ -57,6 +62,8 @@ export function judgeNode(input: NodeInput): NodeJudgement {
   }
   const verdict = judgePod(pod);
   if (verdict.kind === 'succeeded' || verdict.kind === 'failed') return ended(recordOf(verdict));
+  // The kubelet says a second later that the containers have ended.
+  if (input.reported !== null && !hasFailed(verdict)) return ended({ kind: 'succeeded', ...input.reported });
   const removed = verdict.kind === 'running' ? verdict.removed : NOTHING_REMOVED;
   if (input.nodeFault !== null) return stopped({ kind: 'failed', message: input.nodeFault, ...removed }, pod, now);
   const phase = verdict.kind === 'running' && verdict.failed !== null ? 'failing' : verdict.kind;
@@ -79,10 +86,18 @@ function sightingOf({ sighting, now }: NodeInput, phase: Sighting['phase']): Sig
   return sighting?.phase === phase ? sighting : { phase, since: now };
 }
 
-/** Its place is free when its pod is. */
+function hasFailed(verdict: PodVerdict): boolean {
+  return verdict.kind === 'running' && verdict.failed !== null;
+}
+
+/** Its place is free when its pod is, or has done its work. */
 function judgeEnded(input: NodeInput): NodeJudgement {
-  const { pod, now } = input;
+  const { record, pod, now } = input;
   if (pod === null || !isLive(pod)) return { ...AS_IT_IS, progress: { kind: 'ended' } };
+  if (record.kind === 'succeeded' && input.sighting?.phase !== 'stopping') {
+    const leaving = sightingOf(input, 'leaving');
+    if (now - leaving.since < LEAVING_MS) return { ...AS_IT_IS, progress: { kind: 'ended' }, sighting: leaving };
+  }
   const sighting = sightingOf(input, 'stopping');
   const isGivenUp = now - sighting.since >= STOPPING_MS;
   return {

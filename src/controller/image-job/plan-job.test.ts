@@ -24,7 +24,14 @@ const podOn = (name: string, phase: string): PodFacts => ({
 
 function plan(nodes: readonly RunNode[], fields: Partial<JobPlanInput> = {}): JobPlan {
   const timeouts = { startMs: 1_000, runMs: 10_000 };
-  const none = { pods: new Map(), made: new Set<string>(), nodeFaults: new Map(), occupied: new Set<string>(), sightings: new Map() };
+  const none = {
+    pods: new Map(),
+    reported: new Map(),
+    made: new Set<string>(),
+    nodeFaults: new Map(),
+    occupied: new Set<string>(),
+    sightings: new Map(),
+  };
   return planJob({ ...none, nodes, maxParallel: 2, timeouts, now: 100_000, ...fields });
 }
 

@@ -1,5 +1,6 @@
+import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
 import { planWaves, type WaveNode, type WaveTimeouts } from '../../core/cluster/plan-waves.ts';
-import { FAILING_GRACE_MS, judgeNode, STOPPING_MS, type NodeJudgement, type Sighting } from './judge-node.ts';
+import { FAILING_GRACE_MS, judgeNode, LEAVING_MS, STOPPING_MS, type NodeJudgement, type Sighting } from './judge-node.ts';
 import { hasOutcome, type NodeRecord, type RunNode } from './node-records.ts';
 import type { PodFacts } from './pod-facts.ts';
 
@@ -8,6 +9,8 @@ export interface JobPlanInput {
   readonly nodes: readonly RunNode[];
   /** The pods of this run, by node. */
   readonly pods: ReadonlyMap<string, PodFacts>;
+  /** By node: results of pods of this run that are on record. */
+  readonly reported: ReadonlyMap<string, RemovedFromNode>;
   /** The nodes that this process has made a pod for. */
   readonly made: ReadonlySet<string>;
   /** What is wrong with nodes that pods of this run are on. */
@@ -87,6 +90,7 @@ function judge(input: JobPlanInput, { name, record }: RunNode): NodeJudgement {
   return judgeNode({
     record,
     pod: input.pods.get(name) ?? null,
+    reported: input.reported.get(name) ?? null,
     isMade: input.made.has(name),
     nodeFault: input.nodeFaults.get(name) ?? null,
     isOccupied: input.occupied.has(name),
@@ -105,7 +109,7 @@ function isInFlight(judged: NodeJudgement | undefined): boolean {
 }
 
 function deadlines(sightings: ReadonlyMap<string, Sighting>, blocked: number): number[] {
-  const after = { failing: FAILING_GRACE_MS, stopping: STOPPING_MS, blocked } as const;
+  const after = { failing: FAILING_GRACE_MS, leaving: LEAVING_MS, stopping: STOPPING_MS, blocked } as const;
   return [...sightings.values()].flatMap(({ phase, since }) => (phase === 'pending' || phase === 'running' ? [] : [since + after[phase]]));
 }
 

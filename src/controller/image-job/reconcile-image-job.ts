@@ -11,10 +11,12 @@ import { carryOnRun, type CarryOnContext } from './carry-on-run.ts';
 import type { FoundRun } from './find-run.ts';
 import { hasEnded, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
 import { describeHeldJob, describeJob, describeRefusedJob, describeSkipped } from './job-status.ts';
+import { LEAVING_MS } from './judge-node.ts';
 import { loadRun, type LoadContext } from './load-run.ts';
 import { NodeView } from './node-view.ts';
 import { isOver } from './plan-job.ts';
 import { planCleanup } from './plan-cleanup.ts';
+import { isLive, type PodFacts } from './pod-facts.ts';
 import { takeOver } from './put-on-record.ts';
 import type { Run } from './run.ts';
 
@@ -54,6 +56,8 @@ export class ImageJobReconciler {
   readonly #context: ImageJobContext & { readonly nodes: NodeView };
   /** By uid of the job. */
   readonly #runs = new Map<string, Run>();
+  /** By uid of the job: since when it has ended, while containers of it have not. */
+  readonly #leavingSince = new Map<string, number>();
   /** By uid of the job: when its pods were told to go. */
   readonly #clearedAt = new Map<string, number>();
 
@@ -214,8 +218,10 @@ export class ImageJobReconciler {
   async #cleanUp({ job }: Observed, signal: AbortSignal): Promise<Reconciled> {
     const { api, pods, state, copies, historyLimit, now, monotonicNow, enqueue, log } = this.#context;
     const { name, uid } = job.metadata;
-    const isAnyLeft = [...pods.of(uid).values()].some(({ isBeingDeleted }) => !isBeingDeleted);
-    if (isAnyLeft && monotonicNow() - (this.#clearedAt.get(uid) ?? -Infinity) >= CLEAR_AGAIN_MS) {
+    const left = [...pods.of(uid).values()].filter(({ isBeingDeleted }) => !isBeingDeleted);
+    const leavingMs = this.#leavingMs(job, left);
+    const isAnyLeft = left.length > 0;
+    if (isAnyLeft && leavingMs === 0 && monotonicNow() - (this.#clearedAt.get(uid) ?? -Infinity) >= CLEAR_AGAIN_MS) {
       // Thousands go one after another, and each that goes asks for a look.
       this.#clearedAt.set(uid, monotonicNow());
       await api.deleteAll('Pod', `${JOB_UID_LABEL}=${uid}`, signal);
@@ -231,19 +237,33 @@ export class ImageJobReconciler {
     if (isNews) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
     const { automatic, manual } = await state.read(signal);
     const cleanup = planCleanup({ job, jobs, isAwaited: [automatic?.job, manual?.job].includes(name), historyLimit, now: now() });
-    if (cleanup.kind === 'delete') {
+    if (cleanup.kind === 'delete' && leavingMs === 0) {
       await api.delete('ImageJob', { name, uid }, signal);
       log.info('job deleted', { job: name });
       return {};
     }
-    const next = Math.min(cleanup.lookAgainAfterMs ?? Infinity, isAnyLeft ? CLEAR_AGAIN_MS : Infinity);
+    const clearAfterMs = leavingMs > 0 ? leavingMs : CLEAR_AGAIN_MS;
+    const lookAgainAfterMs = cleanup.kind === 'keep' ? cleanup.lookAgainAfterMs : null;
+    const next = Math.min(lookAgainAfterMs ?? Infinity, isAnyLeft ? clearAfterMs : Infinity);
     return next === Infinity ? {} : { requeueAfterMs: next };
+  }
+
+  /** How long the containers of a run that is done have yet to end by themselves. */
+  #leavingMs({ metadata: { uid }, status }: ImageJob, left: readonly PodFacts[]): number {
+    if (status?.phase !== 'Completed' || !left.some(isLive)) {
+      this.#leavingSince.delete(uid);
+      return 0;
+    }
+    const now = this.#context.monotonicNow();
+    const since = this.#leavingSince.get(uid) ?? now;
+    this.#leavingSince.set(uid, since);
+    return Math.max(0, since + LEAVING_MS - now);
   }
 
   /** A job that someone deleted; its pods and configmaps go with it. */
   #forget(name: string): void {
     const uids = new Set(this.#context.copies.imageJobs.values().map(({ metadata }) => metadata.uid));
-    for (const uid of this.#clearedAt.keys()) if (!uids.has(uid)) this.#clearedAt.delete(uid);
+    for (const times of [this.#clearedAt, this.#leavingSince]) for (const uid of times.keys()) if (!uids.has(uid)) times.delete(uid);
     for (const [uid, { job }] of this.#runs) {
       if (job.name !== name) continue;
       this.#letGo(uid);

@@ -1,3 +1,4 @@
+import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
 import type { Copy } from '../ports.ts';
 import { isLive, type PodFacts } from './pod-facts.ts';
 
@@ -9,6 +10,9 @@ export class WorkerPods {
   readonly #copy: Copy<PodFacts>;
   /** By pod name. */
   readonly #made = new Map<string, { readonly pod: PodFacts; isSeen: boolean }>();
+
+  /** By pod uid: what came of its node, as it is on record. */
+  readonly #reported = new Map<string, { readonly job: string; readonly removed: RemovedFromNode }>();
 
   constructor(copy: Copy<PodFacts>) {
     this.#copy = copy;
@@ -37,8 +41,19 @@ export class WorkerPods {
     return this.#made.has(name);
   }
 
+  /** The results of a node that were completed are on record: whatever its pod still does, its work is done. */
+  noteReported({ uid, job }: { readonly uid: string; readonly job: string }, removed: RemovedFromNode): void {
+    this.#reported.set(uid, { job, removed });
+  }
+
+  /** null: this process has not seen results of it. */
+  reportedBy(uid: string): RemovedFromNode | null {
+    return this.#reported.get(uid)?.removed ?? null;
+  }
+
   /** Lets go of what is known of a run that is over. */
   forget(jobUid: string): void {
+    for (const [uid, { job }] of this.#reported) if (job === jobUid) this.#reported.delete(uid);
     for (const [name, { pod }] of this.#made) if (pod.job.uid === jobUid) this.#made.delete(name);
   }
 
