@@ -1,4 +1,5 @@
 import type { AuthenticatedToken } from './create-token-review.ts';
+import { RecentAnswers } from './recent-answers.ts';
 import { TokenKeys, type TokenKeysOptions } from './token-keys.ts';
 import { verifyToken, type TokenIssuer, type VerifiedToken } from './verify-token.ts';
 
@@ -9,12 +10,14 @@ export interface TokenVerifierOptions extends TokenKeysOptions {
 }
 
 /**
- * Tells whose token it is by its signature, without a request for each. It only ever says yes: a token that it cannot tell is for the API server to review,
+ * Tells whose token it is by its signature, without a request for each, and remembers it for some seconds. It only ever says yes: a token that it cannot tell is for the API server to review,
  * whose clock, keys and authenticators may know it.
  */
 export class TokenVerifier {
   readonly #options: TokenVerifierOptions;
   readonly #keys: TokenKeys;
+  /** By the keys that said so: others are asked anew. */
+  readonly #verified = new WeakMap<TokenIssuer, RecentAnswers<VerifiedToken>>();
 
   constructor(options: TokenVerifierOptions) {
     this.#options = options;
@@ -32,11 +35,17 @@ export class TokenVerifier {
   }
 
   #verifyBy(issuedBy: TokenIssuer, token: string): Promise<VerifiedToken> {
-    const { audiences, wallNow } = this.#options;
-    return verifyToken(token, { issuedBy, audiences, wallNow: wallNow() });
+    const { audiences, wallNow, timing } = this.#options;
+    const answers = this.#verified.get(issuedBy) ?? new RecentAnswers(timing, isYes);
+    this.#verified.set(issuedBy, answers);
+    return answers.get(token, () => verifyToken(token, { issuedBy, audiences, wallNow: wallNow() }));
   }
 }
 
+function isYes(verified: VerifiedToken): verified is AuthenticatedToken {
+  return verified.outcome === 'authenticated';
+}
+
 function yesOf(verified: VerifiedToken): AuthenticatedToken | null {
-  return verified.outcome === 'authenticated' ? verified : null;
+  return isYes(verified) ? verified : null;
 }
