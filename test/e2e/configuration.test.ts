@@ -19,9 +19,15 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
     await site.remove();
     await site.close();
   });
-  beforeEach(() => {
+  beforeEach(async () => {
     onTestFailed(async () => void process.stderr.write(await site.logs()));
+    await untilPodsAreGone();
   });
+
+  /** Those of the run before have yet to end when its node's results are on record. */
+  async function untilPodsAreGone(): Promise<void> {
+    await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
+  }
 
   const labelled = (configuration: typeof MANUAL, label: string): object => ({
     ...configuration,
@@ -50,6 +56,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
     for (const node of nodes) expect(await node.tags(), node.name).toEqual([]);
 
     for (const node of nodes) await node.import([vulnerable(LATER)]);
+    await untilPodsAreGone();
     await site.applyList([LATER]);
     expect(new Set((await labelsUntilDone()).values())).toEqual(new Set(['after']));
     for (const node of nodes) expect(await node.tags(), node.name).toEqual([LATER]);
