@@ -25,15 +25,22 @@ export function parseExclusionConfigMap(raw: unknown): Parsed<readonly Exclusion
   const { metadata, data, binaryData } = map.value;
   const errors: Problem[] = jsonKeys(binaryData).map((key) => ({ path: `${metadata.name}/${key}`, message: 'is not UTF-8 text' }));
   const keys = jsonKeys(data);
-  if (keys.length + errors.length === 0) errors.push({ path: metadata.name, message: 'has no key that ends in .json' });
+  if (keys.length + errors.length === 0)
+    errors.push({ path: metadata.name, message: `has no key that ends in .json; ${EXPECTED} under one` });
   const lists: ExclusionList[] = [];
   for (const key of keys) {
     const name = `${metadata.name}/${key}`;
     const list = parseExclusionList(name, data?.[key] ?? '');
     if (list.ok) lists.push(list.value);
-    else errors.push(...list.errors.map(({ path, message }) => ({ path: path === '' ? name : `${name}: ${path}`, message })));
+    else errors.push(...list.errors.map((problem) => placeProblem(name, problem)));
   }
   return errors.length === 0 ? { ok: true, value: lists } : { ok: false, errors };
+}
+
+const EXPECTED = 'expected is {"excluded": ["ghcr.io/acme/*"]}';
+
+function placeProblem(list: string, { path, message }: Problem): Problem {
+  return { path: path === '' ? list : `${list}: ${path}`, message: `${message}; ${EXPECTED}` };
 }
 
 function jsonKeys(data: Readonly<Record<string, string>> | null | undefined): string[] {

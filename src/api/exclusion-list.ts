@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { findDuplicateKey } from './find-duplicate-key.ts';
-import { parseWith, type Parsed } from './problem.ts';
+import { parseWith, shorten, type Parsed } from './problem.ts';
 
 /** The JSON of an exclusion list, as in a configmap labelled `eraser.sh/exclude.list=true`: `{"excluded": ["ghcr.io/acme/*"]}`. */
 const exclusionListSchema = z.strictObject({ excluded: z.array(z.string().min(1, 'an entry is empty')) });
@@ -30,5 +30,7 @@ function parseJson(text: string): Parsed<unknown> {
     return { ok: false, errors: [{ path: '', message: `is not JSON: ${(error as SyntaxError).message}` }] };
   }
   const twice = findDuplicateKey(text);
-  return twice === null ? { ok: true, value } : { ok: false, errors: [{ path: '', message: `the key "${twice}" is there twice` }] };
+  return twice === null
+    ? { ok: true, value }
+    : { ok: false, errors: [{ path: '', message: `the key "${shorten(twice)}" is there twice` }] };
 }

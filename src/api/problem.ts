@@ -19,12 +19,14 @@ export function parseWith<Schema extends z.ZodType>(schema: Schema, raw: unknown
 
 /** A key that is not known is a problem of its own. `below`: the path of what was parsed. */
 export function describeProblems({ issues }: z.ZodError, below: readonly PropertyKey[] = []): Problem[] {
-  return issues.flatMap((issue) => {
+  const problems = issues.flatMap((issue) => {
     const path = [...below, ...issue.path];
     if (issue.code !== 'unrecognized_keys') return [{ path: formatPath(path), message: issue.message }];
     const messages = issue.message.split('\n');
     return issue.keys.map((key, at) => ({ path: formatPath([...path, key]), message: messages[at] ?? 'unknown' }));
   });
+  // A number that is no whole one, and too great: what is allowed is said once.
+  return [...new Map(problems.map((problem) => [`${problem.path}\n${problem.message}`, problem])).values()];
 }
 
 export function formatPath(path: readonly PropertyKey[]): string {

@@ -7,7 +7,7 @@ import { connectToCluster } from '../kube/connect-to-cluster.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
-import { errorMessage, RoomError } from '../platform/errors.ts';
+import { errorFields, errorMessage } from '../platform/errors.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { lead } from './bind/lead.ts';
 import { openStores, type OpenStores } from './bind/open-stores.ts';
@@ -99,7 +99,7 @@ async function run(flags: Flags): Promise<number> {
     identity: `${instance}_${randomUUID()}`,
     timing: SYSTEM_TIMING,
     wallNow: Date.now,
-    onFault: (error) => log.warn('leader election: an attempt failed', { error: errorMessage(error) }),
+    onFault: (error) => log.warn('leader election: an attempt failed', errorFields(error)),
     leaseDurationMs: leaseMs,
     renewDeadlineMs: (leaseMs * 2) / 3,
     retryPeriodMs: leaseMs / 8,
@@ -141,7 +141,6 @@ async function run(flags: Flags): Promise<number> {
 try {
   process.exitCode = await run(parseFlags(process.argv.slice(2)));
 } catch (error) {
-  const hint = error instanceof RoomError ? { hint: error.hint } : {};
-  log.error('failed', { error: errorMessage(error), ...hint });
+  log.error('failed', errorFields(error));
   process.exitCode = error instanceof FlagError ? EXIT.badUsage : EXIT.failed;
 }

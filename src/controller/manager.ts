@@ -3,7 +3,7 @@ import type { TextParsers } from '../api/eraser-config/config-values.ts';
 import type { Sha256 } from '../core/cluster/pod-name.ts';
 import type { OwnContainers } from '../core/cluster/resolve-components.ts';
 import type { RemovedFromNode } from '../core/cluster/summarise-job.ts';
-import { errorMessage } from '../platform/errors.ts';
+import { errorFields } from '../platform/errors.ts';
 import type { Timing } from '../platform/timing.ts';
 import { Inputs } from './configuration/inputs.ts';
 import { ConfigurationReconciler } from './configuration/reconcile-configuration.ts';
@@ -66,8 +66,7 @@ export class Manager {
       workers: 1,
       timing: options.timing,
       onError: ({ key, error, failures }) => {
-        const hint = error instanceof Error && 'hint' in error ? { hint: error.hint } : {};
-        options.log.error('reconcile failed', { key, failures, error: errorMessage(error), ...hint });
+        options.log.error('reconcile failed', { key, failures, ...errorFields(error) });
       },
     });
   }

@@ -8,7 +8,7 @@ export type ObjectKind = 'ConfigMap' | 'Pod' | 'Node' | 'ImageList' | 'ImageJob'
 export type Created =
   | { readonly outcome: 'created'; readonly object: RawObject }
   | { readonly outcome: 'exists' }
-  /** By the API server, for what the object says or for who asks: to ask again is of no use. */
+  /** By the API server, for what the object says or by what it admits: to ask again is of no use. A right that is missing rejects: it may be granted. */
   | { readonly outcome: 'refused'; readonly message: string };
 
 /**

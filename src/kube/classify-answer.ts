@@ -95,7 +95,10 @@ function hintFor(code: KubeErrorCode, intent: Intent, status: ApiStatus): string
     return `Grant the verb "${verb}" on "${what}" of API group "${resource.group}" ${where}, if RBAC refused it; admission may have, too.`;
   }
   if (code === 'not-found' && status.details.name === undefined) {
-    return `The cluster may not serve ${apiVersionOf(resource)} ${resource.plural}: check that its CustomResourceDefinition is installed.`;
+    return (
+      `The cluster may not serve ${apiVersionOf(resource)} ${resource.plural}: check that its CustomResourceDefinition is installed ` +
+      `("kubectl get crd ${resource.plural}.${resource.group}"), else install it with "kubectl apply -f" of the manifest that it comes with.`
+    );
   }
   if (code === 'conflict' && status.details.causes.length > 0) {
     return `Another manager owns the field: ${status.details.causes.map(({ field, message }) => `${field} (${message})`).join(', ')}.`;

@@ -32,6 +32,8 @@ const INACTIVITY_MS = 150_000;
 /** As client-go's five to ten minutes: random, so that a cluster's watches don't all come back together. */
 const WATCH_SECONDS = { shortest: 300, spread: 300 };
 const BACKOFF = { firstMs: 500, longestMs: 30_000 };
+/** The longest that an API server is left alone because it says so: nothing is learned of the collection meanwhile. */
+const LONGEST_LEFT_ALONE_MS = 5 * 60_000;
 /** A watch that the API server ends sooner, without an event, counts as a failure: else it would be asked again without end. */
 const SHORT_WATCH_MS = 1_000;
 /** Failures in a row, answered by the API server, after which the resourceVersion itself is doubted. */
@@ -114,7 +116,8 @@ export class Reflector<T> {
       if (this.#isOpen && isSilence(error)) return regularEnd();
       if (!isResumable(error, failures)) this.#resourceVersion = null;
       this.#reportFault(error);
-      return { isFailure: true, pauseFloorMs: error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0 };
+      const asked = error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0;
+      return { isFailure: true, pauseFloorMs: Math.min(asked, LONGEST_LEFT_ALONE_MS) };
     }
   }
 

@@ -25,6 +25,12 @@ export abstract class RoomError<Code extends string = string> extends Error {
   }
 }
 
+/** For a log line: what went wrong, and what to do about it, where that is known. */
+export function errorFields(error: unknown): { readonly error: string; readonly hint?: string } {
+  const hint = error instanceof RoomError ? error.hint : undefined;
+  return { error: errorMessage(error), ...(hint === undefined ? {} : { hint }) };
+}
+
 /** The message of anything thrown, for a log line or the end of another message. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

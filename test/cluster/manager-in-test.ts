@@ -104,8 +104,28 @@ export const CONFIG = {
 /** One automatic run, at once. */
 export const AUTOMATIC = { ...CONFIG, manager: { ...CONFIG.manager, scheduling: { repeatInterval: '24h', beginImmediately: true } } };
 
-/** A namespace with what the manager is deployed with, and a kubeconfig of its service account: with exactly the generated roles. */
+export interface SiteOptions {
+  /** The URL by which its managers, and they alone, reach the API server; without it they do as all others. */
+  readonly through?: string;
+}
+
+/** One that is there for longer than one test. */
+export interface OpenSite extends ManagerSite {
+  /** What all of its managers have written. */
+  logs(): string;
+  /** Ends its managers, and removes all that is its own. */
+  close(): Promise<void>;
+}
+
 export async function makeSite(administrator: string, workerImage: string): Promise<ManagerSite> {
+  const site = await openSite(administrator, workerImage);
+  onTestFailed(() => void process.stderr.write(site.logs()));
+  onTestFinished(() => site.close());
+  return site;
+}
+
+/** A namespace with what the manager is deployed with, and a kubeconfig of its service account: with exactly the generated roles. */
+export async function openSite(administrator: string, workerImage: string, { through }: SiteOptions = {}): Promise<OpenSite> {
   const home = await mkdtemp(join(tmpdir(), 'image-cleaner-manager-'));
   const kubectl = await kubectlWith({ kubeconfig: administrator, home });
   const namespace = `manager-${randomUUID().slice(0, 8)}`;
@@ -125,20 +145,9 @@ export async function makeSite(administrator: string, workerImage: string): Prom
   await done(['delete', 'imagelists,imagejobs', '--all']);
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   await apply({ apiVersion: 'v1', kind: 'List', items: makeRbac(namespace) });
-  const kubeconfig = await accountKubeconfig({ done, namespace, home });
+  const kubeconfig = await accountKubeconfig({ done, namespace, home, ...(through === undefined ? {} : { through }) });
   const controllers: ControllerProcess[] = [];
   const seen = await watchPods(administrator, namespace);
-  onTestFailed(() => {
-    for (const [at, controller] of controllers.entries()) process.stderr.write(`--- controller ${String(at)}\n${controller.text()}\n`);
-  });
-  onTestFinished(async () => {
-    await Promise.all(controllers.map((controller) => controller.kill()));
-    await seen.stop();
-    await done(['delete', 'imagelists,imagejobs', '--all']);
-    await done(['delete', 'pods', '-n', namespace, '--all', '--force', '--grace-period=0', '--wait=false']);
-    await done(['delete', 'namespace', namespace, '--wait=false']);
-    await rm(home, { recursive: true, force: true });
-  });
   const applyConfigMap: ManagerSite['applyConfigMap'] = (name, data, labels = {}) =>
     apply({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace, labels }, data });
   return {
@@ -159,6 +168,15 @@ export async function makeSite(administrator: string, workerImage: string): Prom
       return all.flatMap(({ items }) =>
         items.map(({ reason, note, regarding }) => ({ reason, note, about: `${regarding.kind}/${regarding.name}` })),
       );
+    },
+    logs: () => controllers.map((controller, at) => `--- controller ${String(at)}\n${controller.text()}\n`).join(''),
+    close: async () => {
+      await Promise.all(controllers.map((controller) => controller.kill()));
+      await seen.stop();
+      await done(['delete', 'imagelists,imagejobs', '--all']);
+      await done(['delete', 'pods', '-n', namespace, '--all', '--force', '--grace-period=0', '--wait=false']);
+      await done(['delete', 'namespace', namespace, '--wait=false']);
+      await rm(home, { recursive: true, force: true });
     },
     podsEver: seen.ever,
     mostAtOnce: seen.mostAtOnce,
@@ -199,15 +217,24 @@ async function accountKubeconfig({
   done,
   namespace,
   home,
-}: {
+  through,
+}: SiteOptions & {
   readonly done: ManagerSite['done'];
   readonly namespace: string;
   readonly home: string;
 }): Promise<string> {
   const token = (await done(['create', 'token', '-n', namespace, SERVICE_ACCOUNTS.manager, '--duration=2h'])).trim();
-  const config = JSON.parse(await done(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as { users: { user: object }[] };
+  const config = JSON.parse(await done(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as {
+    users: { user: object }[];
+    clusters: object[];
+  };
   const file = join(home, 'manager-kubeconfig');
-  await writeFile(file, JSON.stringify({ ...config, users: config.users.map((user) => ({ ...user, user: { token } })) }), { mode: 0o600 });
+  const users = config.users.map((user) => ({ ...user, user: { token } }));
+  const clusters =
+    through === undefined
+      ? config.clusters
+      : config.clusters.map((cluster) => ({ ...cluster, cluster: { server: through, 'insecure-skip-tls-verify': true } }));
+  await writeFile(file, JSON.stringify({ ...config, users, clusters }), { mode: 0o600 });
   return file;
 }
 

@@ -18,19 +18,30 @@ export interface PaperNodes {
   remove(name: string): Promise<void>;
 }
 
+/** Nodes that are there for longer than one test. */
+export interface OpenPaperNodes extends PaperNodes {
+  close(): Promise<void>;
+}
+
 export async function makePaperNodes(kubeconfig: string, specs: readonly NodeSpec[]): Promise<PaperNodes> {
+  const nodes = await openPaperNodes(kubeconfig, specs);
+  onTestFinished(() => nodes.close());
+  return nodes;
+}
+
+export async function openPaperNodes(kubeconfig: string, specs: readonly NodeSpec[]): Promise<OpenPaperNodes> {
   const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-test', wallNow: Date.now });
   const stop = new AbortController();
   const call = { signal: new AbortController().signal };
   const running: Promise<void>[] = [];
   for (const spec of specs) await makeNode(client, spec);
-  onTestFinished(async () => {
-    stop.abort();
-    await Promise.all(running);
-    for (const { name } of specs) await client.delete({ resource: NODES, name }, {}, call);
-    await client.close();
-  });
   return {
+    close: async () => {
+      stop.abort();
+      await Promise.all(running);
+      for (const { name } of specs) await client.delete({ resource: NODES, name }, {}, call);
+      await client.close();
+    },
     endPodsAfter: (namespace, ms) => running.push(endPods(client, { namespace, ms }, stop.signal)),
     remove: async (name) => {
       await client.delete({ resource: NODES, name }, {}, call);

@@ -5,6 +5,12 @@ export interface TcpGate {
   /** Cuts what goes through, and lets nothing in. */
   readonly shut: () => void;
   readonly open: () => void;
+  /** Takes connections, as before, and lets nothing through in either direction: as a network that loses all packets. */
+  readonly freeze: () => void;
+  /** What was on its way goes on. */
+  readonly thaw: () => void;
+  /** Connections that were made so far. */
+  readonly connections: () => number;
   readonly close: () => void;
   /** Bytes that clients have sent so far. */
   readonly sentBytes: () => number;
@@ -13,25 +19,36 @@ export interface TcpGate {
 /** A way to a port of this machine that can be cut. */
 export async function startTcpGate(port: number): Promise<TcpGate> {
   const sockets = new Set<Socket>();
+  const pairs = new Set<readonly [near: Socket, far: Socket]>();
   let isOpen = true;
+  let isFrozen = false;
   let sent = 0;
+  let connections = 0;
+  const flow = ([near, far]: readonly [Socket, Socket]): void => {
+    near.pipe(far).pipe(near);
+  };
   const server = createServer((near) => {
+    connections += 1;
     if (!isOpen) {
       near.destroy();
       return;
     }
     const far = connect(port, '127.0.0.1');
-    for (const socket of [near, far]) {
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    for (const socket of pair) {
       sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
+        pairs.delete(pair);
         near.destroy();
         far.destroy();
       });
     }
+    if (!isFrozen) flow(pair);
     near.on('data', (chunk) => (sent += chunk.length));
-    near.pipe(far).pipe(near);
+    if (isFrozen) near.pause();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = (): void => {
@@ -44,6 +61,18 @@ export async function startTcpGate(port: number): Promise<TcpGate> {
       cut();
     },
     open: () => (isOpen = true),
+    freeze: () => {
+      isFrozen = true;
+      for (const [near, far] of pairs) {
+        near.unpipe(far).pause();
+        far.unpipe(near).pause();
+      }
+    },
+    thaw: () => {
+      isFrozen = false;
+      for (const pair of pairs) flow(pair);
+    },
+    connections: () => connections,
     close: () => {
       cut();
       server.close();

@@ -74,7 +74,8 @@ export const flag = z.boolean({ error: isNot('true or false') });
 
 export const text = z.string({ error: isNot('a text; put numbers and the like in quotes') });
 
-export const filledText = text.min(1, { error: 'is empty' });
+/** The check of zod for a length would also be made of a list, of which it is told that it is no text. */
+export const filledText = text.refine((value) => value !== '', { error: 'is empty; it must be a text' }).meta({ minLength: 1 });
 
 export function numberBetween(least: number, most: number) {
   const error = isNot(`a number from ${least} to ${most}`);

@@ -11,7 +11,7 @@ import {
 import { API_GROUP } from '../../api/custom-resource.ts';
 import { IMAGE_JOB } from '../../api/image-job.ts';
 import { IMAGE_LIST } from '../../api/image-list.ts';
-import { hasCode } from '../../kube/kube-error.ts';
+import { hasCode, type KubeError } from '../../kube/kube-error.ts';
 import type { WorkloadKind } from '../../api/workload-references.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { KubeObject } from '../../kube/kube-object.ts';
@@ -72,7 +72,7 @@ export function bindClusterApi({ client, namespace, isHeld }: BindClusterApiOpti
         return { outcome: 'created', object: await client.create(collection(kind), object, { signal }) };
       } catch (error) {
         if (hasCode(error, 'already-exists')) return { outcome: 'exists' };
-        if (hasCode(error, 'invalid', 'forbidden')) return { outcome: 'refused', message: error.status?.message ?? error.message };
+        if (isRefusal(error)) return { outcome: 'refused', message: error.status?.message ?? error.message };
         throw error;
       }
     },
@@ -101,4 +101,12 @@ export function bindClusterApi({ client, namespace, isHeld }: BindClusterApiOpti
       await client.deleteCollection(collection(kind), { labelSelector, propagationPolicy: 'Background' }, { signal });
     },
   };
+}
+
+/**
+ * Of this object, by its content or by what is admitted. A missing right is none: it may be granted. Rights are asked for before the object is read, so
+ * that only an admission knows its name.
+ */
+function isRefusal(error: unknown): error is KubeError {
+  return hasCode(error, 'invalid') || (hasCode(error, 'forbidden') && error.status?.details.name !== undefined);
 }

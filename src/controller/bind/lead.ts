@@ -3,7 +3,7 @@ import { parseDuration } from '../../platform/duration.ts';
 import { parseYaml } from '../../platform/parse-yaml.ts';
 import { parseQuantity } from '../../platform/quantity.ts';
 import type { Timing } from '../../platform/timing.ts';
-import { errorMessage } from '../../platform/errors.ts';
+import { errorFields } from '../../platform/errors.ts';
 import { EventRecorder } from '../../kube/event-recorder.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
 import type { Leadership } from '../../kube/leader-election.ts';
@@ -39,7 +39,7 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
   const { client, settings, coordinator, instance, timing, wallNow, log, onStart } = options;
   const { namespace } = settings.frame;
   log.info('this process leads', { term });
-  const onFault = (error: unknown): void => log.warn('a call of the API failed', { error: errorMessage(error) });
+  const onFault = (error: unknown): void => log.warn('a call of the API failed', errorFields(error));
   const events = new EventRecorder({
     client,
     reportingController: REPORTING_CONTROLLER,

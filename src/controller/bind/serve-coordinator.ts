@@ -2,7 +2,7 @@ import { COORDINATOR } from '../../api/coordinator/coordinator-objects.ts';
 import { CoordinatorServer } from '../../coordinator/coordinator-server.ts';
 import type { CoordinatorEvent, CoordinatorPorts } from '../../coordinator/ports.ts';
 import type { KubeClient } from '../../kube/kube-client.ts';
-import { errorMessage } from '../../platform/errors.ts';
+import { errorFields } from '../../platform/errors.ts';
 import { backoffMs, type Timing } from '../../platform/timing.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Manager } from '../manager.ts';
@@ -101,7 +101,7 @@ async function keepFresh({ trust, server, timing, log }: Fresh, signal: AbortSig
       failures = 0;
     } catch (error) {
       failures += 1;
-      log.warn("the coordinator's certificates were not looked at", { error: errorMessage(error) });
+      log.warn("the coordinator's certificates were not looked at", errorFields(error));
     }
   }
 }
@@ -124,7 +124,7 @@ function logEvents(log: Log, timing: Timing): (event: CoordinatorEvent) => void 
   return (event) => {
     if (event.kind === 'call-failed') {
       const { path, pod, error } = event;
-      if (isNews(`${path} ${pod ?? ''}`)) log.warn('a call of a worker cannot be answered now', { path, pod, error: errorMessage(error) });
+      if (isNews(`${path} ${pod ?? ''}`)) log.warn('a call of a worker cannot be answered now', { path, pod, ...errorFields(error) });
       return;
     }
     const { kind, ...facts } = event;

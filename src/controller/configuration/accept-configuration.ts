@@ -29,8 +29,14 @@ export type JudgedConfiguration =
     }
   | { readonly ok: false; readonly errors: readonly Problem[] };
 
+/** The state keeps the last good one beside other things, and a configmap has an end at 1 MiB. A long configuration is of 10 KiB. */
+const MOST_BYTES = 256 * 1024;
+
 /** Reads the text of a configuration to its last consequence, so that a run finds nothing wrong in it later. */
 export function acceptConfiguration(text: string, parsers: TextParsers, own: OwnContainers): JudgedConfiguration {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MOST_BYTES)
+    return { ok: false, errors: [{ path: CONFIG_MAP_KEY, message: `is ${bytes} bytes long: at most ${MOST_BYTES}` }] };
   const parsed = parseEraserConfigMap({ data: { [CONFIG_MAP_KEY]: text } }, parsers);
   if (!parsed.ok) return parsed;
   const { config } = parsed;

@@ -1,6 +1,6 @@
 import { parseExclusionConfigMap } from '../../api/exclusion-config-map.ts';
 import type { ExclusionList } from '../../api/exclusion-list.ts';
-import type { Problem } from '../../api/problem.ts';
+import { shorten, type Problem } from '../../api/problem.ts';
 import { compareTexts } from '../../core/compare-texts.ts';
 import { compileExclusions } from '../../core/exclusions/exclusions.ts';
 import type { RawObject } from '../raw-object.ts';
@@ -31,5 +31,5 @@ export function judgeExclusions(configMaps: readonly RawObject[]): JudgedExclusi
 function entryProblems(lists: readonly ExclusionList[]): Problem[] {
   const compiled = compileExclusions(lists);
   if (compiled.ok) return [];
-  return compiled.errors.map(({ list, entry, message }) => ({ path: list, message: `"${entry}": ${message}` }));
+  return compiled.errors.map(({ list, entry, message }) => ({ path: list, message: `"${shorten(entry)}": ${message}` }));
 }

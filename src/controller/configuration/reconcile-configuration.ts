@@ -97,10 +97,14 @@ export class ConfigurationReconciler {
   }
 
   #judge(configMap: RawObject | null): JudgedConfiguration {
-    const { mountedText, parsers, own } = this.#context;
+    const { mountedText, namespace, parsers, own } = this.#context;
     const text = configMap === null ? mountedText : textOf(configMap);
     if (text === null) {
-      const message = configMap === null ? `there is no configmap ${CONFIG_MAP_NAME}` : `the configmap has no key ${CONFIG_MAP_KEY}`;
+      const missing =
+        configMap === null
+          ? `there is no configmap ${CONFIG_MAP_NAME} in the namespace ${namespace}`
+          : `the configmap has no key ${CONFIG_MAP_KEY}`;
+      const message = `${missing}; an EraserConfig is needed under the key ${CONFIG_MAP_KEY} of ${CONFIG_MAP_NAME}`;
       return { ok: false, errors: [{ path: '', message }] };
     }
     return acceptConfiguration(text, parsers, own);

@@ -1,5 +1,5 @@
 import { countOfMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
-import { errorMessage } from '../../platform/errors.ts';
+import { errorFields } from '../../platform/errors.ts';
 import type { ClusterApi } from '../ports.ts';
 import { findNodeFaults, flightLookMs, TURN_LOOK_MS } from './look-at-nodes.ts';
 import type { SeenNode } from './node-view.ts';
@@ -81,7 +81,7 @@ async function lookAtFlight(
     return await nodes.look(names, Math.min(TURN_LOOK_MS, flightLookMs(settings.nodeGraceMs)), signal);
   } catch (error) {
     signal.throwIfAborted();
-    log.warn('nodes cannot be looked at', { error: errorMessage(error) });
+    log.warn('nodes cannot be looked at', errorFields(error));
     return new Map();
   }
 }

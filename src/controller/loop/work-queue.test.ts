@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { FakeTiming } from '../../../test/fakes/fake-timing.ts';
+import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import { type Reconciled, WorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 interface Running {
@@ -207,4 +208,33 @@ test('never is a key run twice at once, never more keys than workers, and none t
     }),
     { numRuns: 150 },
   );
+});
+
+test('what is told in one piece is looked at together, and keeps no timer waiting', async () => {
+  let runs = 0;
+  let isTimerDue = false;
+  let runsBeforeTimer = 0;
+  const queue = new WorkQueue({
+    reconcile: () => {
+      runs += 1;
+      if (!isTimerDue) runsBeforeTimer += 1;
+      return Promise.resolve({});
+    },
+    workers: 1,
+    timing: SYSTEM_TIMING,
+    onError: () => undefined,
+  });
+  const stop = new AbortController();
+  const running = queue.run(stop.signal);
+  setTimeout(() => (isTimerDue = true), 1);
+  // As the lines of a watch, of which a thousand may be in one piece.
+  for (let change = 0; change < 1_000; change++) {
+    queue.add('key');
+    for (let step = 0; step < 20; step++) await Promise.resolve();
+  }
+  expect(runsBeforeTimer).toBeLessThan(3);
+  await vi.waitFor(() => expect(isTimerDue).toBe(true));
+  stop.abort();
+  await running;
+  expect(runs).toBeLessThan(6);
 });

@@ -1,3 +1,4 @@
+import { setImmediate as untilIoWasSeen } from 'node:timers/promises';
 import { type Backoff, backoffMs, type Timing } from '../../platform/timing.ts';
 
 /** What a run that did not fail asks for. */
@@ -84,6 +85,8 @@ export class WorkQueue {
     entry.dueAt = null;
     entry.isRunning = true;
     let againAfterMs: number | undefined;
+    // Many changes come in one piece, each of which asks for a run: without a pause there would be one for each, and no timer or answer between them.
+    await untilIoWasSeen();
     try {
       ({ requeueAfterMs: againAfterMs } = await reconcile(key, signal));
       entry.failures = 0;

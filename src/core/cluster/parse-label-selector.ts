@@ -1,3 +1,4 @@
+import { labelKeyFault, labelValueFault } from './label-grammar.ts';
 import { parseLabelNumber, type LabelRequirement, type LabelSelector } from './label-selector.ts';
 
 export type ParsedLabelSelector =
@@ -103,21 +104,13 @@ function parseNumber(tokens: Tokens): bigint {
   return number;
 }
 
-const NAME = /^(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
-const SUBDOMAIN = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/;
-const LONGEST_NAME = 63;
-const LONGEST_PREFIX = 253;
-
 function checkKey(key: string): void {
-  const slash = key.indexOf('/');
-  const prefix = slash === -1 ? null : key.slice(0, slash);
-  const name = key.slice(slash + 1);
-  const isPrefix = prefix === null || (prefix.length <= LONGEST_PREFIX && SUBDOMAIN.test(prefix));
-  if (isPrefix && name.length <= LONGEST_NAME && NAME.test(name)) return;
-  throw new SelectorFault(`"${key}" is no label; allowed are names such as kubernetes.io/os`);
+  const fault = labelKeyFault(key);
+  if (fault !== null) throw new SelectorFault(fault);
 }
 
 function checkValue(value: string): string {
-  if (value === '' || (value.length <= LONGEST_NAME && NAME.test(value))) return value;
-  throw new SelectorFault(`"${value}" is no value of a label; allowed are up to 63 letters, digits, "-", "_" and "."`);
+  const fault = labelValueFault(value);
+  if (fault !== null) throw new SelectorFault(fault);
+  return value;
 }

@@ -1,6 +1,7 @@
 import type { Component, EraserConfig, HostVolume } from '../../api/eraser-config.ts';
 import type { Problem } from '../../api/problem.ts';
 import { parseImageReference, repositoryName } from '../reference.ts';
+import { podProblems } from './pod-problems.ts';
 import { runtimeSockets, type RuntimeSockets } from './runtime-sockets.ts';
 import { volumeProblems } from './scanner-volumes.ts';
 
@@ -63,7 +64,11 @@ const ERASERS_SCANNER_CPU_REQUEST = 1;
 export function resolveComponents({ manager, components }: EraserConfig, own: OwnContainers): ResolvedComponents {
   const { collector, scanner, remover } = components;
   const sockets = runtimeSockets(manager.runtime);
-  const errors = [...(sockets.ok ? [] : sockets.errors), ...(scanner.enabled ? scannerProblems(scanner, own.scanner.image) : [])];
+  const errors = [
+    ...podProblems(manager),
+    ...(sockets.ok ? [] : sockets.errors),
+    ...(scanner.enabled ? scannerProblems(scanner, own.scanner.image) : []),
+  ];
   if (!sockets.ok || errors.length > 0) return { ok: false, errors };
   const notices: ComponentNotice[] = [];
   const resolve = (name: keyof OwnContainers, component: Component): ResolvedContainer => {
