@@ -92,7 +92,8 @@ export const describeMissing = (kubeconfig: () => string): unknown =>
     describe('a right that is missing', () => {
       type Kind = 'ClusterRole' | 'Role';
       interface Rule {
-        readonly resources: readonly string[];
+        /** Not of a rule for paths. */
+        readonly resources?: readonly string[];
         readonly verbs: readonly string[];
       }
       const roleOf = async (kind: Kind): Promise<{ rules: Rule[] }> =>
@@ -109,7 +110,7 @@ export const describeMissing = (kubeconfig: () => string): unknown =>
       async function deny(kind: Kind, verb: string, resource: string): Promise<() => Promise<void>> {
         const { rules } = await roleOf(kind);
         const less = rules.map((rule) =>
-          rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter((one) => one !== verb) } : rule,
+          rule.resources?.includes(resource) === true ? { ...rule, verbs: rule.verbs.filter((one) => one !== verb) } : rule,
         );
         await useRules(
           kind,
