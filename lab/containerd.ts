@@ -13,7 +13,7 @@ import { LabError, requireRoot } from './lab-error.ts';
 import { ownPlace, releasePlace, sweepAbandonedPlaces } from './owned-places.ts';
 import type { Place } from './place.ts';
 import { chooseSnapshotter, makePlace } from './place.ts';
-import { signalProcess } from './processes.ts';
+import { signalProcess, waitUntilStopped } from './processes.ts';
 import { runCommand } from './run-command.ts';
 import type { ContainerdTools, ContainerdVersion, OnProgress } from './tools.ts';
 import { containerdRelease, ensureContainerd } from './tools.ts';
@@ -147,7 +147,9 @@ class ContainerdProcess implements PrivateContainerd {
   }
 
   pause(): void {
-    if (this.#isRunning && this.#daemon?.pid !== undefined) signalProcess(this.#daemon.pid, 'SIGSTOP');
+    if (!this.#isRunning || this.#daemon?.pid === undefined) return;
+    signalProcess(this.#daemon.pid, 'SIGSTOP');
+    waitUntilStopped(this.#daemon.pid);
   }
 
   resume(): void {

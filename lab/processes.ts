@@ -29,6 +29,24 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
+/** Waits until none of its threads runs any more: on a busy machine a SIGSTOP takes its time, in which a request is still answered. */
+export function waitUntilStopped(pid: number): void {
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (let waits = 0; waits < LONGEST_STOP_MS && !isStopped(pid); waits += 1) Atomics.wait(nobody, 0, 0, 1);
+}
+
+const LONGEST_STOP_MS = 2_000;
+
+function isStopped(pid: number): boolean {
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8'));
+    return threads.every((stat) => /^[TtZX]/.test(stat.slice(stat.lastIndexOf(')') + 2)));
+  } catch {
+    // A thread has ended meanwhile, or all of them.
+    return !isAlive(pid);
+  }
+}
+
 /** When the process started, in clock ticks since boot: with the pid it names a process for good, since pids are given out again. */
 export function startTicks(pid: number): string | null {
   return statFields(pid)?.[19] ?? null;

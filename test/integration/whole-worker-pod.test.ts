@@ -181,8 +181,8 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
       expect(`${kept.join('\n')}\n`).toBe(stdout);
       expect(parseLog({ code: 0, stdout, stderr: '' }).every((line) => line.component === name && line['node'] === RUN.node)).toBe(true);
     }
-    // Each of these is a request to the API server: the collector's and the remover's settings, and once before the removals.
-    expect(controller.asked.nodePods).toBe(3);
+    // Each of these is a request to the API server: once, before the plan of the remover, whose removals follow at once.
+    expect(controller.asked.nodePods).toBe(1);
     // The collector's settings and inventory, and the remover's, with pods and results; what the scanner asks and tells of reports: each call is
     // admitted by itself.
     expect(controller.asked.reviews - controller.logs.length - coordinator.scanCalls.length).toBe(8);
@@ -244,7 +244,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     expect(coordinator.controller.results).toMatchObject([{ results: { ...said, decisions: [] } }]);
   });
 
-  test('a manual run: a remover alone, with two questions about pods', async () => {
+  test('a manual run: a remover alone, with one question about pods', async () => {
     await importImages(
       containerd,
       Array.from({ length: 10 }, (_, number) => smallImage(`docker.io/library/listed:${number}`)),
@@ -253,7 +253,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     const { remover } = await ends(await startPod('manual', coordinator));
     expect([remover?.code, remover?.stderr], remover?.stdout).toEqual([0, '']);
     expect(await tags()).toEqual([]);
-    expect(coordinator.controller.asked.nodePods).toBe(2);
+    expect(coordinator.controller.asked.nodePods).toBe(1);
     expect(coordinator.controller.results).toMatchObject([{ results: { mode: 'manual', scanner: null, summary: { removed: 10 } } }]);
   });
 
