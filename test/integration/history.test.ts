@@ -102,11 +102,11 @@ describe.skipIf(lacksRealPart('containerd-v2'))('what runs remember', () => {
     const shop = await runningContainer(containerd, { image: 'docker.io/library/shop:1' });
     await clean('--dry-run');
     const started = performance.now();
-    await waitUntil('some age', () => Promise.resolve(performance.now() - started > 1500));
+    await waitUntil('some age', () => Promise.resolve(performance.now() - started > 12_000));
     await clean('--dry-run');
     await removeSandbox(containerd, shop.sandbox);
-    // Both were first seen more than a second ago; only one of them has not been in use since.
-    const reasons = reasonsByTag(parseClean(await clean('--max-age', '1s')));
+    // Both were first seen longer ago than that; only one of them has not been in use since. A busy machine takes seconds to come here.
+    const reasons = reasonsByTag(parseClean(await clean('--max-age', '12s')));
     expect(reasons).toMatchObject({ 'docker.io/library/idle:1': 'remove expired', 'docker.io/library/shop:1': 'keep compliant' });
   });
 
