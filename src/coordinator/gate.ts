@@ -30,7 +30,7 @@ type Identified = Extract<ReturnType<typeof identifyWorker>, { readonly kind: 'w
 /** A token of a service account has some 1,200 characters. */
 const LONGEST_TOKEN = 8 * 1024;
 
-/** Lets in only worker pods of ours, each for its own node and run, while that goes on. All is asked anew at every call. */
+/** Lets in only worker pods of ours, each for its own node and run, while that goes on; their logs a while longer. All is asked anew at every call. */
 export class Gate {
   readonly #options: GateOptions;
   readonly #refusals: RateLimiter;

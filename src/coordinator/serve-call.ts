@@ -29,6 +29,8 @@ interface Passage {
   readonly signal: AbortSignal;
   /** Once the caller has proven who it is. */
   worker: Worker | null;
+  /** What its answer may take. */
+  room: Room;
 }
 
 /** What calls of one kind may take of this process. */
@@ -67,7 +69,15 @@ export class CallServer {
     const path = (request.url ?? '').replace(/\?.*$/s, '');
     const route = matchRoute(request.method ?? '', path);
     const { signal } = this.#watch(request, response, route);
-    const passage: Passage = { request, response, path, remoteAddress: request.socket.remoteAddress ?? '', signal, worker: null };
+    const passage: Passage = {
+      request,
+      response,
+      path,
+      remoteAddress: request.socket.remoteAddress ?? '',
+      signal,
+      worker: null,
+      room: this.#room,
+    };
     const answer = await this.#answer(passage, route).catch((error: unknown) => this.#fail(passage, error));
     if (answer.kind === 'refused') this.#report(passage, answer);
     this.#send(passage, answer.kind === 'refused' ? answerRefusal(answer) : answer);
@@ -97,19 +107,20 @@ export class CallServer {
     const admission = await untilAborted(this.#options.gate.admit(caller, signal), signal);
     if (admission.kind === 'refused') return admission;
     passage.worker = admission.worker;
-    const release = this.#roomFor(route.call).underWay.take(admission.worker.podUid);
+    passage.room = this.#roomFor(route.call);
+    const release = passage.room.underWay.take(admission.worker.podUid);
     if (release === null) return refuse('busy', { detail: 'Too many calls are under way.', allowed: SAME_AGAIN, retryAfterSeconds: 1 });
     // What a call holds is free when its work has ended, not when nobody waits for it any more: works that hang would fill the memory.
     const work = this.#work(passage, route.call, admission.worker).finally(release);
     return untilAborted(work, signal);
   }
 
-  async #work({ request, response, signal }: Passage, call: CoordinatorCall, worker: Worker): Promise<Answer | Refusal> {
+  async #work({ request, response, signal, room }: Passage, call: CoordinatorCall, worker: Worker): Promise<Answer | Refusal> {
     const answerCall = this.#options.calls[call];
     const { method, maxRequestBytes, requestType: type = 'application/json' } = CALL_LIMITS[call];
     if (method === 'GET') return answerCall({ worker, body: Buffer.alloc(0), signal });
     const { bodyTimeoutMs: timeoutMs } = this.#options.limits;
-    const body = await readBody(request, response, { maxBytes: maxRequestBytes, type, timeoutMs, inFlight: this.#roomFor(call).bytes });
+    const body = await readBody(request, response, { maxBytes: maxRequestBytes, type, timeoutMs, inFlight: room.bytes });
     if (body.kind === 'refused') return body;
     try {
       return await answerCall({ worker, body: body.bytes, signal });
@@ -152,7 +163,7 @@ export class CallServer {
       return;
     }
     if (response.destroyed) return;
-    const release = this.#room.bytes.take('', answer.body.length);
+    const release = passage.room.bytes.take('', answer.body.length);
     if (release !== null) response.once('close', release);
     const busy = (): WholeAnswer =>
       answerRefusal(refuse('busy', { detail: 'Too much is being sent at once.', allowed: SAME_AGAIN, retryAfterSeconds: 1 }));
