@@ -12,11 +12,15 @@ import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-databa
 import { waitUntil } from '../../lab/wait-until.ts';
 import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
 import type { WorkerContainer } from '../../src/api/worker-pod.ts';
+import { openStores } from '../../src/controller/bind/open-stores.ts';
 import { connectTrivyServer } from '../../src/coordinator/connect-trivy-server.ts';
+import type { CoordinatorPorts } from '../../src/coordinator/ports.ts';
 import { resolveComponents } from '../../src/core/cluster/resolve-components.ts';
 import { makeWorkerPod } from '../../src/core/cluster/worker-pod.ts';
+import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { configOf } from '../fakes/cluster.ts';
-import { RUN, startCoordinator, type CoordinatorInTest } from '../fakes/coordinator-in-test.ts';
+import { ControllerInTest, RUN, startCoordinator, type CoordinatorInTest } from '../fakes/coordinator-in-test.ts';
+import { logInTest } from '../fakes/log-in-test.ts';
 import { parseLog, smallImage, WorkerPod, type RunningWorker, type WorkerResult } from './run-worker-pod.ts';
 import { TrivyServerInTest } from './trivy-server-in-test.ts';
 
@@ -87,9 +91,20 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
 
   const tags = async (): Promise<string[]> => (await listImages(containerd)).flatMap(({ repoTags }) => repoTags).sort();
 
-  /** `trivyUrl`: where the coordinator looks for Trivy's server. */
-  async function begin(run: 'automatic' | 'manual', trivyUrl = server.url): Promise<CoordinatorInTest & { readonly scanCalls: string[] }> {
-    const coordinator = await startCoordinator();
+  interface Beginning {
+    /** Where the coordinator looks for Trivy's server. */
+    readonly trivyUrl?: string;
+    /** What it knows of images; as its double, if not given. */
+    readonly images?: CoordinatorPorts['images'];
+  }
+
+  async function begin(
+    run: 'automatic' | 'manual',
+    { trivyUrl = server.url, images }: Beginning = {},
+  ): Promise<CoordinatorInTest & { readonly scanCalls: string[] }> {
+    const controller = new ControllerInTest();
+    const ports = { ...controller.ports, images: images ?? controller.ports.images };
+    const coordinator = await startCoordinator({ controller, server: { ports } });
     const connection = connectTrivyServer(trivyUrl);
     onTestFinished(() => connection.close());
     const scanCalls: string[] = [];
@@ -107,7 +122,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     return { ...coordinator, scanCalls };
   }
 
-  function containersOf(run: 'automatic' | 'manual', { url }: CoordinatorInTest): readonly WorkerContainer[] {
+  function containersOf(run: 'automatic' | 'manual', { url }: CoordinatorInTest, isUnderDiskPressure = false): readonly WorkerContainer[] {
     const config = configOf(CONFIG);
     const resolved = resolveComponents(config, OWN);
     if (!resolved.ok) throw new Error(JSON.stringify(resolved.errors));
@@ -115,7 +130,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
       name: 'eraser-node-1-0123456789',
       job: { name: 'imagejob-x', uid: RUN.job },
       run,
-      node: { name: RUN.node, runtime: 'containerd', isUnderDiskPressure: false },
+      node: { name: RUN.node, runtime: 'containerd', isUnderDiskPressure },
       manager: config.manager,
       components: resolved.components,
       frame: {
@@ -132,10 +147,14 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     return made.spec.containers;
   }
 
-  async function startPod(run: 'automatic' | 'manual', coordinator: CoordinatorInTest): Promise<Map<string, RunningWorker>> {
+  async function startPod(
+    run: 'automatic' | 'manual',
+    coordinator: CoordinatorInTest,
+    isUnderDiskPressure = false,
+  ): Promise<Map<string, RunningWorker>> {
     const fields = { 'spec.nodeName': RUN.node, 'metadata.name': 'worker-1', 'metadata.namespace': 'eraser-system' };
     const started = new Map<string, RunningWorker>();
-    for (const container of containersOf(run, coordinator)) {
+    for (const container of containersOf(run, coordinator, isUnderDiskPressure)) {
       started.set(container.name, await pod.startContainer(container, { fields, path: `${dirname(trivy)}:/usr/bin:/bin` }));
     }
     return started;
@@ -214,10 +233,39 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     expect(second.controller.results).toMatchObject([{ results: { scanner: { name: 'trivy' }, summary } }]);
   });
 
+  /** As the manager binds them, with a history on the disk, and a Trivy server at this URL. */
+  async function openKnowledge(trivyServer: string): Promise<CoordinatorPorts['images']> {
+    const { log } = logInTest();
+    const stores = await openStores({ history: join(directory, 'history.db'), trivyServer, timing: SYSTEM_TIMING, wallNow: Date.now, log });
+    onTestFinished(() => stores.close());
+    return stores.images;
+  }
+
+  test('a node under disk pressure, without a scanner, goes by what is on record by the database of now; without that, nothing goes', async () => {
+    await importImages(containerd, [vulnerable(1), smallImage('docker.io/library/fine:1')]);
+    const images = await openKnowledge(server.url);
+    await ends(await startPod('automatic', await begin('automatic', { images })));
+    expect(await tags()).toEqual(['docker.io/library/fine:1']);
+
+    await importImages(containerd, [vulnerable(1)]);
+    const remove = async (known: CoordinatorPorts['images']): Promise<[Record<string, number | null>, CoordinatorInTest]> => {
+      await pod.remove();
+      pod = await WorkerPod.make(containerd.endpoint);
+      const coordinator = await begin('automatic', { images: known });
+      return [await codesOf(await startPod('automatic', coordinator, true)), coordinator];
+    };
+    expect((await remove(await openKnowledge('http://127.0.0.1:1')))[0]).toEqual({ remover: 0 });
+    expect(await tags()).toEqual(['docker.io/library/fine:1', 'docker.io/library/vulnerable:1']);
+    const [codes, { controller }] = await remove(images);
+    expect(codes).toEqual({ remover: 0 });
+    expect(await tags()).toEqual(['docker.io/library/fine:1']);
+    expect(controller.results).toMatchObject([{ results: { summary: { removed: 1, scanned: 0, verdictsReused: 2 } } }]);
+  });
+
   test('Trivy’s server is away: all wait for it, and stopped, they have removed nothing and told why', async () => {
     await importImages(containerd, [vulnerable(1)]);
     const before = await tags();
-    const coordinator = await begin('automatic', 'http://127.0.0.1:1');
+    const coordinator = await begin('automatic', { trivyUrl: 'http://127.0.0.1:1' });
     const started = await startPod('automatic', coordinator);
     await started.get('remover')?.seen('waiting for the verdicts');
     await waitUntil('Trivy’s server is asked again', () => Promise.resolve(coordinator.scanCalls.length > 1));
