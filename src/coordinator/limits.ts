@@ -19,8 +19,7 @@ export interface CoordinatorLimits {
   readonly maxTrivyCalls: number;
   readonly maxTrivyBytesInFlight: number;
   /**
-   * Calls of one worker: as many at once, and then so many each second. A scan takes one for each layer that is new to the node in this run, and four
-   * more: as many as 15 or so, so that 300 images take less than half a minute of it.
+   * Calls of one worker: as many at once, and then so many each second. A scan takes one, or two where its image is large.
    */
   readonly worker: { readonly burst: number; readonly perSecond: number };
   /** Refusals for want of a valid token, of one address: each may cost the API server a TokenReview. */

@@ -6,24 +6,31 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { RUN, startCoordinator, TOKEN, type ControllerInTest, type CoordinatorInTest } from '../../test/fakes/coordinator-in-test.ts';
 import { eventually } from '../../test/fakes/eventually.ts';
 import { PATH, rawCall, type RawAnswer, type RawCall } from '../../test/fakes/raw-call.ts';
-import { CALL_LIMITS, trivyServerPath, type TrivyCall } from '../api/coordinator/coordinator-api.ts';
+import { CALL_LIMITS, trivyServerPath } from '../api/coordinator/coordinator-api.ts';
+import {
+  encodeTrivyCalls,
+  TRIVY_CALLS_TYPE,
+  TRIVY_RPC_PATHS,
+  TRIVY_VERSION_HEADER,
+  type TrivyRpc,
+} from '../api/coordinator/trivy-calls.ts';
 import { connectTrivyServer } from './connect-trivy-server.ts';
 import type { TrivyServer, TrivyServerCall } from './ports.ts';
 
-const SCAN = 'trivy/twirp/trivy.scanner.v1.Scanner/Scan';
-const PUT_BLOB = 'trivy/twirp/trivy.cache.v1.Cache/PutBlob';
+const CALLS = 'trivy/calls';
+const [PUT_BLOB, PUT_ARTIFACT, SCAN] = TRIVY_RPC_PATHS;
 
-const post = (call: TrivyCall, body: string | Buffer = 'x'): RawCall => ({
-  path: PATH(call),
-  body,
-  headers: { 'content-type': 'application/protobuf' },
-});
+const bodyOfCalls = (calls: readonly (readonly [TrivyRpc['path'], string | Buffer])[]): Buffer =>
+  encodeTrivyCalls(calls.map(([path, body]) => ({ path, body: Buffer.from(body) })));
+
+const post = (body: Buffer): RawCall => ({ path: PATH(CALLS), body, headers: { 'content-type': TRIVY_CALLS_TYPE } });
+const scan = (body: string | Buffer = 'x'): RawCall => post(bodyOfCalls([[SCAN, body]]));
+const putBlob = (body: Buffer): RawCall => post(bodyOfCalls([[PUT_BLOB, body]]));
 const outcome = ({ status, problem }: RawAnswer): string => `${status}${problem === null ? '' : ` ${problem.code}`}`;
 
 /** A coordinator whose Trivy server answers all alike, and what reaches that. */
 async function start(
-  answer: TrivyServer['pass'] = () =>
-    Promise.resolve({ kind: 'answered', status: 200, type: 'application/protobuf', body: bodyOf('done') }),
+  answer: TrivyServer['pass'] = answering(() => ({ kind: 'answered', status: 200, type: 'application/protobuf', body: bodyOf('done') })),
   limits: NonNullable<Parameters<typeof startCoordinator>[0]>['limits'] = {},
 ): Promise<CoordinatorInTest & { readonly passed: TrivyServerCall[] }> {
   const coordinator = await startCoordinator({ limits });
@@ -37,6 +44,16 @@ async function start(
   return { ...coordinator, passed };
 }
 
+const VERSION_PAGE = '{"Version":"0.74.0"}';
+
+/** As Trivy's server: its page, and to all else the same answer. */
+function answering(body: () => Awaited<ReturnType<TrivyServer['pass']>>): TrivyServer['pass'] {
+  return ({ path }) =>
+    Promise.resolve(
+      path === 'version' ? { kind: 'answered', status: 200, type: 'application/json', body: Buffer.from(VERSION_PAGE) } : body(),
+    );
+}
+
 function bodyOf(text: string) {
   return { stream: Readable.from([Buffer.from(text)]), length: text.length };
 }
@@ -44,38 +61,80 @@ function bodyOf(text: string) {
 describe("calls of Trivy's", () => {
   test('are passed on as they came, and answered as the server answers', async () => {
     const coordinator = await start();
-    const answer = await rawCall(coordinator, post(SCAN, 'what is asked'));
+    const asked = [
+      [PUT_BLOB, 'a layer'],
+      [PUT_BLOB, ''],
+      [PUT_ARTIFACT, 'the configuration'],
+      [SCAN, 'what is asked'],
+    ] as const;
+    const answer = await rawCall(coordinator, post(bodyOfCalls(asked)));
     expect([answer.status, answer.text, answer.headers['content-type']]).toEqual([200, 'done', 'application/protobuf']);
-    expect((await rawCall(coordinator, { path: `${trivyServerPath(RUN)}version` })).status).toBe(200);
+    expect(Buffer.from(String(answer.headers[TRIVY_VERSION_HEADER]), 'base64').toString()).toBe(VERSION_PAGE);
+    expect((await rawCall(coordinator, { path: `${trivyServerPath(RUN)}version` })).text).toBe(VERSION_PAGE);
     expect(coordinator.passed.map(({ method, path, body }) => [method, path, body.toString()])).toEqual([
-      ['POST', 'twirp/trivy.scanner.v1.Scanner/Scan', 'what is asked'],
+      ...asked.map(([path, body]) => ['POST', path, body]),
+      ['GET', 'version', ''],
       ['GET', 'version', ''],
     ]);
   });
 
-  test('a refusal of the server is the answer', async () => {
+  test('a refusal of the server is the answer, and what was to follow is not asked', async () => {
     const type = 'application/json';
-    const coordinator = await start(() => Promise.resolve({ kind: 'answered', status: 500, type, body: bodyOf('{"code":"internal"}') }));
-    const answer = await rawCall(coordinator, post(SCAN));
+    const coordinator = await start(answering(() => ({ kind: 'answered', status: 500, type, body: bodyOf('{"code":"internal"}') })));
+    const calls = bodyOfCalls([
+      [PUT_BLOB, 'a layer'],
+      [SCAN, 'what is asked'],
+    ]);
+    const answer = await rawCall(coordinator, post(calls));
     expect([answer.status, answer.text, answer.headers['content-type']]).toEqual([500, '{"code":"internal"}', type]);
+    expect(coordinator.passed.map(({ path }) => path)).toEqual([PUT_BLOB]);
+  });
+
+  test('a verdict is no answer while the server does not tell by which database', async () => {
+    const page =
+      (status: number): TrivyServer['pass'] =>
+      (call) =>
+        Promise.resolve({
+          kind: 'answered',
+          status: call.path === 'version' ? status : 200,
+          type: 'application/protobuf',
+          body: bodyOf('done'),
+        });
+    // A page of unknown length is none of Trivy's.
+    expect(outcome(await rawCall(await start(page(200)), scan()))).toBe('503 trivy-away');
+    expect(outcome(await rawCall(await start(page(500)), scan()))).toBe('500');
+  });
+
+  const CUT_OFF = bodyOfCalls([[SCAN, 'what is asked']]).subarray(0, -1);
+  test.each([
+    ['nothing', Buffer.alloc(0)],
+    ['a call that is cut off', CUT_OFF],
+    ['a call without its length', Buffer.from([0, 0, 0])],
+    ['another after a whole one', Buffer.concat([bodyOfCalls([[SCAN, 'x']]), CUT_OFF])],
+    ['what could delete what is of others', Buffer.concat([Buffer.from([TRIVY_RPC_PATHS.length, 0, 0, 0, 1]), Buffer.from('x')])],
+    ['text', Buffer.from('{"calls":[]}')],
+  ])('none of them is passed on from a body that holds %s', async (_, body) => {
+    const coordinator = await start();
+    expect(outcome(await rawCall(coordinator, post(body)))).toBe('422 invalid');
+    expect(coordinator.passed).toEqual([]);
   });
 
   const refused: readonly (readonly [string, (controller: ControllerInTest) => void, RawCall, string])[] = [
     [
       'what could delete what is of others',
       () => undefined,
-      { ...post(SCAN), path: `${trivyServerPath(RUN)}twirp/trivy.cache.v1.Cache/DeleteBlobs` },
+      { ...scan(), path: `${trivyServerPath(RUN)}twirp/trivy.cache.v1.Cache/DeleteBlobs` },
       '404 not-found',
     ],
     ['another page', () => undefined, { path: `${trivyServerPath(RUN)}metrics` }, '404 not-found'],
     ['a way around the list', () => undefined, { path: `${trivyServerPath(RUN)}version/../../../metrics` }, '404 not-found'],
-    ['a call by another method', () => undefined, { path: PATH(SCAN) }, '405 method-not-allowed'],
-    ['no token', () => undefined, { ...post(SCAN), token: null }, '401 no-token'],
+    ['a call by another method', () => undefined, { path: PATH(CALLS) }, '405 method-not-allowed'],
+    ['no token', () => undefined, { ...scan(), token: null }, '401 no-token'],
     ['a page without a token', () => undefined, { path: PATH('trivy/version'), token: null }, '401 no-token'],
-    ['another node', () => undefined, { ...post(SCAN), path: PATH(SCAN, { ...RUN, node: 'node-2' }) }, '403 other-node'],
-    ['a run that is over', (at) => at.running.clear(), post(SCAN), '403 run-ended'],
-    ['JSON', () => undefined, { ...post(SCAN), headers: { 'content-type': 'application/json' } }, '415 unsupported-type'],
-    ['too much', () => undefined, post(SCAN, Buffer.alloc(CALL_LIMITS[SCAN].maxRequestBytes + 1)), '413 too-large'],
+    ['another node', () => undefined, { ...scan(), path: PATH(CALLS, { ...RUN, node: 'node-2' }) }, '403 other-node'],
+    ['a run that is over', (at) => at.running.clear(), scan(), '403 run-ended'],
+    ['JSON', () => undefined, { ...scan(), headers: { 'content-type': 'application/json' } }, '415 unsupported-type'],
+    ['too much', () => undefined, post(Buffer.alloc(CALL_LIMITS[CALLS].maxRequestBytes + 1)), '413 too-large'],
   ];
   test.each(refused)('not: %s', async (_, arrange, call, expected) => {
     const coordinator = await start();
@@ -89,7 +148,7 @@ describe("calls of Trivy's", () => {
 
   test('a server that is away is told as such, each time to the caller and to nobody else', async () => {
     const coordinator = await start(() => Promise.resolve({ kind: 'away', why: 'connect ECONNREFUSED' }));
-    const answer = await rawCall(coordinator, post(SCAN));
+    const answer = await rawCall(coordinator, scan());
     expect(outcome(answer)).toBe('503 trivy-away');
     expect(answer.problem?.detail).toContain('connect ECONNREFUSED');
     expect(answer.headers['retry-after']).toBe('2');
@@ -104,25 +163,26 @@ describe("calls of Trivy's", () => {
     };
     for (const length of [100, null]) {
       const body = { stream: Readable.from(half()), length };
-      const coordinator = await start(() => Promise.resolve({ kind: 'answered', status: 200, type: 'application/protobuf', body }));
-      await expect(rawCall(coordinator, post(SCAN))).rejects.toThrow();
+      const coordinator = await start(answering(() => ({ kind: 'answered', status: 200, type: 'application/protobuf', body })));
+      await expect(rawCall(coordinator, scan())).rejects.toThrow();
     }
   });
 
   test('have room of their own: scans keep nobody from telling what was removed', async () => {
     const gate = Promise.withResolvers<undefined>();
-    const waiting: TrivyServer['pass'] = async () => {
+    const done = answering(() => ({ kind: 'answered', status: 200, type: 'application/protobuf', body: bodyOf('done') }));
+    const waiting: TrivyServer['pass'] = async (call, signal) => {
       await gate.promise;
-      return { kind: 'answered', status: 200, type: 'application/protobuf', body: bodyOf('done') };
+      return done(call, signal);
     };
     const limits = { maxTrivyCalls: 2, maxTrivyBytesInFlight: 1_000, maxCallsPerWorker: 3 };
     const coordinator = await start(waiting, limits);
-    const first = rawCall(coordinator, post(PUT_BLOB, Buffer.alloc(900)));
+    const first = rawCall(coordinator, putBlob(Buffer.alloc(900)));
     await eventually(() => coordinator.passed).toHaveLength(1);
-    expect(outcome(await rawCall(coordinator, post(PUT_BLOB, Buffer.alloc(200))))).toBe('503 busy');
-    const second = rawCall(coordinator, post(PUT_BLOB, Buffer.alloc(10)));
+    expect(outcome(await rawCall(coordinator, putBlob(Buffer.alloc(200))))).toBe('503 busy');
+    const second = rawCall(coordinator, putBlob(Buffer.alloc(10)));
     await eventually(() => coordinator.passed).toHaveLength(2);
-    expect(outcome(await rawCall(coordinator, post(SCAN)))).toBe('503 busy');
+    expect(outcome(await rawCall(coordinator, scan()))).toBe('503 busy');
     for (let call = 0; call < 3; call++) expect((await rawCall(coordinator)).status).toBe(200);
     gate.resolve(undefined);
     expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
@@ -136,7 +196,7 @@ describe("calls of Trivy's", () => {
       return new Promise(() => undefined);
     });
     const gone = new AbortController();
-    const call = rawCall(coordinator, { ...post(SCAN), tls: { signal: gone.signal } });
+    const call = rawCall(coordinator, { ...scan(), tls: { signal: gone.signal } });
     await eventually(() => signals).toHaveLength(1);
     gone.abort();
     await expect(call).rejects.toThrow();
@@ -167,8 +227,8 @@ describe('the way to the server', () => {
     const connection = connectTrivyServer(url);
     onTestFinished(() => connection.close());
     coordinator.controller.trivy = connection;
-    expect((await rawCall(coordinator, post(SCAN))).status).toBe(200);
-    expect(seen).toHaveLength(1);
+    expect((await rawCall(coordinator, scan())).status).toBe(200);
+    expect(seen).toHaveLength(2);
     expect(JSON.stringify(seen)).toContain('/twirp/trivy.scanner.v1.Scanner/Scan');
     expect(JSON.stringify(seen)).not.toContain(TOKEN);
   });

@@ -80,7 +80,9 @@ export class JudgeKeeper {
     await checkWorkPlace(this.#options.tmpDir);
     const found = (this.#found ??= await probeTrivy(this.#options, signal));
     const server =
-      found.kind === 'server' ? createUserServer(found.client, found.database) : await startOwnServer(this.#options, found, signal);
+      found.kind === 'server'
+        ? createUserServer(found.client, found.database, found.source)
+        : await startOwnServer(this.#options, found, signal);
     return await createJudge(this.#options, found.info, server);
   }
 

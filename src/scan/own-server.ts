@@ -204,6 +204,7 @@ function createOwnServer({ options, database, process, client, close }: OwnServe
   };
   return {
     client,
+    judgeAtOnce: null,
     isOurs: true,
     isAlive: () => process.end() === null,
     checkDatabase,

@@ -7,7 +7,7 @@ import type { RpcClient } from './rpc-client.ts';
 import { runTrivyWithin } from './run-trivy.ts';
 import { scannerFault } from './scanner-fault.ts';
 import { downloadDatabaseArguments, downloadEnvironment, downloadJavaDatabaseArguments } from './trivy-command.ts';
-import { DEFAULT_DOWNLOAD_TIMEOUT_MS, type TrivyOptions } from './trivy-options.ts';
+import { DEFAULT_DOWNLOAD_TIMEOUT_MS, type TrivyOptions, type TrivyServerSource } from './trivy-options.ts';
 import type { ServerVersion } from './trivy-rpc.ts';
 import { readTrivyVersion } from './trivy-version.ts';
 import { isUpdateDue } from './update-due.ts';
@@ -16,7 +16,13 @@ import { connectToUserServer, probeUserServer } from './user-server.ts';
 /** Which Trivy would judge, and by which database. */
 export type TrivyProbe =
   | { readonly kind: 'own'; readonly info: ScannerInfo; readonly database: DatabaseIdentity }
-  | { readonly kind: 'server'; readonly info: ScannerInfo; readonly database: ServerVersion; readonly client: RpcClient };
+  | {
+      readonly kind: 'server';
+      readonly info: ScannerInfo;
+      readonly database: ServerVersion;
+      readonly client: RpcClient;
+      readonly source: TrivyServerSource;
+    };
 
 const MAX_DOWNLOAD_OUTPUT_BYTES = 1024 * 1024;
 
@@ -31,9 +37,9 @@ export async function probeTrivy(options: TrivyOptions, signal: AbortSignal): Pr
     const client = connectToUserServer(options, source);
     try {
       const version = await readTrivyVersion(options, signal);
-      const database = await probeUserServer(client, signal);
+      const database = await probeUserServer(client, source, signal);
       const { databaseUpdatedAt, databaseMark } = database;
-      return { kind: 'server', info: { name: 'trivy', version, databaseUpdatedAt, databaseMark }, database, client };
+      return { kind: 'server', info: { name: 'trivy', version, databaseUpdatedAt, databaseMark }, database, client, source };
     } catch (error) {
       client.close();
       throw error;

@@ -24,6 +24,17 @@ export type RpcAnswer =
   /** The server works, and refuses this one call (an error of Twirp's, which is JSON). */
   | { readonly kind: 'refused'; readonly status: number; readonly code: string; readonly message: string; readonly body: Buffer };
 
+const PROTOBUF = 'application/protobuf';
+
+export interface Post {
+  readonly path: string;
+  /** Of the body. The answer is in protobuf all the same. */
+  readonly type: string;
+  readonly body: Uint8Array;
+}
+
+type Headers = HttpAnswer['headers'];
+
 const twirpErrorSchema = z.object({ code: z.string(), msg: z.string() });
 
 type Attempt =
@@ -48,9 +59,18 @@ export class RpcClient {
 
   /** One call of Twirp's. Throws a `ScannerFault` where no Trivy server gives an orderly answer. */
   async call(path: string, body: Uint8Array, signal: AbortSignal): Promise<RpcAnswer> {
-    const answer = await this.#request({ method: 'POST', path, headers: { 'content-type': 'application/protobuf' }, body }, signal);
+    return (await this.post({ path, type: PROTOBUF, body }, signal)).answer;
+  }
+
+  /** The same, and the headers of the answer. */
+  async post({ path, type: sent, body }: Post, signal: AbortSignal): Promise<{ readonly answer: RpcAnswer; readonly headers: Headers }> {
+    const answer = await this.#request({ method: 'POST', path, headers: { 'content-type': sent }, body }, signal);
+    return { answer: this.#readAnswer(answer), headers: answer.headers };
+  }
+
+  #readAnswer(answer: HttpAnswer): RpcAnswer {
     const type = answer.headers['content-type'] ?? '';
-    if (answer.status === 200 && type.startsWith('application/protobuf')) return { kind: 'answered', body: answer.body };
+    if (answer.status === 200 && type.startsWith(PROTOBUF)) return { kind: 'answered', body: answer.body };
     const problem = readProblem(answer);
     if (problem?.status === 413) return refusedAsTooLarge(problem.detail);
     const error = type.startsWith('application/json') ? parseTwirpError(answer.body) : null;

@@ -31,6 +31,11 @@ export interface TrivyServerSource {
    * given, it is asked once, and an update of its database in the middle of a scan is a fault.
    */
   readonly patience?: { readonly ms: number; readonly timing: Timing };
+  /**
+   * Where the way to the server is long, and what stands before it takes all calls for one image together, and tells with the verdict by which
+   * database it was made.
+   */
+  readonly together?: { readonly path: string; readonly mostBytes: number };
   /** Loads the index of Java archives, which Trivy looks up while it reads an image, into the cache folder here; the index as it is if not given. */
   readonly javaIndex?: { readonly kind: 'download'; readonly javaRepositories?: readonly string[] };
 }

@@ -54,7 +54,12 @@ export function parseMessage<Schema extends DescMessage>(schema: Schema, bytes: 
 }
 
 export async function readServerVersion(client: RpcClient, signal: AbortSignal): Promise<ServerVersion> {
-  const { Version, VulnerabilityDB } = parseTrivyJson(await client.get('version', signal), versionSchema, {
+  return parseServerVersion(client, await client.get('version', signal));
+}
+
+/** `page`: the server's page `version`. */
+export function parseServerVersion(client: RpcClient, page: Buffer): ServerVersion {
+  const { Version, VulnerabilityDB } = parseTrivyJson(page, versionSchema, {
     what: 'version',
     by: `What is at ${client.server.base.href}`,
     code: 'server-bad-answer',

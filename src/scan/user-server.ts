@@ -2,6 +2,7 @@ import { getCACertificates } from 'node:tls';
 import { errorMessage } from '../platform/errors.ts';
 import { namesBadAdvisories } from './classify-trivy-failure.ts';
 import type { JudgingServer } from './judging-server.ts';
+import { judgeTogether } from './judge-together.ts';
 import { RpcClient } from './rpc-client.ts';
 import { scannerFault } from './scanner-fault.ts';
 import { DEFAULT_MAX_REPORT_BYTES, DEFAULT_RPC_TIMEOUT_MS, type TrivyOptions, type TrivyServerSource } from './trivy-options.ts';
@@ -45,26 +46,29 @@ function proxiesOf(env: TrivyOptions['env']): Record<string, string> | null {
 }
 
 /** Whether the server answers and takes the token, and by which database it judges. Throws a `ScannerFault`. */
-export async function probeUserServer(client: RpcClient, signal: AbortSignal): Promise<ServerVersion> {
+export async function probeUserServer(client: RpcClient, { together }: TrivyServerSource, signal: AbortSignal): Promise<ServerVersion> {
   const version = await readServerVersion(client, signal);
-  // Anyone may ask for the version.
-  await readMissingBlobs(client, [], signal);
+  // Anyone may ask a Trivy server for the version.
+  if (together === undefined) await readMissingBlobs(client, [], signal);
   return version;
 }
 
 /** `database`: as the probe found it. */
-export function createUserServer(client: RpcClient, database: ServerVersion): JudgingServer {
+export function createUserServer(client: RpcClient, database: ServerVersion, { together }: TrivyServerSource): JudgingServer {
+  const checkVersion = ({ databaseUpdatedAt }: ServerVersion): void => {
+    if (databaseUpdatedAt === database.databaseUpdatedAt) return;
+    const { href } = client.server.base;
+    throw scannerFault('database-changed', `The Trivy server at ${href} has loaded another vulnerability database meanwhile.`);
+  };
   return {
     client,
+    judgeAtOnce: together === undefined ? null : judgeTogether(client, together, checkVersion),
     isOurs: false,
     isAlive: () => true,
     // A server that loads a database takes no calls until it has it, and by then says so: what it answered before it was asked, it judged by
     // the database that it names now.
     async checkDatabase(signal) {
-      const { databaseUpdatedAt } = await readServerVersion(client, signal);
-      if (databaseUpdatedAt === database.databaseUpdatedAt) return;
-      const { href } = client.server.base;
-      throw scannerFault('database-changed', `The Trivy server at ${href} has loaded another vulnerability database meanwhile.`);
+      if (together === undefined) checkVersion(await readServerVersion(client, signal));
     },
     explain: (error) => Promise.resolve(error),
     databaseFault(message) {

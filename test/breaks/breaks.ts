@@ -873,10 +873,17 @@ export const BREAKS: readonly Break[] = [
   },
   {
     rule: "a worker cannot delete what Trivy's server has of other nodes",
-    file: 'src/coordinator/match-route.ts',
-    find: 'CALLS_OF_RUN.find((known) => known === name)',
-    replace: "CALLS_OF_RUN.find((known) => known === name?.replace('DeleteBlobs', 'PutBlob'))",
+    file: 'src/api/coordinator/trivy-calls.ts',
+    find: "  'twirp/trivy.scanner.v1.Scanner/Scan',\n] as const;",
+    replace: "  'twirp/trivy.scanner.v1.Scanner/Scan',\n  'twirp/trivy.cache.v1.Cache/DeleteBlobs',\n] as const;",
     tests: 'src/coordinator/trivy-calls',
+  },
+  {
+    rule: 'a verdict by another database than the run goes by is none',
+    file: 'src/scan/judge-together.ts',
+    find: "checkVersion(parseServerVersion(client, Buffer.from(version, 'base64')));",
+    replace: '',
+    tests: 'src/scan/judge-together',
   },
   {
     rule: 'a pod with a scanner removes nothing by the rules of a run without one',

@@ -1,20 +1,12 @@
+import { MOST_TRIVY_CALLS_BYTES, TRIVY_CALLS_TYPE } from './trivy-calls.ts';
+
 /** The addresses of the coordinator's HTTP API, which worker pods call, and what a call may cost. Both sides keep to it. */
 
 /** The calls about one node in one run. */
 export const RUN_CALLS = ['settings', 'inventory', 'known-reports', 'reports', 'results', 'logs'] as const;
 
-/**
- * Of the interface of Trivy's server, below `trivy/`, what Trivy needs as its client, in Trivy's own forms. Nothing else: what a worker could delete
- * may be of another node.
- */
-export const TRIVY_CALLS = [
-  'trivy/twirp/trivy.cache.v1.Cache/MissingBlobs',
-  'trivy/twirp/trivy.cache.v1.Cache/PutArtifact',
-  'trivy/twirp/trivy.cache.v1.Cache/PutBlob',
-  'trivy/twirp/trivy.scanner.v1.Scanner/Scan',
-  'trivy/version',
-  'trivy/healthz',
-] as const;
+/** Those that go to Trivy's server: its page `version`, and what `trivy-calls.ts` says. */
+export const TRIVY_CALLS = ['trivy/calls', 'trivy/version'] as const;
 export type TrivyCall = (typeof TRIVY_CALLS)[number];
 export type RunCall = (typeof RUN_CALLS)[number] | TrivyCall;
 
@@ -38,7 +30,7 @@ export function runCallPath({ job, node }: NodeRun, call: RunCall): string {
 /** What reports call the Trivy server of the cluster by, which each worker finds at an address of its own. */
 export const TRIVY_SERVER_NAME = 'cluster';
 
-/** What Trivy as a client takes for the address of its server. */
+/** Below it are the calls that go to Trivy's server. */
 export function trivyServerPath({ job, node }: NodeRun): string {
   return `/v1/runs/${encodeURIComponent(job)}/nodes/${encodeURIComponent(node)}/trivy/`;
 }
@@ -48,7 +40,7 @@ export interface CallLimits {
   /** Of the request's body; a GET has none. */
   readonly maxRequestBytes: number;
   /** `application/json` if not given. */
-  readonly requestType?: 'application/protobuf';
+  readonly requestType?: typeof TRIVY_CALLS_TYPE;
   readonly maxAnswerBytes: number;
   /** From the first byte of the request to the last of the answer. */
   readonly timeLimitMs: number;
@@ -57,12 +49,9 @@ export interface CallLimits {
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-const TRIVY_RPC = { method: 'POST', requestType: 'application/protobuf', timeLimitMs: 60_000 } as const;
-const TRIVY_PAGE = { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 } as const;
-
 /**
  * A node with 1,000 images and 1,000 containers has an inventory of 1 MiB. Results with findings can be larger than 8 MiB: then the worker leaves out
- * the least severe ones. A cluster with 20,000 workloads has settings of 8 MiB. What Trivy reads out of a layer of 1,000 packages has half a MiB.
+ * the least severe ones. A cluster with 20,000 workloads has settings of 8 MiB.
  */
 export const CALL_LIMITS: Readonly<Record<CoordinatorCall, CallLimits>> = {
   settings: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 16 * MiB, timeLimitMs: 30_000 },
@@ -72,12 +61,14 @@ export const CALL_LIMITS: Readonly<Record<CoordinatorCall, CallLimits>> = {
   results: { method: 'POST', maxRequestBytes: 8 * MiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 60_000 },
   logs: { method: 'POST', maxRequestBytes: 512 * KiB, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 },
   pods: { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 4 * MiB, timeLimitMs: 30_000 },
-  'trivy/twirp/trivy.cache.v1.Cache/MissingBlobs': { ...TRIVY_RPC, maxRequestBytes: 256 * KiB, maxAnswerBytes: 256 * KiB },
-  'trivy/twirp/trivy.cache.v1.Cache/PutArtifact': { ...TRIVY_RPC, maxRequestBytes: 2 * MiB, maxAnswerBytes: 64 * KiB },
-  'trivy/twirp/trivy.cache.v1.Cache/PutBlob': { ...TRIVY_RPC, maxRequestBytes: 32 * MiB, maxAnswerBytes: 64 * KiB },
-  'trivy/twirp/trivy.scanner.v1.Scanner/Scan': { ...TRIVY_RPC, maxRequestBytes: 256 * KiB, maxAnswerBytes: 64 * MiB },
-  'trivy/version': TRIVY_PAGE,
-  'trivy/healthz': TRIVY_PAGE,
+  'trivy/calls': {
+    method: 'POST',
+    requestType: TRIVY_CALLS_TYPE,
+    maxRequestBytes: MOST_TRIVY_CALLS_BYTES,
+    maxAnswerBytes: 64 * MiB,
+    timeLimitMs: 120_000,
+  },
+  'trivy/version': { method: 'GET', maxRequestBytes: 0, maxAnswerBytes: 64 * KiB, timeLimitMs: 30_000 },
 };
 
 /** The file in the folder of the CA bundle that worker pods mount. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CALL_LIMITS, TRIVY_SERVER_NAME, trivyServerPath } from '../../api/coordinator/coordinator-api.ts';
+import { MOST_TRIVY_CALLS_BYTES } from '../../api/coordinator/trivy-calls.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import type { TrivyOptions } from '../../scan/trivy-options.ts';
 import type { BoundScanner, WantedScanner } from '../worker-context.ts';
@@ -68,6 +69,7 @@ function databaseOf(coordinator: CoordinatorAccess, args: WantedScanner['args'])
       kind: 'server',
       url: new URL(trivyServerPath(coordinator), coordinator.url).href,
       name: TRIVY_SERVER_NAME,
+      together: { path: 'calls', mostBytes: MOST_TRIVY_CALLS_BYTES },
       tokenHeader: 'Authorization',
       // The kubelet renews both.
       token: async () => `Bearer ${(await readFile(coordinator.tokenFile, 'utf8')).trim()}`,
@@ -76,6 +78,6 @@ function databaseOf(coordinator: CoordinatorAccess, args: WantedScanner['args'])
       ...(args['java-index'] === 'download' ? { javaIndex: { kind: 'download' } } : {}),
     },
     cacheDir: join(tmpdir(), 'trivy'),
-    rpcTimeoutMs: CALL_LIMITS['trivy/twirp/trivy.scanner.v1.Scanner/Scan'].timeLimitMs + ANSWER_SLACK_MS,
+    rpcTimeoutMs: CALL_LIMITS['trivy/calls'].timeLimitMs + ANSWER_SLACK_MS,
   };
 }
