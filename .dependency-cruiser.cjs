@@ -26,7 +26,7 @@ const packages = {
   store: ['kysely', 'zod'],
   engine: ['p-queue'],
   controller: ['zod'],
-  coordinator: ['p-queue', 'zod'],
+  coordinator: ['p-queue', 'undici', 'zod'],
   worker: ['zod'],
   cli: ['commander', 'yaml', 'zod'],
 };

@@ -12,6 +12,7 @@ import type { FindRun } from './image-job/find-run.ts';
 import { ImageJobReconciler } from './image-job/reconcile-image-job.ts';
 import { WorkerPods } from './image-job/worker-pods.ts';
 import { ImageListReconciler } from './image-list/reconcile-image-list.ts';
+import { acceptConfiguration, rememberingConfigurations } from './configuration/accept-configuration.ts';
 import { KEYS, parseKey } from './keys.ts';
 import type { Log } from '../platform/log.ts';
 import { type Reconciled, WorkQueue } from './loop/work-queue.ts';
@@ -123,7 +124,13 @@ interface Shared {
 function makeReconcilers(options: ManagerOptions, shared: Shared) {
   const { api, settings, timing } = options;
   const { namespace } = settings.frame;
-  const common = { ...options, ...shared, own: settings.own, namespace, state: new StateStore(api, namespace, options.term ?? null) };
+  const common = {
+    ...options,
+    ...shared,
+    acceptConfiguration: rememberingConfigurations((text) => acceptConfiguration(text, options.parsers, settings.own)),
+    namespace,
+    state: new StateStore(api, namespace, options.term ?? null),
+  };
   return {
     configuration: new ConfigurationReconciler({ ...common, mountedText: settings.mountedText }),
     schedule: new ScheduleReconciler(common),

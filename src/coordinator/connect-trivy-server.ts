@@ -1,4 +1,4 @@
-import { Agent, request as startRequest } from 'node:http';
+import { Agent, errors, request } from 'undici';
 import type { TrivyServer, TrivyServerAnswer, TrivyServerCall } from './ports.ts';
 
 export interface TrivyConnection extends TrivyServer {
@@ -15,14 +15,22 @@ const WHOLE_BYTES = 64 * 1024;
 /** `url`: of a Trivy server that only this pod reaches, on loopback, and that therefore takes calls without a token: `http://127.0.0.1:4954`. */
 export function connectTrivyServer(url: string): TrivyConnection {
   const base = new URL(url.endsWith('/') ? url : `${url}/`);
-  const agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
+  // How long a call may take is its caller's business.
+  const agent = new Agent({ connections: MOST_SOCKETS, headersTimeout: 0, bodyTimeout: 0 });
   return {
     pass: async (call, signal) => {
-      const first = await passOnce({ base, agent }, call, signal);
-      // The server may have closed an idle connection in the moment in which it was used. Each call may be repeated.
-      return first === 'stale' ? asAnswer(await passOnce({ base, agent }, call, signal)) : first;
+      try {
+        // The server may have closed an idle connection in the moment in which it was used. Each call may be repeated.
+        return await passOnce({ base, agent }, call, signal).catch((error: unknown) => {
+          if (signal.aborted || !isStale(error)) throw error;
+          return passOnce({ base, agent }, call, signal);
+        });
+      } catch (error) {
+        signal.throwIfAborted();
+        return { kind: 'away', why: isStale(error) ? 'it breaks off connections' : (error as Error).message };
+      }
     },
-    close: () => agent.destroy(),
+    close: () => void agent.destroy(),
   };
 }
 
@@ -31,38 +39,27 @@ interface Way {
   readonly agent: Agent;
 }
 
-function passOnce(
-  { base, agent }: Way,
-  { method, path, body }: TrivyServerCall,
-  signal: AbortSignal,
-): Promise<TrivyServerAnswer | 'stale'> {
-  const { promise, resolve, reject } = Promise.withResolvers<TrivyServerAnswer | 'stale'>();
-  const headers = method === 'GET' ? {} : { 'content-type': 'application/protobuf', 'content-length': body.length };
-  const request = startRequest(new URL(path, base), { method, agent, headers, signal });
-  request.on('error', (error: NodeJS.ErrnoException) => {
-    if (signal.aborted) reject(signal.reason);
-    else if (request.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) resolve('stale');
-    else resolve({ kind: 'away', why: error.message });
+async function passOnce({ base, agent }: Way, { method, path, body }: TrivyServerCall, signal: AbortSignal): Promise<TrivyServerAnswer> {
+  const answer = await request(new URL(path, base), {
+    dispatcher: agent,
+    method,
+    signal,
+    headers: method === 'GET' ? {} : { 'content-type': 'application/protobuf' },
+    body: method === 'GET' ? null : body,
   });
-  request.once('response', (response) => {
+  const { statusCode: status, headers, body: stream } = answer;
+  const type = String(headers['content-type'] ?? 'application/octet-stream');
+  const length = headers['content-length'] === undefined ? null : Number(headers['content-length']);
+  if (length === null || length > WHOLE_BYTES) {
     // One that breaks off before anybody reads it is told to whoever reads it.
-    response.on('error', () => undefined);
-    const { statusCode: status = 0, headers: said } = response;
-    const type = said['content-type'] ?? 'application/octet-stream';
-    const length = said['content-length'] === undefined ? null : Number(said['content-length']);
-    if (length === null || length > WHOLE_BYTES) {
-      resolve({ kind: 'answered', status, type, body: { stream: response, length } });
-      return;
-    }
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    response.once('end', () => resolve({ kind: 'answered', status, type, body: Buffer.concat(chunks) }));
-    response.once('close', () => (signal.aborted ? reject(signal.reason) : resolve({ kind: 'away', why: 'it broke off its answer' })));
-  });
-  request.end(body);
-  return promise;
+    stream.on('error', () => undefined);
+    return { kind: 'answered', status, type, body: { stream, length } };
+  }
+  const whole = await stream.bytes().catch(() => null);
+  signal.throwIfAborted();
+  return whole === null ? { kind: 'away', why: 'it broke off its answer' } : { kind: 'answered', status, type, body: Buffer.from(whole) };
 }
 
-function asAnswer(answer: TrivyServerAnswer | 'stale'): TrivyServerAnswer {
-  return answer === 'stale' ? { kind: 'away', why: 'it breaks off connections' } : answer;
+function isStale(error: unknown): boolean {
+  return error instanceof errors.SocketError || ['ECONNRESET', 'EPIPE'].includes(String((error as NodeJS.ErrnoException).code));
 }

@@ -185,11 +185,15 @@ describe('in a pod', () => {
   }
 
   test('the service account is used, and its token read again as it rotates', async () => {
-    const { client, namespace } = await connect(await mount('one\n'));
+    let now = 0;
+    const { client, namespace } = await connect({ ...(await mount('one\n')), timing: { ...QUICK_TIMING, now: () => now } });
     await client.find(ONE, call);
     await write('sa/token', 'two\n');
+    now = 9_000;
     await client.find(ONE, call);
-    expect(authorizations()).toEqual(['Bearer one', 'Bearer two']);
+    now = 10_000;
+    await client.find(ONE, call);
+    expect(authorizations()).toEqual(['Bearer one', 'Bearer one', 'Bearer two']);
     expect(namespace).toBe('image-cleaner');
     expect(server.connections).toBeLessThanOrEqual(2);
   });

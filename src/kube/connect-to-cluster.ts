@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import type { Timing } from '../platform/timing.ts';
+import { SYSTEM_TIMING, type Timing } from '../platform/timing.ts';
 import type { AccessSource } from './cluster-access.ts';
 import { inClusterAccess, isInCluster } from './in-cluster-access.ts';
 import { KubeClient } from './kube-client.ts';
@@ -34,7 +34,13 @@ export async function connectToCluster(options: ClusterOptions): Promise<Cluster
   return { client, namespace: access.namespace };
 }
 
-async function findAccess({ kubeconfig, context, environment, serviceAccountDirectory }: ClusterOptions): Promise<AccessSource> {
+async function findAccess({
+  kubeconfig,
+  context,
+  environment,
+  serviceAccountDirectory,
+  timing = SYSTEM_TIMING,
+}: ClusterOptions): Promise<AccessSource> {
   const chosen = context === undefined ? {} : { context };
   if (kubeconfig !== undefined) return kubeconfigAccess({ files: [kubeconfig], ...chosen });
   const named = (environment['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
@@ -43,7 +49,7 @@ async function findAccess({ kubeconfig, context, environment, serviceAccountDire
   const present = await presentOf(files);
   if (present.length > 0) return kubeconfigAccess({ files: present, ...chosen });
   const inCluster = { environment, ...(serviceAccountDirectory === undefined ? {} : { directory: serviceAccountDirectory }) };
-  if (context === undefined && (await isInCluster(inCluster))) return inClusterAccess(inCluster);
+  if (context === undefined && (await isInCluster(inCluster))) return inClusterAccess({ ...inCluster, now: () => timing.now() });
   throw new KubeError({
     code: 'no-cluster',
     message: `No cluster: there is no kubeconfig${files.length === 0 ? '' : ` (${files.join(', ')})`}, and this is no pod with a service account`,

@@ -8,13 +8,18 @@ import { KubeError } from './kube-error.ts';
 /** Where the kubelet mounts the service account of a pod. */
 export const SERVICE_ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 
-export interface InClusterOptions {
+export interface PodSurroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly directory?: string;
 }
 
+export interface InClusterOptions extends PodSurroundings {
+  /** Milliseconds, on a clock that nobody can set. */
+  readonly now: () => number;
+}
+
 /** Whether this process runs in a pod that has a service account. */
-export async function isInCluster({ environment, directory = SERVICE_ACCOUNT_DIRECTORY }: InClusterOptions): Promise<boolean> {
+export async function isInCluster({ environment, directory = SERVICE_ACCOUNT_DIRECTORY }: PodSurroundings): Promise<boolean> {
   if (serverOf(environment) === null) return false;
   return access(join(directory, 'token')).then(
     () => true,
@@ -22,12 +27,12 @@ export async function isInCluster({ environment, directory = SERVICE_ACCOUNT_DIR
   );
 }
 
-/**
- * The access of a pod's service account. Token and CA are read anew for each request: the kubelet replaces them in place, and a file in
- * memory costs less than a refused request.
- */
+/** The kubelet replaces a token when a fifth of its life is left, which is minutes at least. */
+const FILES_AGE_MS = 10_000;
+
+/** The access of a pod's service account. Token and CA are read anew every few seconds, and after a refusal: the kubelet replaces them in place. */
 export async function inClusterAccess(options: InClusterOptions): Promise<AccessSource> {
-  const { environment, directory = SERVICE_ACCOUNT_DIRECTORY } = options;
+  const { environment, directory = SERVICE_ACCOUNT_DIRECTORY, now } = options;
   const server = serverOf(environment);
   if (server === null) {
     throw new KubeError({
@@ -37,14 +42,21 @@ export async function inClusterAccess(options: InClusterOptions): Promise<Access
     });
   }
   const namespace = (await readMounted(directory, 'namespace')).trim();
+  let latest: { readonly access: ClusterAccess; readonly at: number } | null = null;
   const current = async (): Promise<ClusterAccess> => {
+    const at = now();
+    if (latest !== null && at - latest.at < FILES_AGE_MS) return latest.access;
     const [ca, token] = await Promise.all([readMounted(directory, 'ca.crt'), readMounted(directory, 'token')]);
-    return { server, tls: { ca }, headers: { authorization: `Bearer ${token.trim()}` } };
+    latest = { access: { server, tls: { ca }, headers: { authorization: `Bearer ${token.trim()}` } }, at };
+    return latest.access;
   };
-  return { server, namespace, current, renew: () => undefined };
+  const renew = (refused: ClusterAccess): void => {
+    if (latest?.access === refused) latest = null;
+  };
+  return { server, namespace, current, renew };
 }
 
-function serverOf(environment: InClusterOptions['environment']): string | null {
+function serverOf(environment: PodSurroundings['environment']): string | null {
   const host = environment['KUBERNETES_SERVICE_HOST'] ?? '';
   const port = environment['KUBERNETES_SERVICE_PORT'] ?? '';
   if (host === '' || port === '') return null;

@@ -1,7 +1,11 @@
 import type { ClusterNode } from '../../src/api/cluster-node.ts';
 import type { EraserConfig } from '../../src/api/eraser-config.ts';
 import { parseEraserConfig } from '../../src/api/eraser-config/parse-eraser-config.ts';
-import { acceptConfiguration, type AcceptedConfiguration } from '../../src/controller/configuration/accept-configuration.ts';
+import {
+  acceptConfiguration,
+  type AcceptConfiguration,
+  type AcceptedConfiguration,
+} from '../../src/controller/configuration/accept-configuration.ts';
 import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import type { OwnContainers } from '../../src/core/cluster/resolve-components.ts';
 import { parseDuration } from '../../src/platform/duration.ts';
@@ -44,10 +48,12 @@ export const OWN_CONTAINERS: OwnContainers = {
   remover: { image: 'registry.example/image-cleaner-worker:1.0.0', command: ['image-cleaner-remover'] },
 };
 
+/** As the manager of these containers reads a configuration. */
+export const acceptInTest: AcceptConfiguration = (text) => acceptConfiguration(text, PARSERS, OWN_CONTAINERS);
+
 /** As the manager accepts the configuration with these parts. */
 export function acceptedConfiguration(manager: object = {}, components: object = {}): AcceptedConfiguration {
-  const text = JSON.stringify({ apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', manager, components });
-  const judged = acceptConfiguration(text, PARSERS, OWN_CONTAINERS);
+  const judged = acceptInTest(JSON.stringify({ apiVersion: 'eraser.sh/v1alpha3', kind: 'EraserConfig', manager, components }));
   if (!judged.ok) throw new Error(JSON.stringify(judged.errors));
   return judged.accepted;
 }

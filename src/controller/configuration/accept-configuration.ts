@@ -32,6 +32,25 @@ export type JudgedConfiguration =
 /** The state keeps the last good one beside other things, and a configmap has an end at 1 MiB. A long configuration is of 10 KiB. */
 const MOST_BYTES = 256 * 1024;
 
+/** As `acceptConfiguration`, by one and the same settings. */
+export type AcceptConfiguration = (text: string) => JudgedConfiguration;
+
+/** Of the configuration that is in force, and of that which a run has frozen. */
+const MOST_REMEMBERED = 4;
+
+/** The same texts are read again and again: that of a run is most often the one in force. */
+export function rememberingConfigurations(accept: AcceptConfiguration): AcceptConfiguration {
+  const judged = new Map<string, JudgedConfiguration>();
+  return (text) => {
+    const known = judged.get(text) ?? accept(text);
+    judged.delete(text);
+    judged.set(text, known);
+    const [oldest] = judged.keys();
+    if (judged.size > MOST_REMEMBERED && oldest !== undefined) judged.delete(oldest);
+    return known;
+  };
+}
+
 /** Reads the text of a configuration to its last consequence, so that a run finds nothing wrong in it later. */
 export function acceptConfiguration(text: string, parsers: TextParsers, own: OwnContainers): JudgedConfiguration {
   const bytes = Buffer.byteLength(text);

@@ -1,8 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
-import { parseDuration } from '../../platform/duration.ts';
-import { parseYaml } from '../../platform/parse-yaml.ts';
-import { parseQuantity } from '../../platform/quantity.ts';
+import { acceptInTest } from '../../../test/fakes/cluster.ts';
 import type { EventFacts } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import { NEW_STATE, type ManagerState } from '../state/manager-state.ts';
@@ -42,8 +39,7 @@ function startWith(stored: Partial<ManagerState> = {}, mountedText: string | nul
         return Promise.resolve();
       },
     },
-    parsers: { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml },
-    own: OWN_CONTAINERS,
+    acceptConfiguration: acceptInTest,
     namespace: 'eraser-system',
     mountedText,
     recordEvent: (event) => events.push(event),

@@ -1,16 +1,14 @@
 import type { Condition } from '../../api/condition.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../api/eraser-config/config-map.ts';
 import { SYSTEM_EXCLUSION_NAME } from '../../api/exclusion-config-map.ts';
-import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import type { Problem } from '../../api/problem.ts';
-import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
 import { withFindings, type Finding } from '../conditions.ts';
 import type { Log } from '../../platform/log.ts';
 import { KEYS } from '../keys.ts';
 import type { ClusterApi, Copies, Enqueue, EventFacts, RecordEvent } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
-import { acceptConfiguration, type JudgedConfiguration } from './accept-configuration.ts';
+import type { AcceptConfiguration, JudgedConfiguration } from './accept-configuration.ts';
 import { formatProblems, type Inputs } from './inputs.ts';
 import { judgeExclusions, type JudgedExclusions } from './judge-exclusions.ts';
 import { planSystemExclusion, systemExclusionObject, withSystemExclusion, type SystemExclusion } from './system-exclusion.ts';
@@ -21,8 +19,7 @@ export interface ConfigurationContext {
   readonly copies: Pick<Copies, 'configuration' | 'exclusions'>;
   readonly inputs: Inputs;
   readonly state: Pick<StateStore, 'read' | 'write'>;
-  readonly parsers: TextParsers;
-  readonly own: OwnContainers;
+  readonly acceptConfiguration: AcceptConfiguration;
   readonly namespace: string;
   /** The configuration that the process was started with; null: none. */
   readonly mountedText: string | null;
@@ -97,7 +94,7 @@ export class ConfigurationReconciler {
   }
 
   #judge(configMap: RawObject | null): JudgedConfiguration {
-    const { mountedText, namespace, parsers, own } = this.#context;
+    const { mountedText, namespace } = this.#context;
     const text = configMap === null ? mountedText : textOf(configMap);
     if (text === null) {
       const missing =
@@ -107,14 +104,14 @@ export class ConfigurationReconciler {
       const message = `${missing}; an EraserConfig is needed under the key ${CONFIG_MAP_KEY} of ${CONFIG_MAP_NAME}`;
       return { ok: false, errors: [{ path: '', message }] };
     }
-    return acceptConfiguration(text, parsers, own);
+    return this.#context.acceptConfiguration(text);
   }
 
   /** After a restart, the last good one is what was stored of it. */
   #fallBack(stored: string | null): void {
-    const { inputs, parsers, own } = this.#context;
+    const { inputs, acceptConfiguration } = this.#context;
     if (inputs.configuration !== null || stored === null) return;
-    const judged = acceptConfiguration(stored, parsers, own);
+    const judged = acceptConfiguration(stored);
     if (judged.ok) inputs.useConfiguration(judged.accepted);
   }
 

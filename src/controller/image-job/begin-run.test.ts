@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { acceptedConfiguration, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import { acceptedConfiguration, acceptInTest } from '../../../test/fakes/cluster.ts';
 import type { ImageJob } from '../../api/image-job.ts';
-import { parseDuration } from '../../platform/duration.ts';
-import { parseYaml } from '../../platform/parse-yaml.ts';
 import { KubeError } from '../../kube/kube-error.ts';
-import { parseQuantity } from '../../platform/quantity.ts';
 import type { RunInputs } from '../configuration/inputs.ts';
 import type { RawObject } from '../raw-object.ts';
 import { beginRun, type BeginContext, type Begun } from './begin-run.ts';
@@ -81,7 +78,7 @@ async function begin({ kind = 'manual', list = VERSION, manager, workloads = {},
 
 const load = (objects: readonly RawObject[], kind: 'manual' | 'automatic' = 'manual'): ReturnType<typeof loadRun> =>
   loadRun(
-    { parsers: { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml }, own: OWN_CONTAINERS, sha256: (text) => text },
+    { acceptConfiguration: acceptInTest, sha256: (text) => text },
     { job: kind === 'manual' ? manualJob() : automaticJob(), kind, now: 0 },
     objects,
   );

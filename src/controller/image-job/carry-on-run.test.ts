@@ -1,10 +1,7 @@
 import { expect, test } from 'vitest';
-import { acceptedConfiguration, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import { acceptedConfiguration, acceptInTest } from '../../../test/fakes/cluster.ts';
 import { logInTest } from '../../../test/fakes/log-in-test.ts';
 import { nodeObject } from '../../../test/fakes/manager-in-fake-cluster.ts';
-import { parseDuration } from '../../platform/duration.ts';
-import { parseYaml } from '../../platform/parse-yaml.ts';
-import { parseQuantity } from '../../platform/quantity.ts';
 import type { ClusterApi } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import { carryOnRun, type RunSettings } from './carry-on-run.ts';
@@ -38,9 +35,8 @@ function load(names: readonly string[]): Run {
   const metadata = { ...raw.metadata, uid: 'job-uid', resourceVersion: '1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
   const { text } = acceptedConfiguration();
   const content = { configuration: text, exclusions: [], images: null, protections: [], nodes: divideNodes(participating, []) };
-  const parsers = { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml };
   const run = loadRun(
-    { parsers, own: OWN_CONTAINERS, sha256: (hashed) => hashed.slice(-10) },
+    { acceptConfiguration: acceptInTest, sha256: (hashed) => hashed.slice(-10) },
     { job: readImageJob({ ...raw, metadata }), kind: 'automatic', now: 0 },
     makeFrozenConfigMaps({ name: 'job', uid: 'job-uid' }, 'eraser-system', content),
   );

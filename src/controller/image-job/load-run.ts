@@ -1,8 +1,6 @@
 import type { ImageJob } from '../../api/image-job.ts';
-import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import { podName, type Sha256 } from '../../core/cluster/pod-name.ts';
-import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
-import { acceptConfiguration } from '../configuration/accept-configuration.ts';
+import type { AcceptConfiguration } from '../configuration/accept-configuration.ts';
 import { formatProblems } from '../configuration/inputs.ts';
 import type { RawObject } from '../raw-object.ts';
 import { readFrozen } from './frozen-config-maps.ts';
@@ -11,14 +9,13 @@ import { parseNodes, type RunNode } from './node-records.ts';
 import { NOTHING_UNWRITTEN, type Run } from './run.ts';
 
 export interface LoadContext {
-  readonly parsers: TextParsers;
-  readonly own: OwnContainers;
+  readonly acceptConfiguration: AcceptConfiguration;
   readonly sha256: Sha256;
 }
 
 /** A run from its configmaps, by whatever process they were stored; a text says why it cannot go on. */
 export function loadRun(
-  { parsers, own, sha256 }: LoadContext,
+  { acceptConfiguration, sha256 }: LoadContext,
   { job, kind, now }: { readonly job: ImageJob; readonly kind: RunKind; /** On a clock that nobody can set. */ readonly now: number },
   objects: readonly RawObject[],
 ): Run | string {
@@ -27,7 +24,7 @@ export function loadRun(
   if (typeof frozen === 'string') return frozen;
   if (kind === 'manual' && frozen.configMaps.imageList.length === 0) return 'of what it has frozen is missing: image-list';
   if (kind === 'automatic' && frozen.protections === null) return 'of what it has frozen is missing: protections';
-  const judged = acceptConfiguration(frozen.configuration, parsers, own);
+  const judged = acceptConfiguration(frozen.configuration);
   if (!judged.ok) return `its configuration cannot be used: ${formatProblems(judged.errors)}`;
   const parts: RunNode[][] = [];
   for (const data of frozen.nodes) {

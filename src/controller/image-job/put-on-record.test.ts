@@ -1,11 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { acceptedConfiguration, OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
+import { acceptedConfiguration, acceptInTest } from '../../../test/fakes/cluster.ts';
 import { logInTest } from '../../../test/fakes/log-in-test.ts';
 import { startFakeCluster } from '../../../test/fakes/fake-cluster.ts';
 import { bindClusterApi } from '../bind/bind-cluster-api.ts';
-import { parseDuration } from '../../platform/duration.ts';
-import { parseYaml } from '../../platform/parse-yaml.ts';
-import { parseQuantity } from '../../platform/quantity.ts';
 import type { ClusterApi } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import { makeFrozenConfigMaps } from './frozen-config-maps.ts';
@@ -28,8 +25,7 @@ function load(objects: readonly RawObject[]): Run {
   const raw = makeAutomaticJob('job') as RawObject;
   const metadata = { ...raw.metadata, uid: 'job-uid', resourceVersion: '1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
   const context = {
-    parsers: { duration: parseDuration, quantity: parseQuantity, yaml: parseYaml },
-    own: OWN_CONTAINERS,
+    acceptConfiguration: acceptInTest,
     sha256: (text: string) => text,
   };
   const run = loadRun(context, { job: readImageJob({ ...raw, metadata }), kind: 'automatic', now: 0 }, objects);
