@@ -9,6 +9,7 @@ import { PATH, rawCall, type RawAnswer, type RawCall } from '../../test/fakes/ra
 import { CALL_LIMITS, trivyServerPath } from '../api/coordinator/coordinator-api.ts';
 import {
   encodeTrivyCalls,
+  MOST_TRIVY_CALLS,
   TRIVY_CALLS_TYPE,
   TRIVY_RPC_PATHS,
   TRIVY_VERSION_HEADER,
@@ -113,6 +114,7 @@ describe("calls of Trivy's", () => {
     ['another after a whole one', Buffer.concat([bodyOfCalls([[SCAN, 'x']]), CUT_OFF])],
     ['what could delete what is of others', Buffer.concat([Buffer.from([TRIVY_RPC_PATHS.length, 0, 0, 0, 1]), Buffer.from('x')])],
     ['text', Buffer.from('{"calls":[]}')],
+    ['too many', bodyOfCalls(Array.from({ length: MOST_TRIVY_CALLS + 1 }, () => [PUT_BLOB, '']))],
   ])('none of them is passed on from a body that holds %s', async (_, body) => {
     const coordinator = await start();
     expect(outcome(await rawCall(coordinator, post(body)))).toBe('422 invalid');

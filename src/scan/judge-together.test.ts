@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { decodeTrivyCalls, TRIVY_CALLS_TYPE, TRIVY_VERSION_HEADER } from '../api/coordinator/trivy-calls.ts';
+import { decodeTrivyCalls, MOST_TRIVY_CALLS, TRIVY_CALLS_TYPE, TRIVY_VERSION_HEADER } from '../api/coordinator/trivy-calls.ts';
 import { judgeTogether } from './judge-together.ts';
 import type { JudgeAtOnce, ReadImage } from './judging-server.ts';
 import type { Post, RpcAnswer, RpcClient } from './rpc-client.ts';
@@ -54,6 +54,12 @@ describe('an image that is judged by one call', () => {
     const { sent, judge } = start({ mostBytes: 30 });
     expect(await judge(imageOf('one', 'x'.repeat(100), 'two', 'three'), signal)).toMatchObject({ kind: 'answered' });
     expect(sent).toEqual([['one'], ['x'.repeat(100)], ['two', 'three'], ['artifact', 'scan']]);
+  });
+
+  test('in several bodies where there are too many layers for one', async () => {
+    const { sent, judge } = start({ mostBytes: 100_000 });
+    await judge(imageOf(...Array.from({ length: MOST_TRIVY_CALLS }, (_, at) => `layer ${at}`)), signal);
+    expect(sent.map(({ length }) => length)).toEqual([MOST_TRIVY_CALLS, 2]);
   });
 
   test('a layer that the server has lost is sent again, with all others', async () => {

@@ -1,4 +1,11 @@
-import { encodeTrivyCalls, TRIVY_CALLS_TYPE, TRIVY_VERSION_HEADER, trivyRpcBytes, type TrivyRpc } from '../api/coordinator/trivy-calls.ts';
+import {
+  encodeTrivyCalls,
+  MOST_TRIVY_CALLS,
+  TRIVY_CALLS_TYPE,
+  TRIVY_VERSION_HEADER,
+  trivyRpcBytes,
+  type TrivyRpc,
+} from '../api/coordinator/trivy-calls.ts';
 import type { JudgeAtOnce, ReadImage } from './judging-server.ts';
 import type { RpcAnswer, RpcClient } from './rpc-client.ts';
 import { scannerFault } from './scanner-fault.ts';
@@ -49,13 +56,13 @@ export function judgeTogether(
   };
 }
 
-/** The calls in bodies of at most so many bytes, but for a single call that is larger. */
+/** The calls in bodies of at most so many bytes each, but for a single call that is larger. */
 function bodiesOf(calls: readonly TrivyRpc[], mostBytes: number): TrivyRpc[][] {
   const bodies: TrivyRpc[][] = [];
   let size = Infinity;
   for (const call of calls) {
     const bytes = trivyRpcBytes(call);
-    if (size + bytes > mostBytes) {
+    if (size + bytes > mostBytes || bodies.at(-1)?.length === MOST_TRIVY_CALLS) {
       bodies.push([]);
       size = 0;
     }

@@ -19,8 +19,9 @@ export interface TrivyRpc {
 export const TRIVY_CALLS_TYPE = 'application/octet-stream';
 /** Of an answer: what the server told of itself and its database (its page `version`) after the last call, in base64. */
 export const TRIVY_VERSION_HEADER = 'image-cleaner-trivy-version';
-/** A layer of ten thousand packages has 5 MiB. What is more than this goes in several bodies. */
+/** Of one body; what is more goes in several. A layer of ten thousand packages has 5 MiB, and an image seldom more than a hundred layers. */
 export const MOST_TRIVY_CALLS_BYTES = 32 * 1024 * 1024;
+export const MOST_TRIVY_CALLS = 256;
 
 /** The path's number (1 byte) and the length (4 bytes, big-endian). */
 const HEAD_BYTES = 5;
@@ -41,12 +42,12 @@ export function encodeTrivyCalls(calls: readonly TrivyRpc[]): Buffer {
   );
 }
 
-/** null: it holds something else, or is cut off, or holds nothing. */
+/** null: it holds something else, or is cut off, or holds nothing, or too many calls. */
 export function decodeTrivyCalls(bytes: Buffer): (TrivyRpc & { readonly body: Buffer })[] | null {
   const calls: (TrivyRpc & { readonly body: Buffer })[] = [];
   let at = 0;
   while (at < bytes.length) {
-    if (bytes.length - at < HEAD_BYTES) return null;
+    if (bytes.length - at < HEAD_BYTES || calls.length === MOST_TRIVY_CALLS) return null;
     const path = TRIVY_RPC_PATHS[bytes.readUInt8(at)];
     const from = at + HEAD_BYTES;
     at = from + bytes.readUInt32BE(at + 1);

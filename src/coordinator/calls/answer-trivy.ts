@@ -1,11 +1,11 @@
 import type { TrivyCall } from '../../api/coordinator/coordinator-api.ts';
-import { decodeTrivyCalls, TRIVY_VERSION_HEADER } from '../../api/coordinator/trivy-calls.ts';
+import { decodeTrivyCalls, MOST_TRIVY_CALLS, TRIVY_VERSION_HEADER } from '../../api/coordinator/trivy-calls.ts';
 import type { TrivyServer, TrivyServerAnswer, TrivyServerCall } from '../ports.ts';
 import { refuse, type Answer, type Refusal } from '../refusal.ts';
 import type { AnswerCall } from './call.ts';
 
 const VERSION: TrivyServerCall = { method: 'GET', path: 'version', body: Buffer.alloc(0) };
-const FORM = 'Calls of Trivy’s as a client, each with its number and its length.';
+const FORM = `At most ${MOST_TRIVY_CALLS} calls of Trivy's as a client, each with its number and its length.`;
 
 /** What Trivy tells and asks as a client is passed on to its server as it came, and answered as the server answers. */
 export function answerTrivyCalls(server: TrivyServer): Readonly<Record<TrivyCall, AnswerCall>> {
