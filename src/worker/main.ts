@@ -60,9 +60,9 @@ async function connectCoordinator(args: WorkerArguments, log: Log): Promise<Coor
 }
 
 /** Silent: what it would tell would be sent in turn. */
-async function connectLogs(args: WorkerArguments): Promise<LogSink | null> {
+function connectLogs(args: WorkerArguments): Promise<LogSink | null> {
   const access = coordinatorAccess(args);
-  return access === null ? null : connectTo(access, { giveUpAfterMs: null, onRetry: () => undefined });
+  return Promise.resolve(access === null ? null : connectTo(access, { giveUpAfterMs: null, onRetry: () => undefined }));
 }
 
 async function connectScanner(wanted: WantedScanner): Promise<BoundScanner> {
