@@ -7,6 +7,8 @@ import { buildMkfifo } from './build-mkfifo.ts';
 import { descriptorsAsJson } from './descriptors-as-json.ts';
 import { importGroups } from './import-groups.ts';
 import { leftOut } from './left-out.ts';
+import { unusedSchemas } from './unused-schemas.ts';
+import { zodWithoutJit } from './zod-without-jit.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Made of the bundles, by `build-images.ts`. */
@@ -71,15 +73,30 @@ const COMMAND_GROUPS = {
   ],
 };
 
-/** For changes of a database's schema, merges, queries of JSON and of other schemas; and for JSON schemas, which are made when we build. */
+/** What each program of a worker pod imports on demand; all else all of them need. */
+const PROGRAM_GROUPS = {
+  collector: ['src/worker/collector-program.ts'],
+  remover: ['src/worker/remover-program.ts'],
+  scanner: [
+    'src/worker/scanner-program.ts',
+    'src/worker/bind/connect-scanner.ts',
+    'src/scan/trivy-scanner.ts',
+    'src/scan/plan-scan-concurrency.ts',
+  ],
+  lone: ['src/worker/lone-coordinator.ts', 'src/worker/read-config.ts', 'src/api/eraser-config/scan-policy-of.ts'],
+};
+
+/** For JSON schemas, which are made when we build. */
+const NOT_CALLED_OF_ZOD = ['zod/v4/core/json-schema-processors.js', 'zod/v4/core/to-json-schema.js'];
+
+/** For changes of a database's schema, merges, queries of JSON and of other schemas. */
 const NOT_CALLED = [
+  ...NOT_CALLED_OF_ZOD,
   'kysely/dist/dialect/sqlite/sqlite-introspector.js',
   'kysely/dist/plugin/with-schema/with-schema-plugin.js',
   'kysely/dist/query-builder/json-path-builder.js',
   'kysely/dist/query-builder/merge-query-builder.js',
   'kysely/dist/schema/schema-module.js',
-  'zod/v4/core/json-schema-processors.js',
-  'zod/v4/core/to-json-schema.js',
 ];
 
 const COMMON = {
@@ -93,7 +110,7 @@ const COMMON = {
   // With their own names functions need no code that names them, which would be run at each start, and stack traces can be read.
   minifySyntax: true,
   minifyWhitespace: true,
-  plugins: [modulesOnDemand, descriptorsAsJson],
+  plugins: [modulesOnDemand, descriptorsAsJson, unusedSchemas],
   inject: ['scripts/plain-headers.ts', 'scripts/plain-base64.ts'],
   legalComments: 'linked',
   logLevel: 'warning',
@@ -109,13 +126,18 @@ const commandLine = await build({
   chunkNames: 'chunks/[name]-[hash]',
   plugins: [...COMMON.plugins, importGroups(root, COMMAND_GROUPS), leftOut(NOT_CALLED)],
 });
-// One file: a container carries it, and the helper beside it, alone.
-const worker = await build({ ...COMMON, entryPoints: { worker: 'src/worker/main.ts' } });
+const worker = await build({
+  ...COMMON,
+  entryPoints: { worker: 'src/worker/main.ts' },
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  plugins: [...COMMON.plugins, importGroups(root, PROGRAM_GROUPS), leftOut(NOT_CALLED_OF_ZOD), zodWithoutJit],
+});
 // It speaks with the API server through undici, which has headers of its own, and in a pod has no use for the code that reads kubeconfigs.
 const controller = await build({
   ...COMMON,
   entryPoints: { controller: 'src/controller/main.ts' },
-  plugins: [],
+  plugins: [unusedSchemas],
   inject: [],
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',

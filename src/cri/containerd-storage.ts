@@ -7,11 +7,20 @@ import { mapConcurrently, RUNTIME_CONCURRENCY } from './map-concurrently.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
 import { configuredSnapshotter } from './verbose-info.ts';
 
+/** Bytes by snapshotter and snapshot. What an image's layer was unpacked to does not change. */
+export type SnapshotSizes = Map<string, number>;
+
+export interface StorageOptions {
+  /** Is added to. */
+  readonly known: SnapshotSizes;
+  readonly signal: AbortSignal;
+}
+
 /** What the images occupy in containerd: unpacked layers, and the compressed content beside them. Empty without containerd's own services. */
 export async function readContainerdStorage(
   connection: RuntimeConnection,
   imageIds: readonly string[],
-  signal: AbortSignal,
+  { known, signal }: StorageOptions,
 ): Promise<ImageStorage> {
   try {
     const content = new ContentIndex(await listContent(connection, [], signal));
@@ -24,7 +33,7 @@ export async function readContainerdStorage(
     const snapshotNames = [...new Set(layers.flatMap((diffIds) => chainIds(diffIds ?? [])))];
     const snapshotters = content.snapshotters.length > 0 ? content.snapshotters : [await readSnapshotter(connection, signal)];
     const sizes = await mapConcurrently(snapshotNames, RUNTIME_CONCURRENCY, signal, (name, either) =>
-      readSnapshot(connection, name, snapshotters, either),
+      readSnapshot(connection, name, snapshotters, { known, signal: either }),
     );
     const snapshots = new Map(snapshotNames.map((name, index) => [name, sizes[index] ?? []]));
     const storage = new Map<string, readonly StorageUnit[]>();
@@ -47,15 +56,23 @@ async function readSnapshot(
   connection: RuntimeConnection,
   name: string,
   snapshotters: readonly string[],
-  signal: AbortSignal,
+  { known, signal }: StorageOptions,
 ): Promise<StorageUnit[]> {
   let bytes: number | undefined;
   for (const snapshotter of snapshotters) {
+    const key = `${snapshotter} ${name}`;
+    const before = known.get(key);
+    if (before !== undefined) {
+      bytes = (bytes ?? 0) + before;
+      continue;
+    }
     try {
       const usage = await connection.call('containerd snapshots Usage', signal, (options) =>
         connection.snapshots.usage({ snapshotter, key: name }, { ...options, ...CONTAINERD_NAMESPACE }),
       );
-      bytes = (bytes ?? 0) + Number(usage.size);
+      const size = Number(usage.size);
+      known.set(key, size);
+      bytes = (bytes ?? 0) + size;
     } catch (error) {
       if (!isNotFound(error) && !isUnknownSnapshotter(error)) throw error;
     }

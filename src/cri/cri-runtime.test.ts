@@ -363,6 +363,28 @@ describe('sandboxImageReferences', () => {
     });
   });
 
+  test('asks each sandbox once, and again one that has not told; the configuration each time', async () => {
+    let [configured, listed, asked] = [pause, ['s1', 'gone'], [] as string[]];
+    const server = await startTestRuntime(CONTAINERD, {
+      runtime: {
+        status: () => ({ info: { config: `{"sandboxImage":"${configured}"}` } }),
+        listPodSandbox: () => ({ items: listed.map((id) => ({ id })) }),
+        podSandboxStatus: ({ podSandboxId }) => {
+          asked.push(podSandboxId);
+          return podSandboxId === 'gone' ? notFound() : { info: { info: `{"image":"of-${podSandboxId}"}` } };
+        },
+      },
+    });
+    await withRuntime(server, async (runtime) => {
+      expect(await runtime.sandboxImageReferences(signal)).toEqual([pause, 'of-s1']);
+      [configured, listed, asked] = ['new/pause:4', ['gone', 's1', 's2'], []];
+      expect(await runtime.sandboxImageReferences(signal)).toEqual(['new/pause:4', 'of-s1', 'of-s2']);
+      expect(asked.toSorted()).toEqual(['gone', 's2']);
+      listed = ['s2'];
+      expect(await runtime.sandboxImageReferences(signal)).toEqual(['new/pause:4', 'of-s2']);
+    });
+  });
+
   test.each([Code.Internal, Code.PermissionDenied])(
     'rejects when a sandbox cannot be read (%i), rather than leave it out',
     async (code) => {

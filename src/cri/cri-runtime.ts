@@ -1,11 +1,11 @@
 import type { FilesystemUsage, ImageStorage, NodeContainer, NodeImage, RuntimeVersion, SandboxImageReferences } from '../api/inventory.ts';
 import { ContainerLister } from './container-lister.ts';
-import { readContainerdStorage } from './containerd-storage.ts';
+import { readContainerdStorage, type SnapshotSizes } from './containerd-storage.ts';
 import { readContentCompleteness } from './content-completeness.ts';
 import { readImageFilesystem } from './image-filesystem.ts';
 import { mapImage } from './map-image.ts';
 import type { RuntimeConnection } from './runtime-connection.ts';
-import { readSandboxImages } from './sandbox-images.ts';
+import { SandboxImages } from './sandbox-images.ts';
 
 /** A node's container runtime behind its CRI socket. Every method throws a CriError, or the signal's reason when it aborts. */
 export class CriRuntime {
@@ -13,12 +13,15 @@ export class CriRuntime {
   readonly probed: RuntimeVersion;
   readonly #connection: RuntimeConnection;
   readonly #containers: ContainerLister;
+  readonly #sandboxImages: SandboxImages;
   readonly #isContainerd: boolean;
+  readonly #snapshotSizes: SnapshotSizes = new Map();
 
   constructor(connection: RuntimeConnection, probed: RuntimeVersion) {
     this.probed = probed;
     this.#connection = connection;
     this.#isContainerd = probed.name === 'containerd';
+    this.#sandboxImages = new SandboxImages(connection);
     this.#containers = new ContainerLister(connection, this.#isContainerd);
   }
 
@@ -37,7 +40,7 @@ export class CriRuntime {
   }
 
   sandboxImageReferences(signal: AbortSignal): Promise<SandboxImageReferences> {
-    return readSandboxImages(this.#connection, signal);
+    return this.#sandboxImages.read(signal);
   }
 
   async imageStatus(imageId: string, signal: AbortSignal): Promise<NodeImage | null> {
@@ -55,7 +58,7 @@ export class CriRuntime {
   }
 
   async imageStorage(imageIds: readonly string[], signal: AbortSignal): Promise<ImageStorage> {
-    return this.#isContainerd ? readContainerdStorage(this.#connection, imageIds, signal) : new Map();
+    return this.#isContainerd ? readContainerdStorage(this.#connection, imageIds, { known: this.#snapshotSizes, signal }) : new Map();
   }
 
   imageFilesystem(signal: AbortSignal): Promise<FilesystemUsage | null> {

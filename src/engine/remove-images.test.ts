@@ -46,6 +46,12 @@ describe('removeImages', () => {
     expect([...runtime.images]).toEqual([]);
   });
 
+  test('removals that begin together ask for the images of the sandboxes once', async () => {
+    const runtime = new FakeRuntime(images);
+    expect(outcomes(await removeAll(runtime, { concurrency: 4 }))).toEqual(['removed', 'removed', 'removed', 'removed']);
+    expect(runtime.calls.filter((call) => call === 'sandboxImageReferences')).toHaveLength(1);
+  });
+
   test.each(['created', 'running', 'exited'] as const)('keeps an image that a container came to use after the plan (%s)', async (state) => {
     const runtime = new FakeRuntime(images);
     const plan = planned(runtime);

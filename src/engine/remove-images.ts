@@ -7,6 +7,7 @@ import type { PlanFacts } from '../core/plan-facts.ts';
 import { formatDuration } from '../platform/duration.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import { shareReads } from '../platform/share-reads.ts';
+import { untilAborted } from '../platform/until-aborted.ts';
 import type { OnEvent } from './events.ts';
 import type { NodeRuntime, RemovalJournal } from './ports.ts';
 import type { Removal, RemovalOutcome } from './removal.ts';
@@ -39,7 +40,7 @@ export async function removeImages(options: RemoveImagesOptions): Promise<Remova
   onEvent({ kind: 'removal-started', images: decisions.length });
   const run: Run = {
     ...options,
-    sandboxImages: rememberSandboxImages(options.runtime),
+    sandboxImages: rememberSandboxImages(options),
     listContainers: shareReads(() => options.runtime.listContainers(AbortSignal.timeout(options.perImageTimeoutMs))),
     isHalted: false,
   };
@@ -157,14 +158,18 @@ interface RememberedSandboxImages {
   forget(): void;
 }
 
-/** Read once at the first removal, since the answer takes a call per sandbox, and again when something went wrong. */
-function rememberSandboxImages(runtime: NodeRuntime): RememberedSandboxImages {
-  let known: { readonly references: SandboxImageReferences } | null = null;
+/** Read once, for all removals that begin together, since the answer takes a call per sandbox; and again when something went wrong. */
+function rememberSandboxImages({ runtime, perImageTimeoutMs }: RemoveImagesOptions): RememberedSandboxImages {
+  let known: Promise<SandboxImageReferences> | null = null;
+  const begin = (): Promise<SandboxImageReferences> => {
+    const reading = runtime.sandboxImageReferences(AbortSignal.timeout(perImageTimeoutMs));
+    reading.catch(() => {
+      if (known === reading) known = null;
+    });
+    return reading;
+  };
   return {
-    read: async (signal) => {
-      known ??= { references: await runtime.sandboxImageReferences(signal) };
-      return known.references;
-    },
+    read: (signal) => untilAborted((known ??= begin()), signal),
     forget: () => (known = null),
   };
 }

@@ -32,7 +32,7 @@ describe('named pipes', () => {
     await rm(folder, { recursive: true });
   });
 
-  const make = (): Promise<void> => makeFifoWith(helper.path)(path, never);
+  const make = (): Promise<void> => makeFifoWith(helper.path)([path], never);
   const shell = (script: string): ChildProcess => {
     const child = spawn('sh', ['-c', script, 'sh', path], { stdio: ['ignore', 'pipe', 'inherit'] });
     children.push(child);
@@ -72,8 +72,8 @@ describe('named pipes', () => {
     });
 
     test('a folder that is not there, and a helper that is not there, are told', async () => {
-      await expect(makeFifoWith(helper.path)(join(folder, 'no', 'pipe'), never)).rejects.toThrow(/no such file/);
-      await expect(makeFifoWith('/nonexistent/mkfifo')(path, never)).rejects.toMatchObject({ code: 'pipe-failed' });
+      await expect(makeFifoWith(helper.path)([join(folder, 'no', 'pipe')], never)).rejects.toThrow(/no such file/);
+      await expect(makeFifoWith('/nonexistent/mkfifo')([path], never)).rejects.toMatchObject({ code: 'pipe-failed' });
     });
   });
 

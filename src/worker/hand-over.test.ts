@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { image, imageId } from '../../test/fakes/images.ts';
 import { buildMkfifoHelper, type MkfifoHelper } from '../../test/fakes/mkfifo-helper.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
-import { createHandOver, PIPES, type HandOver } from './hand-over.ts';
+import { createHandOver, PIPES, type HandOver, type OfferReader } from './hand-over.ts';
 import { formatImages } from './hand-over-message.ts';
 import { makeFifoWith } from './make-fifo.ts';
 import { writeFifo } from './write-fifo.ts';
@@ -29,7 +29,7 @@ describe('the hand-over', () => {
 
   test.each([
     ['a link', (path: string) => symlink('/etc/passwd', path)],
-    ['a pipe', (path: string) => makeFifoWith(helper.path)(path, never)],
+    ['a pipe', (path: string) => makeFifoWith(helper.path)([path], never)],
     ['a folder', (path: string) => mkdir(path)],
   ])('%s in the place of what was offered is refused, and read by nobody', async (_, make) => {
     await make(join(folder, 'offered.json'));
@@ -39,8 +39,8 @@ describe('the hand-over', () => {
     });
   });
 
-  async function collect(): Promise<void> {
-    await handOver.open(never);
+  async function collect(reader: OfferReader = 'scanner'): Promise<void> {
+    await handOver.open(reader, never);
     await handOver.offer([image(1), image(2)], never);
     await handOver.awaitCollectorRelease(never);
   }
@@ -74,6 +74,29 @@ describe('the hand-over', () => {
     },
   );
 
+  test.each([
+    ['scanner', [PIPES.collectScan, PIPES.eraseCompleteCollect]],
+    ['remover', [PIPES.eraseCompleteCollect, PIPES.scanErase]],
+    ['scanner-of-another', [PIPES.eraseCompleteCollect]],
+  ] as const)('the pipes that a %s finds before anything is offered', async (reader, pipes) => {
+    await handOver.open(reader, never);
+    expect((await readdir(folder)).sort()).toEqual(pipes);
+  });
+
+  test('a reader of ours that waits for a pipe has what is written at once', async () => {
+    await handOver.open('scanner', never);
+    await handOver.openScanner(never);
+    const asleep: number[] = [];
+    const timing = { sleep: (ms: number) => Promise.resolve(void asleep.push(ms)) };
+    const writer = createHandOver({ folder, makeFifo: makeFifoWith(helper.path), timing });
+    const offered = handOver.readOffer(never);
+    const told = handOver.readScan(never);
+    await SYSTEM_TIMING.sleep(50, never);
+    await writer.offer([image(1)], never);
+    await writer.writeScan('[]', never);
+    expect([(await offered).length, await told, asleep]).toEqual([1, '[]', []]);
+  });
+
   test('again in the same folder, as after a restart of the containers', async () => {
     for (let run = 0; run < 2; run += 1) {
       expect(await Promise.all([collect(), scan(), remove()])).toEqual([undefined, [imageId(1), imageId(2)], formatImages([image(2)])]);
@@ -81,7 +104,7 @@ describe('the hand-over', () => {
   });
 
   test('without a scanner the collector tells the remover itself', async () => {
-    await handOver.open(never);
+    await handOver.open('scanner', never);
     const [text] = await Promise.all([handOver.readScan(never), handOver.offerToRemove([image(1)], never)]);
     expect(text).toBe(formatImages([image(1)]));
     expect(await handOver.readOffered()).toHaveLength(1);
@@ -93,7 +116,7 @@ describe('the hand-over', () => {
   });
 
   test('an end that is not the word for it is refused', async () => {
-    await handOver.open(never);
+    await handOver.open('scanner', never);
     const waiting = handOver.awaitCollectorRelease(never);
     await writeFifo(join(folder, PIPES.eraseCompleteCollect), 'comp', { timing: SYSTEM_TIMING, signal: never });
     await expect(waiting).rejects.toMatchObject({ code: 'bad-message' });

@@ -27,16 +27,29 @@ const OFFERED = 'offered.json';
 /** The images of a node many times over; room for a scanner that tells of each what it found. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
+/** Who reads what the collector offers. */
+export type OfferReader = 'scanner' | 'scanner-of-another' | 'remover';
+
+/**
+ * Ours look for a pipe that is not there ten times a second, and a writer for its reader. A pipe that is there early, they have opened when there is
+ * something to say. Other scanners see the pipes come in the order in which Eraser's programs make them.
+ */
+const OFFERED_ON: Readonly<Record<OfferReader, readonly string[]>> = {
+  scanner: [PIPES.collectScan],
+  'scanner-of-another': [],
+  remover: [PIPES.scanErase],
+};
+
 export interface HandOver {
-  /** Collector: makes the pipe on which it will learn that all is done. */
-  open(signal: AbortSignal): Promise<void>;
+  /** Collector: makes the pipe on which it will learn that all is done, and, where its reader is one of ours, that on which it will offer. */
+  open(reader: OfferReader, signal: AbortSignal): Promise<void>;
   /** Collector: the images that a scanner may look at; resolves when it has read them. */
   offer(images: readonly NodeImage[], signal: AbortSignal): Promise<void>;
   /** Collector, with the scanner off: the images to remove; resolves when the remover has read them. */
   offerToRemove(images: readonly NodeImage[], signal: AbortSignal): Promise<void>;
   /** Collector: resolves when the remover is done. */
   awaitCollectorRelease(signal: AbortSignal): Promise<void>;
-  /** Our scanner. */
+  /** Our scanner: makes the pipe on which it will learn that all is done, and that on which it will tell what it found. */
   openScanner(signal: AbortSignal): Promise<void>;
   readOffer(signal: AbortSignal): Promise<HandedImage[]>;
   /** Our scanner: resolves when the remover has read it. */
@@ -59,11 +72,11 @@ export interface HandOverOptions {
 /** The hand-over between the containers of a worker pod, over named pipes in the folder that they share. */
 export function createHandOver({ folder, makeFifo, timing }: HandOverOptions): HandOver {
   const at = (name: string): string => join(folder, name);
-  const make = (name: string, signal: AbortSignal): Promise<void> => makeFifo(at(name), signal);
+  const make = (names: readonly string[], signal: AbortSignal): Promise<void> => makeFifo(names.map(at), signal);
   const read = (name: string, signal: AbortSignal): Promise<string> => readFifo(at(name), { timing, signal, mostBytes: MOST_BYTES });
   const write = (name: string, text: string, signal: AbortSignal): Promise<void> => writeFifo(at(name), text, { timing, signal });
   const makeAndWrite = async (name: string, text: string, signal: AbortSignal): Promise<void> => {
-    await make(name, signal);
+    await make([name], signal);
     await write(name, text, signal);
   };
   const remember = async (text: string): Promise<void> => {
@@ -75,7 +88,7 @@ export function createHandOver({ folder, makeFifo, timing }: HandOverOptions): H
     if (text !== COMPLETE) throw refused(name, `"${COMPLETE}" was to come, and ${JSON.stringify(text.slice(0, 60))} came`);
   };
   return {
-    open: (signal) => make(PIPES.eraseCompleteCollect, signal),
+    open: (reader, signal) => make([PIPES.eraseCompleteCollect, ...OFFERED_ON[reader]], signal),
     offer: async (images, signal) => {
       const text = formatImages(images);
       await remember(text);
@@ -87,7 +100,7 @@ export function createHandOver({ folder, makeFifo, timing }: HandOverOptions): H
       await makeAndWrite(PIPES.scanErase, text, signal);
     },
     awaitCollectorRelease: (signal) => awaitRelease(PIPES.eraseCompleteCollect, signal),
-    openScanner: (signal) => make(PIPES.eraseCompleteScan, signal),
+    openScanner: (signal) => make([PIPES.eraseCompleteScan, PIPES.scanErase], signal),
     readOffer: async (signal) => parseImages(await read(PIPES.collectScan, signal), PIPES.collectScan),
     writeScan: (text, signal) => makeAndWrite(PIPES.scanErase, text, signal),
     awaitScannerRelease: (signal) => awaitRelease(PIPES.eraseCompleteScan, signal),

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { fileURLToPath } from 'node:url';
 import { WORKER_PATHS } from '../api/worker-pod.ts';
+import { connectToRuntime } from '../cri/connect-to-runtime.ts';
 import type { NodeRuntime } from '../engine/ports.ts';
 import type { Log } from '../platform/log.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
@@ -25,7 +26,6 @@ function socketPath(): string {
 }
 
 async function connectRuntime(signal: AbortSignal): Promise<NodeRuntime & { close(): void }> {
-  const { connectToRuntime } = await import('../cri/connect-to-runtime.ts');
   return connectToRuntime({ socketPath: socketPath() }, signal);
 }
 
@@ -34,8 +34,8 @@ function coordinatorAccess({ coordinator }: WorkerArguments): CoordinatorAccess 
   return coordinator === 'required' ? readCoordinatorAccess(env) : null;
 }
 
-async function connectTo(access: CoordinatorAccess, options: Omit<ClientOptions, 'wallNow'>): Promise<Coordinator & LogSink> {
-  const client = await createCoordinatorClient(access, { ...options, wallNow: Date.now });
+function connectTo(access: CoordinatorAccess, options: Omit<ClientOptions, 'wallNow'>): Coordinator & LogSink {
+  const client = createCoordinatorClient(access, { ...options, wallNow: Date.now });
   connections.push(client);
   return client;
 }
@@ -60,9 +60,9 @@ async function connectCoordinator(args: WorkerArguments, log: Log): Promise<Coor
 }
 
 /** Silent: what it would tell would be sent in turn. */
-async function connectLogs(args: WorkerArguments): Promise<LogSink | null> {
+function connectLogs(args: WorkerArguments): Promise<LogSink | null> {
   const access = coordinatorAccess(args);
-  return access === null ? null : connectTo(access, { giveUpAfterMs: null, onRetry: () => undefined });
+  return Promise.resolve(access === null ? null : connectTo(access, { giveUpAfterMs: null, onRetry: () => undefined }));
 }
 
 async function connectScanner(wanted: WantedScanner): Promise<BoundScanner> {

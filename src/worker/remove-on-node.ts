@@ -23,7 +23,7 @@ export interface NodeSurroundings {
   readonly log: Log;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly timing: Pick<Timing, 'now'>;
+  readonly timing: Pick<Timing, 'now' | 'sleep'>;
   readonly signal: AbortSignal;
 }
 

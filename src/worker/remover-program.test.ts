@@ -150,7 +150,7 @@ describe('the remover', () => {
   test('the others are told that it is done, also when there is no way to the coordinator', async () => {
     const others = createHandOver({ ...surroundings(), folder });
     const { signal } = new AbortController();
-    await others.open(signal);
+    await others.open('scanner-of-another', signal);
     await others.openScanner(signal);
     const ends = Promise.all([others.awaitCollectorRelease(signal), others.awaitScannerRelease(signal)]);
     const connect = (): Promise<never> => Promise.reject(new WorkerError({ code: 'bad-usage', message: 'no token file' }));
@@ -163,7 +163,7 @@ describe('the remover', () => {
   test('the others are told that it is done, also when it refuses', async () => {
     const others = createHandOver({ ...surroundings(), folder });
     const { signal } = new AbortController();
-    await others.open(signal);
+    await others.open('scanner-of-another', signal);
     await others.openScanner(signal);
     const ends = Promise.all([others.awaitCollectorRelease(signal), others.awaitScannerRelease(signal)]);
     const running = run(['--run=automatic', '--scanner=custom', '--exclusions=1']);

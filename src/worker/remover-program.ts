@@ -32,8 +32,11 @@ export async function removerProgram(context: WorkerContext, args: WorkerArgumen
     ended = { result, code, patienceMs: mode === 'manual' ? MANUAL_PATIENCE_MS : REPORT_PATIENCE_MS };
   }
   log.info('run ended', { state: ended.result.state, ...ended.result.summary });
-  await writeTerminationLog(args['termination-log'], formatTotals(ended.result), log);
-  const [isKept] = await Promise.all([report(run, ended), handOver === null ? null : release(run, handOver, args.scanner)]);
+  const [isKept] = await Promise.all([
+    report(run, ended),
+    writeTerminationLog(args['termination-log'], formatTotals(ended.result), log),
+    handOver === null ? null : release(run, handOver, args.scanner),
+  ]);
   return isKept || ended.code !== EXIT.done ? ended.code : EXIT.failed;
 }
 

@@ -26,7 +26,7 @@ async function collect(
       return Promise.resolve();
     };
   const handOver: Pick<HandOver, 'open' | 'offer' | 'offerToRemove' | 'awaitCollectorRelease'> = {
-    open: () => Promise.resolve(void calls.push('open')),
+    open: (reader) => Promise.resolve(void calls.push(`open for ${reader}`)),
     offer: record('offer'),
     offerToRemove: record('remove'),
     awaitCollectorRelease: () => Promise.resolve(void calls.push('wait')),
@@ -47,12 +47,15 @@ async function collect(
 }
 
 describe('the collector', () => {
-  test.each(['trivy', 'custom'] as const)('offers a scanner (%s) what only a verdict can decide on', async (scanner) => {
-    expect((await collect(scanner)).calls).toEqual(['open', 'offer 5 6', 'wait']);
+  test.each([
+    ['trivy', 'scanner'],
+    ['custom', 'scanner-of-another'],
+  ] as const)('offers a scanner (%s) what only a verdict can decide on', async (scanner, reader) => {
+    expect((await collect(scanner)).calls).toEqual([`open for ${reader}`, 'offer 5 6', 'wait']);
   });
 
   test('names what nothing uses to the remover itself where the scanner is off', async () => {
-    expect((await collect('off')).calls).toEqual(['open', 'remove 5 6', 'wait']);
+    expect((await collect('off')).calls).toEqual(['open for remover', 'remove 5 6', 'wait']);
   });
 
   test('tells the coordinator what is on the node, and what is in use', async () => {

@@ -2,7 +2,7 @@ import type { NodeImage } from '../api/inventory.ts';
 import type { Exclusions } from '../core/exclusions/exclusions.ts';
 import { imagesToScan, removals } from '../core/plan-removal.ts';
 import { planNode } from '../engine/clean-node.ts';
-import type { HandOver } from './hand-over.ts';
+import type { HandOver, OfferReader } from './hand-over.ts';
 import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-settings.ts';
 import type { Coordinator } from './ports.ts';
 import type { ScannerKind } from './read-handed-verdicts.ts';
@@ -22,8 +22,7 @@ export interface RunCollectorOptions extends NodeSurroundings {
  */
 export async function runCollector(options: RunCollectorOptions): Promise<void> {
   const { scanner, handOver, log, signal } = options;
-  await handOver.open(signal);
-  const images = await selectImages(options);
+  const [images] = await Promise.all([selectImages(options), handOver.open(READERS[scanner], signal)]);
   if (scanner === 'off') {
     log.info('images offered for removal', { images: images.length });
     await handOver.offerToRemove(images, signal);
@@ -34,6 +33,8 @@ export async function runCollector(options: RunCollectorOptions): Promise<void> 
   await handOver.awaitCollectorRelease(signal);
   log.info('the remover is done');
 }
+
+const READERS: Readonly<Record<ScannerKind, OfferReader>> = { off: 'remover', trivy: 'scanner', custom: 'scanner-of-another' };
 
 async function selectImages({ coordinator, exclusions, scanner, runtime, log, now, signal }: RunCollectorOptions): Promise<NodeImage[]> {
   const task = await coordinator.readTask(signal);

@@ -164,6 +164,24 @@ describe('an automatic run', () => {
     expect([...(node.coordinator.inventories[0]?.inUse ?? [])]).toEqual([imageId(1), imageId(3)]);
   });
 
+  test('what is seen of the node while the scanner scans counts for nothing: containers that have come since do', async () => {
+    const node = setUp();
+    const handOver: HandOver = {
+      ...handed(all),
+      readScan: async () => {
+        await node.timing.advance(1_000);
+        await node.timing.settle();
+        expect(node.runtime.calls).toContain('listContainers');
+        node.runtime.containers = [...node.runtime.containers, container(2, [imageId(3)])];
+        return all;
+      },
+    };
+    const asked: string[] = [];
+    node.coordinator.before = (call) => Promise.resolve(void asked.push(call));
+    expect(reasonsOf(await run(node, 'custom', handOver))[2]).toBe('keep in-use');
+    expect(asked).toEqual(['readTask', 'listPendingPods', 'reportInventory']);
+  });
+
   test('who has judged is told: the scanner of the reports, how many images it read, how many were known', async () => {
     const node = setUp();
     const results = new Map([

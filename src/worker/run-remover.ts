@@ -5,6 +5,7 @@ import type { VerdictsFromElsewhere } from '../engine/clean-node.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { HandOver } from './hand-over.ts';
 import { askForPods, type KnownPods } from './known-pods.ts';
+import { lookAhead } from './look-ahead.ts';
 import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-settings.ts';
 import type { Coordinator, WorkerTask } from './ports.ts';
 import { readHandedVerdicts, type HandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
@@ -71,8 +72,8 @@ export interface AutomaticRemover extends NodeSurroundings {
 /** Removes what the rules say, by the verdicts of the pod's scanner. */
 export async function removeByRules(options: AutomaticRemover): Promise<RemoverOutcome> {
   const { coordinator, exclusions, handOver, runtime, log, timing, signal } = options;
-  const handed = handOver === null ? null : await readHandedVerdicts({ ...options, handOver });
-  const task = await coordinator.readTask(signal);
+  const { handed, known } = handOver === null ? { handed: null, known: null } : await awaitVerdicts({ ...options, handOver });
+  const task = known ?? (await coordinator.readTask(signal));
   const verdicts = bindVerdicts(options, task, handed);
   const { memory, onEvent } = coordinatorMemory(coordinator, runtime, signal);
   // Last, since the scan may take hours, and since the removals go by this answer for as long as it is recent.
@@ -85,6 +86,16 @@ export async function removeByRules(options: AutomaticRemover): Promise<RemoverO
     onEvent,
   });
   return { ...removed, use: verdicts?.use() ?? NO_SCANNER, isCoordinatorThere: true };
+}
+
+/** `known`: what was read meanwhile; null: there was no time for it. */
+async function awaitVerdicts(
+  options: AutomaticRemover & { readonly handOver: HandOver },
+): Promise<{ readonly handed: HandedVerdicts; readonly known: WorkerTask | null }> {
+  const here = new AbortController();
+  const looking = lookAhead({ ...options, signal: AbortSignal.any([options.signal, here.signal]) });
+  const handed = await readHandedVerdicts(options).finally(() => here.abort(new Error('nobody waits any more')));
+  return { handed, known: await looking };
 }
 
 interface BoundVerdicts {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CA_BUNDLE_FILE, type NodeRun } from '../../api/coordinator/coordinator-api.ts';
-import type { CoordinatorClient } from '../../coordinator/client/coordinator-client.ts';
+import { CoordinatorClient } from '../../coordinator/client/coordinator-client.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import { badUsage } from '../parse-arguments.ts';
 
@@ -31,7 +31,6 @@ export interface ClientOptions {
   readonly onRetry: (failure: { readonly code: string; readonly message: string }, pauseMs: number) => void;
 }
 
-export async function createCoordinatorClient(access: CoordinatorAccess, options: ClientOptions): Promise<CoordinatorClient> {
-  const { CoordinatorClient } = await import('../../coordinator/client/coordinator-client.ts');
+export function createCoordinatorClient(access: CoordinatorAccess, options: ClientOptions): CoordinatorClient {
   return new CoordinatorClient({ ...access, ...options, timing: SYSTEM_TIMING });
 }

@@ -1,4 +1,4 @@
-// mkfifo makes the named pipe that its one argument names. Node has no call for it, and a worker's container has no other program.
+// mkfifo makes the named pipes that its arguments name. Node has no call for it, and a worker's container has no other program.
 package main
 
 import (
@@ -14,18 +14,22 @@ const (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fail("usage: mkfifo PATH", badUsage)
+	if len(os.Args) < 2 {
+		fail("usage: mkfifo PATH...", badUsage)
 	}
 	// Scanners of other users read it: no mask may take that away.
 	syscall.Umask(0)
-	switch err := syscall.Mkfifo(os.Args[1], 0o644); err {
-	case nil:
-	case syscall.EEXIST:
-		os.Exit(existsAlready)
-	default:
-		fail(err.Error(), failed)
+	code := 0
+	for _, path := range os.Args[1:] {
+		switch err := syscall.Mkfifo(path, 0o644); err {
+		case nil:
+		case syscall.EEXIST:
+			code = existsAlready
+		default:
+			fail(err.Error(), failed)
+		}
 	}
+	os.Exit(code)
 }
 
 func fail(message string, code int) {
