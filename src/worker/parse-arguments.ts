@@ -38,6 +38,8 @@ const schema = z.object({
   trivy: z.string().default('trivy'),
   /** How long the scan of all images may take, where the configuration does not say less. */
   'scan-time': duration.optional(),
+  /** How long the scan of one image may take. With this and the one before, a scanner with a coordinator needs nothing of the configuration. */
+  'image-time': duration.optional(),
   /** Where there is no coordinator, whose database judges: whether the scanner brings its own up to date. */
   database: z.enum(['download', 'as-is']).default('download'),
   /** Of Java archives, some hundred MB: without it, images that hold such archives have no verdict. */

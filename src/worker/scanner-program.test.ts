@@ -132,12 +132,17 @@ describe('the scanner', () => {
     expect(log).toContainEqual(expect.objectContaining({ level: 'warn', error: 'away' }));
   });
 
-  test('what is not scanned within the time of the run has no verdict', async () => {
-    slow = imageId(2);
-    const running = run('--scan-time=1s');
-    const { verdictsOn } = await offer();
-    expect([...verdictsOn([image(1), image(2)]).values()].map(({ kind }) => kind)).toEqual(['scanned', 'unscanned']);
-    await others.releaseScanner(signal);
-    expect((await running).code).toBe(0);
-  });
+  test.each([['--scan-time=1s'], ['--scan-time=1h', '--image-time=1s']])(
+    'what is not scanned in time has no verdict: %s %s',
+    async (...times) => {
+      slow = imageId(2);
+      // With both, nothing is read of the configuration.
+      if (times.length === 2) await rm(join(folder, 'config.yaml'));
+      const running = run(...times);
+      const { verdictsOn } = await offer();
+      expect([...verdictsOn([image(1), image(2)]).values()].map(({ kind }) => kind)).toEqual(['scanned', 'unscanned']);
+      await others.releaseScanner(signal);
+      expect((await running).code).toBe(0);
+    },
+  );
 });

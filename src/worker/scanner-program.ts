@@ -9,7 +9,6 @@ import { createCoordinatorRecords, type CoordinatorRecords } from './coordinator
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver } from './hand-over.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
-import { readConfig } from './read-config.ts';
 import { formatScanFault, formatScanResults } from './read-handed-verdicts.ts';
 import type { BoundScanner, WorkerContext } from './worker-context.ts';
 import { WorkerError } from './worker-error.ts';
@@ -57,7 +56,9 @@ type Runtime = Awaited<ReturnType<WorkerContext['connectRuntime']>>;
 /** All that a scan needs but the images. The first probe begins at once; when it fails, whoever has an image to scan asks again. */
 async function prepare(context: WorkerContext, args: WorkerArguments, log: Log): Promise<Prepared> {
   const { signal } = context;
-  const config = await readTrivyConfig(args.config);
+  let read: Promise<TrivyConfig> | null = null;
+  const config = (): Promise<TrivyConfig> => (read ??= readTrivyConfig(args.config));
+  const timeout = await readTimes(args, config);
   const coordinator = await context.connectCoordinator(args, log);
   const runtime = await context.connectRuntime(signal);
   try {
@@ -65,7 +66,6 @@ async function prepare(context: WorkerContext, args: WorkerArguments, log: Log):
     const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
     const ended = new AbortController();
     const first = scanner.unsupportedBecause === null ? scanner.probe(AbortSignal.any([signal, ended.signal])).catch(() => null) : null;
-    const total = Math.min(config.timeout.total, args['scan-time'] ?? Infinity);
     return {
       runtime,
       records: coordinator === null ? null : createCoordinatorRecords(coordinator, log, signal),
@@ -77,7 +77,7 @@ async function prepare(context: WorkerContext, args: WorkerArguments, log: Log):
         close: () => scanner.close(),
       },
       concurrency,
-      timeout: { ...config.timeout, total },
+      timeout,
       close: async () => {
         ended.abort(new Error('the scanner is not needed any more'));
         await scanner.close();
@@ -125,7 +125,16 @@ async function scan(
   }
 }
 
+/** The arguments', as far as they say; a total time of theirs is one more limit. */
+async function readTimes(args: WorkerArguments, config: () => Promise<TrivyConfig>): Promise<TrivyConfig['timeout']> {
+  const { 'scan-time': total, 'image-time': perImage } = args;
+  if (total !== undefined && perImage !== undefined) return { total, perImage };
+  const { timeout } = await config();
+  return { total: Math.min(timeout.total, total ?? Infinity), perImage: perImage ?? timeout.perImage };
+}
+
 async function readTrivyConfig(path: string): Promise<TrivyConfig> {
+  const { readConfig } = await import('./read-config.ts');
   const { scanner } = (await readConfig(path)).components;
   if (scanner.config.kind === 'trivy') return scanner.config;
   throw new WorkerError({ code: 'bad-input', message: `the configuration ${path} is for a scanner of another kind` });

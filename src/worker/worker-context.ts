@@ -30,7 +30,8 @@ export interface WorkerContext {
 
 export interface WantedScanner {
   readonly args: WorkerArguments;
-  readonly config: TrivyConfig;
+  /** Read when it is first asked for. */
+  readonly config: () => Promise<TrivyConfig>;
   /** `containerd`, `cri-o`. */
   readonly runtimeName: string;
 }

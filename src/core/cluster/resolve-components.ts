@@ -1,4 +1,4 @@
-import type { Component, EraserConfig, HostVolume } from '../../api/eraser-config.ts';
+import type { Component, EraserConfig, HostVolume, TrivyConfig } from '../../api/eraser-config.ts';
 import type { Problem } from '../../api/problem.ts';
 import { parseImageReference, repositoryName } from '../reference.ts';
 import { podProblems } from './pod-problems.ts';
@@ -23,7 +23,12 @@ export type ResolvedContainer = OwnContainer & { readonly resources: Resources }
 
 export type ResolvedScanner =
   | { readonly kind: 'off' }
-  | { readonly kind: 'trivy'; readonly container: ResolvedContainer; readonly volumes: readonly HostVolume[] }
+  | {
+      readonly kind: 'trivy';
+      readonly container: ResolvedContainer;
+      readonly volumes: readonly HostVolume[];
+      readonly timeout: TrivyConfig['timeout'];
+    }
   /** A scanner of the user's, made for Eraser's template: its image says what runs in it. */
   | { readonly kind: 'custom'; readonly image: string; readonly resources: Resources; readonly volumes: readonly HostVolume[] };
 
@@ -92,7 +97,7 @@ function resolveScanner(scanner: Scanner, resolveOwn: (component: Component) => 
   const { volumes, request, limit } = scanner;
   const isErasersDefault = request.cpu === ERASERS_SCANNER_CPU_REQUEST;
   const asked = { ...scanner, request: { ...request, cpu: isErasersDefault ? 0 : request.cpu } };
-  if (scanner.config.kind === 'trivy') return { kind: 'trivy', container: resolveOwn(asked), volumes };
+  if (scanner.config.kind === 'trivy') return { kind: 'trivy', container: resolveOwn(asked), volumes, timeout: scanner.config.timeout };
   return { kind: 'custom', image: imageOf(scanner), resources: { request: asked.request, limit }, volumes };
 }
 

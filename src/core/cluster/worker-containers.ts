@@ -61,7 +61,9 @@ function scannerContainers(input: WorkerContainersInput, scanner: ResolvedScanne
       return [];
     case 'trivy': {
       const mounts = [SHARED_DATA, ...hostMounts(scanner.volumes)];
-      const args = [`--scan-time=${Math.floor(input.scanMs / 1000)}s`];
+      const { total, perImage } = scanner.timeout;
+      // All that it would look for in the configuration, which takes a tenth of a second to read.
+      const args = [`--scan-time=${Math.floor(Math.min(input.scanMs, total))}ms`, `--image-time=${Math.ceil(perImage)}ms`];
       return [ownContainer(input, { name: SCANNER_NAME, container: scanner.container, args, mounts })];
     }
     case 'custom':

@@ -110,8 +110,26 @@ describe('the containers', () => {
     const common = { config: '/config/controller_manager_config.yaml', 'log-level': 'warn', coordinator: 'required' };
     expect(argumentsOf('automatic', 'collector')).toMatchObject({ ...common, scanner: 'trivy', exclusions: 2 });
     expect(argumentsOf('automatic', 'remover')).toMatchObject({ ...common, run: 'automatic', scanner: 'trivy', exclusions: 2 });
-    expect(argumentsOf('automatic', 'trivy-scanner')).toMatchObject({ ...common, program: 'trivy-scanner', 'scan-time': 5_400_000 });
+    expect(argumentsOf('automatic', 'trivy-scanner')).toMatchObject({
+      ...common,
+      program: 'trivy-scanner',
+      'scan-time': 5_400_000,
+      'image-time': 3_600_000,
+    });
     expect(argumentsOf('manual', 'remover')).toMatchObject({ ...common, run: 'manual', exclusions: 2, 'image-list': 1 });
+  });
+
+  test('a scanner may take no longer than the configuration says, or the run', () => {
+    const timesIn = (timeout: object): object => {
+      const config = eraserConfig({}, { scanner: { enabled: true, config: JSON.stringify({ timeout }) } });
+      const { 'scan-time': total, 'image-time': perImage } = parseArguments([
+        'trivy-scanner',
+        ...containerOf(podOf({ config }), 'trivy-scanner').args,
+      ]);
+      return { total, perImage };
+    };
+    expect(timesIn({ total: '1h', perImage: '1500ms' })).toEqual({ total: 3_600_000, perImage: 1_500 });
+    expect(timesIn({ total: '23h', perImage: '2h' })).toEqual({ total: 5_400_000, perImage: 7_200_000 });
   });
 
   test('ours run as root without its powers, and can write only where they must', () => {

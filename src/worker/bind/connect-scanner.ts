@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TrivyConfig } from '../../api/eraser-config.ts';
 import { CALL_LIMITS, TRIVY_SERVER_NAME, trivyServerPath } from '../../api/coordinator/coordinator-api.ts';
 import { MOST_TRIVY_CALLS_BYTES } from '../../api/coordinator/trivy-calls.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
@@ -40,7 +41,7 @@ export async function connectScanner(
     cpus: availableParallelism(),
     perProcessBytes: SCAN_MEMORY_BYTES,
   });
-  const judge = coordinator === null ? ownDatabase({ args, config }) : databaseOf(coordinator, args);
+  const judge = coordinator === null ? ownDatabase(args, await config()) : databaseOf(coordinator, args);
   const scanner = createTrivyScanner({
     ...judge,
     binary: args.trivy,
@@ -56,7 +57,7 @@ export async function connectScanner(
 
 type Judge = Pick<TrivyOptions, 'database' | 'cacheDir' | 'rpcTimeoutMs'>;
 
-function ownDatabase({ args, config }: Pick<WantedScanner, 'args' | 'config'>): Judge {
+function ownDatabase(args: WantedScanner['args'], config: TrivyConfig): Judge {
   const database =
     args.database === 'as-is' ? ({ kind: 'as-is' } as const) : ({ kind: 'download', repositories: [config.dbRepo] } as const);
   return { database, cacheDir: config.cacheDir };
