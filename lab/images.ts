@@ -88,6 +88,17 @@ export async function removeName(containerd: ContainerdHandle, name: string): Pr
   );
 }
 
+/** Takes away the images that the runtime lists, but for those to keep, with all of their names, and waits until it lists them no more. */
+export async function removeImages(containerd: ContainerdHandle, isKept: (image: ListedImage) => boolean = () => false): Promise<void> {
+  const going = (await listImages(containerd)).filter((image) => !isKept(image));
+  if (going.length === 0) return;
+  // The ids first: of many, ctr waits for the last one alone to be collected, and an id goes with its last name.
+  const refs = [...going.map(({ id }) => id), ...going.flatMap(({ repoTags, repoDigests }) => [...repoTags, ...repoDigests])];
+  await containerd.ctr(['images', 'rm', '--sync', ...refs]);
+  const ids = new Set(going.map(({ id }) => id));
+  await waitUntil('the CRI no longer lists the removed images', async () => !(await listImageIds(containerd)).some((id) => ids.has(id)));
+}
+
 /** Asks the runtime to keep the image from garbage collection; false on containerd before 1.7, which knows nothing of it. */
 export async function pinImage(containerd: ContainerdHandle, ref: string): Promise<boolean> {
   const [major = 0, minor = 0] = containerd.release.split('.').map(Number);

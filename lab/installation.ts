@@ -6,10 +6,11 @@ import * as z from 'zod';
 import { makeManifest, type ManifestOptions } from '../deploy/manifest/make-manifest.ts';
 import type { ClusterFacts } from './cluster.ts';
 import { connectContainerd, type ContainerdHandle } from './containerd-handle.ts';
-import { importImages, listImages, type Image } from './images.ts';
+import { importImages, listImages, removeImages, type Image } from './images.ts';
 import { parseImageJob, type ImageJob } from '../src/api/image-job.ts';
 import { parseImageList, type ImageList } from '../src/api/image-list.ts';
 import { waitUntil } from './wait-until.ts';
+import { connectReader, corePath, kindPath, type ApiReader } from './api-reader.ts';
 import { kubectlWith, type Kubectl } from './kubectl.ts';
 
 const CRDS = fileURLToPath(new URL('../deploy/crds', import.meta.url));
@@ -84,11 +85,13 @@ export class Installation {
   readonly namespace: string;
   readonly #parts: InstallationParts;
   readonly #kubectl: Kubectl;
+  readonly #reader: ApiReader;
   readonly #home: string;
 
-  private constructor(parts: InstallationParts, kubectl: Kubectl, home: string) {
+  private constructor(parts: InstallationParts, kubectl: Kubectl, reader: ApiReader, home: string) {
     this.#parts = parts;
     this.#kubectl = kubectl;
+    this.#reader = reader;
     this.#home = home;
     this.namespace = parts.namespace ?? NAMESPACE;
     this.nodes = parts.cluster.nodes.map(inspectNode);
@@ -97,7 +100,8 @@ export class Installation {
   /** The cluster without it, but with its kinds. */
   static async connect(parts: InstallationParts): Promise<Installation> {
     const home = await mkdtemp(join(tmpdir(), 'image-cleaner-e2e-home-'));
-    const site = new Installation(parts, await kubectlWith({ kubeconfig: parts.cluster.kubeconfig, home }), home);
+    const { kubeconfig } = parts.cluster;
+    const site = new Installation(parts, await kubectlWith({ kubeconfig, home }), await connectReader(kubeconfig), home);
     await site.do(['apply', '-f', CRDS]);
     await site.do(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
     await waitUntil('the API server serves the kinds', async () => (await site.#kubectl(['get', 'imagelists,imagejobs'])).code === 0, SOON);
@@ -154,6 +158,7 @@ export class Installation {
 
   async close(): Promise<void> {
     for (const { containerd } of this.nodes) containerd.cri.close();
+    await this.#reader.close();
     await rm(this.#home, { recursive: true, force: true });
   }
 
@@ -164,8 +169,9 @@ export class Installation {
     return stdout;
   }
 
-  async get<Schema extends z.ZodType>(schema: Schema, ...args: readonly string[]): Promise<z.output<Schema>> {
-    return schema.parse(JSON.parse(await this.do(['get', ...args, '-o', 'json'])));
+  /** The JSON at a path of the API server. */
+  read<Schema extends z.ZodType>(schema: Schema, path: string): Promise<z.output<Schema>> {
+    return this.#reader.read(schema, path);
   }
 
   configure(configuration: object | string): Promise<void> {
@@ -192,7 +198,7 @@ export class Installation {
   }
 
   async list(name = 'imagelist'): Promise<ImageList> {
-    return valueOf(parseImageList(await this.get(z.unknown(), 'imagelist', name)));
+    return valueOf(parseImageList(await this.read(z.unknown(), kindPath('imagelists', name))));
   }
 
   /** The list, once its run of this generation (by default, the one that it has now) is told. */
@@ -207,7 +213,7 @@ export class Installation {
   }
 
   async jobs(): Promise<ImageJob[]> {
-    const { items } = await this.get(z.object({ items: z.array(z.unknown()) }), 'imagejobs');
+    const { items } = await this.read(z.object({ items: z.array(z.unknown()) }), kindPath('imagejobs'));
     return items.map((item) => valueOf(parseImageJob(item)));
   }
 
@@ -221,16 +227,16 @@ export class Installation {
   }
 
   async workerPods(): Promise<InspectedPod[]> {
-    return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'eraser.sh/job-uid')).items;
+    return (await this.read(podsSchema, corePath(this.namespace, 'pods', 'eraser.sh/job-uid'))).items;
   }
 
   async managerPods(): Promise<InspectedPod[]> {
-    return (await this.get(podsSchema, 'pods', '-n', this.namespace, '-l', 'control-plane=controller-manager')).items;
+    return (await this.read(podsSchema, corePath(this.namespace, 'pods', 'control-plane=controller-manager'))).items;
   }
 
   async events(): Promise<z.output<typeof eventsSchema>['items']> {
     const all = await Promise.all(
-      [this.namespace, 'default'].map((place) => this.get(eventsSchema, 'events.v1.events.k8s.io', '-n', place)),
+      [this.namespace, 'default'].map((place) => this.read(eventsSchema, `/apis/events.k8s.io/v1/namespaces/${place}/events`)),
     );
     return all.flatMap(({ items }) => items);
   }
@@ -269,12 +275,7 @@ function inspectNode({
         .filter((tag) => !BASE.test(tag))
         .sort(),
     import: (images) => importImages(containerd, images),
-    removeImages: async () => {
-      for (const { repoTags, repoDigests, id } of await listImages(containerd)) {
-        if (repoTags.some((tag) => BASE.test(tag))) continue;
-        for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', '--sync', name]).catch(() => '');
-      }
-    },
+    removeImages: () => removeImages(containerd, ({ repoTags }) => repoTags.some((tag) => BASE.test(tag))),
   };
 }
 

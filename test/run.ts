@@ -1,42 +1,32 @@
 /* eslint-disable no-console -- the test runner talks to its terminal */
 import { fileURLToPath } from 'node:url';
 import { runBreaks } from './breaks/run-breaks.ts';
-import { run, runProject, type Print, type SuiteResult } from './suites.ts';
+import { BUNDLE_IS_BUILT } from './ensure-bundle.ts';
+import { runLint } from './lint/run-lint.ts';
+import { run, runProject, type Print, type Ran, type SuiteResult } from './suites.ts';
 
 /**
  * `npm test [-- SUITE …]`: runs the suites, prints the time of each, and ends with the line `N passed, N failed`. Lanes of them run side by side, since
  * most suites mostly wait; then the output of each suite is printed when it ends. `cluster` stands for `cluster-api` and `cluster-own`, too.
  */
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
-const CACHE = 'node_modules/.cache/image-cleaner';
 
 /** In this run. */
 const isPassed = { unit: false };
 
 /** `print` null: the terminal is the suite's own. */
 const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResult>>> = {
-  lint: (print) =>
-    commands(print, {
-      'typed lint': ['node_modules/eslint/bin/eslint.js', '--max-warnings', '0', '.'],
-      types: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', '.', '--incremental', '--tsBuildInfoFile', `${CACHE}/tsc.tsbuildinfo`],
-      formatting: [
-        ...['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn'],
-        ...['--cache', '--cache-strategy', 'content', '--cache-location', `${CACHE}/prettier`, '.'],
-      ],
-      'import boundaries': ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'src'],
-      'generated code': ['test/check-generated.ts'],
-      bundle: ['scripts/build.ts'],
-    }),
+  lint: (print) => runLint({ root, print: print ?? toTerminal, build }),
   unit: async (print) => {
     const result = await runProject('unit', { root, print });
     isPassed.unit = result.failed === 0;
     return result;
   },
-  integration: (print) => runProject('integration', { root, print }),
-  cluster: (print) => runProject('cluster', { root, print }),
-  'cluster-api': (print) => runProject('cluster-api', { root, print }),
-  'cluster-own': (print) => runProject('cluster-own', { root, print }),
-  e2e: (print) => runProject('e2e', { root, print }),
+  integration: (print) => runBuilt('integration', print),
+  cluster: (print) => runBuilt('cluster', print),
+  'cluster-api': (print) => runBuilt('cluster-api', print),
+  'cluster-own': (print) => runBuilt('cluster-own', print),
+  e2e: (print) => runBuilt('e2e', print),
   breaks: (print) => runBreaks({ root, print: print ?? toTerminal, passesUnbroken: isPassed.unit }),
 };
 
@@ -57,18 +47,18 @@ function sum(results: Iterable<SuiteResult>): Pick<SuiteResult, 'passed' | 'fail
   return total;
 }
 
-/** All at once. */
-async function commands(print: Print | null, steps: Readonly<Record<string, readonly string[]>>): Promise<SuiteResult> {
-  const show = print ?? toTerminal;
-  const failed: string[] = [];
-  const runs = Object.entries(steps).map(async ([name, args]) => {
-    const { code, output } = await run(process.execPath, args, { cwd: root, quiet: true });
-    if (code !== 0) failed.push(name);
-    show(output);
-  });
-  await Promise.all(runs);
-  if (failed.length > 0) show(`failed: ${failed.join(', ')}\n`);
-  return { passed: runs.length - failed.length, failed: failed.length, skipped: 0, failures: failed };
+let building: Promise<Ran> | null = null;
+
+/** Of what users run, once for all suites. */
+function build(): Promise<Ran> {
+  return (building ??= run(process.execPath, ['scripts/build.ts'], { cwd: root, quiet: true }));
+}
+
+/** A project whose tests run what is built. */
+async function runBuilt(project: string, print: Print | null): Promise<SuiteResult> {
+  const { code, output } = await build();
+  if (code !== 0) throw new Error(`the bundle cannot be built:\n${output}`);
+  return runProject(project, { root, print, env: { [BUNDLE_IS_BUILT]: 'true' } });
 }
 
 function toTerminal(text: string): void {

@@ -26,16 +26,18 @@ export interface RunOptions {
   readonly cwd: string;
   /** Its output is kept, and given at its end. Else the program has the terminal of this process. */
   readonly quiet: boolean;
+  /** Beside the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
-export async function run(command: string, args: readonly string[], { cwd, quiet }: RunOptions): Promise<Ran> {
-  if (!quiet) return { code: await exitOf(command, args, { cwd, output: 'inherit' }), output: '' };
+export async function run(command: string, args: readonly string[], { cwd, quiet, env = {} }: RunOptions): Promise<Ran> {
+  if (!quiet) return { code: await exitOf(command, args, { cwd, env, output: 'inherit' }), output: '' };
   return inFolder(async (folder) => {
     // A file, not a pipe: what it leaves running may hold it open.
     const path = join(folder, 'output');
     const file = await open(path, 'a');
     try {
-      const code = await exitOf(command, args, { cwd, output: file.fd });
+      const code = await exitOf(command, args, { cwd, env, output: file.fd });
       return { code, output: await readFile(path, 'utf8') };
     } finally {
       await file.close();
@@ -46,10 +48,10 @@ export async function run(command: string, args: readonly string[], { cwd, quiet
 function exitOf(
   command: string,
   args: readonly string[],
-  { cwd, output }: { readonly cwd: string; readonly output: 'inherit' | number },
+  { cwd, env, output }: Required<Pick<RunOptions, 'cwd' | 'env'>> & { readonly output: 'inherit' | number },
 ): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, stdio: ['ignore', output, output] });
+    const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', output, output] });
     child.once('error', reject);
     child.once('exit', (code) => resolve(code ?? 128));
   });
@@ -84,16 +86,18 @@ export interface ProjectOptions {
   readonly root: string;
   /** null: it has the terminal of this process. */
   readonly print: Print | null;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Runs a project of vitest and reads its own report. */
-export function runProject(project: string, { root, print }: ProjectOptions): Promise<SuiteResult> {
+export function runProject(project: string, { root, print, env = {} }: ProjectOptions): Promise<SuiteResult> {
   return inFolder(async (folder) => {
     const file = join(folder, 'report.json');
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
     const { output } = await run(process.execPath, [vitest, 'run', '--project', project, ...reporters], {
       cwd: root,
+      env,
       quiet: print !== null,
     });
     print?.(output);

@@ -25,7 +25,10 @@ export async function assembleImages(options: ImageOptions): Promise<Images> {
   for (const part of IMAGE_PARTS) parts.push([part, await collectPart(part, options)]);
   // At once, each on a processor: the first time it takes a minute or two.
   const layers = new Map<ImagePart, Layer>(
-    await Promise.all(parts.map(async ([part, files]) => [part, await compressLayer(files, options)] as const)),
+    // Our own program is another one after each change: nobody would ask for the former again.
+    await Promise.all(
+      parts.map(async ([part, files]) => [part, await compressLayer(files, { ...options, isKept: part !== 'program' })] as const),
+    ),
   );
   const image = (name: ImageName): Image =>
     buildImage({

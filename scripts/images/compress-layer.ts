@@ -8,22 +8,22 @@ import type { PartFiles } from './image-parts.ts';
 
 const ZSTD_LEVEL = 19;
 const GZIP_LEVEL = 9;
-/** Compressing more than this takes seconds, or a minute: it is kept. */
-const KEPT_FROM_BYTES = 16 * 1024 * 1024;
-
 /** The same files give the same layer, byte by byte, with the same release of Node (whose zlib and zstd it is). */
-export async function compressLayer({ files, createdBy }: PartFiles, { compression, onProgress }: CompressOptions): Promise<Layer> {
+export async function compressLayer({ files, createdBy }: PartFiles, options: CompressOptions): Promise<Layer> {
+  const { compression, isKept, onProgress } = options;
   const archive = archiveFiles(files);
   const make = async (): Promise<Buffer> => {
     onProgress(`Compressing ${createdBy} ...`);
     return await compress(archive, compression);
   };
-  const blob = archive.length < KEPT_FROM_BYTES ? await make() : await keep(`layer-${hexOf(archive)}-${COMPRESSORS[compression]}`, make);
+  const blob = isKept ? await keep(`layer-${hexOf(archive)}-${COMPRESSORS[compression]}`, make) : await make();
   return { ...layerOf(archive, { blob, compression }), createdBy };
 }
 
 export interface CompressOptions {
   readonly compression: Compression;
+  /** Compressing takes seconds, or a minute: with this, it is done once for one content. */
+  readonly isKept: boolean;
   readonly onProgress: (line: string) => void;
 }
 

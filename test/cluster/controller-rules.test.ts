@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test, vi } from 'vitest';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
-import type { Condition } from '../../src/api/condition.ts';
 import { AUTOMATIC, CONFIG, makeSite, type ManagerSite, SOON } from './manager-in-test.ts';
 import { makePaperNodes, type NodeSpec } from './nodes-in-test.ts';
 import { workerReference } from './worker-in-test.ts';
@@ -10,11 +9,6 @@ const LIST = ['docker.io/library/nothing:1'];
 const EXCLUSION = { 'eraser.sh/exclude.list': 'true' };
 const names = (count: number): NodeSpec[] => Array.from({ length: count }, (_, at) => ({ name: `paper-${String(at).padStart(2, '0')}` }));
 const onPaper = (): Promise<ManagerSite> => makeSite(inject('kubeconfig'), workerReference('paper'));
-
-async function conditionsOf(site: ManagerSite): Promise<Condition[]> {
-  const text = await site.done(['get', 'configmap', '-n', site.namespace, 'eraser-manager-state', '-o', 'jsonpath={.data.state\\.json}']);
-  return (JSON.parse(text) as { conditions: Condition[] }).conditions;
-}
 
 const untilPhase = (site: ManagerSite, phase: string): Promise<void> =>
   vi.waitFor(async () => expect((await site.jobs()).map(({ status }) => status?.phase)).toEqual([phase]), SOON);
@@ -116,7 +110,7 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
       expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', reason: 'ConfigurationUnreadable' }));
     }, SOON);
     const refusal = expect.stringContaining('manager.scheduling.repeatInterval: "often" is not a duration') as string;
-    expect(await conditionsOf(site)).toContainEqual(
+    expect(await site.conditions()).toContainEqual(
       expect.objectContaining({ type: 'ConfigurationAccepted', status: 'False', message: refusal }),
     );
     await vi.waitFor(
@@ -134,7 +128,7 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
     await site.configure(bad);
     await vi.waitFor(
       async () =>
-        expect(await conditionsOf(site)).toContainEqual(expect.objectContaining({ type: 'ConfigurationAccepted', status: 'False' })),
+        expect(await site.conditions()).toContainEqual(expect.objectContaining({ type: 'ConfigurationAccepted', status: 'False' })),
       SOON,
     );
     await first.stop();
@@ -156,7 +150,7 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
       expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Stalled', reason: 'ExclusionsUnreadable' }));
     }, SOON);
     const refusal = expect.stringContaining('mine/a.json: is not JSON') as string;
-    expect(await conditionsOf(site)).toContainEqual(
+    expect(await site.conditions()).toContainEqual(
       expect.objectContaining({ type: 'ExclusionsAccepted', status: 'False', message: refusal }),
     );
     await vi.waitFor(

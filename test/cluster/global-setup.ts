@@ -1,12 +1,11 @@
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import type { ClusterFacts } from '../../lab/cluster.ts';
 import { startCluster } from '../../lab/cluster.ts';
 import { startControlPlane } from '../../lab/control-plane.ts';
 import { describeGivenCluster } from '../../lab/given-cluster.ts';
 import { LabError } from '../../lab/lab-error.ts';
-import { runCommand } from '../../lab/run-command.ts';
 import '../../lab/real-cluster.ts';
+import { ensureBundle } from '../ensure-bundle.ts';
 
 /** What the tests of a project get; `stop` ends what was started for them. */
 interface Setting {
@@ -25,7 +24,7 @@ const print = (line: string): unknown => process.stderr.write(`${line}\n`);
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env['IMAGE_CLEANER_TEST_KUBECONFIG'] ?? '';
-  await runCommand(process.execPath, [fileURLToPath(new URL('../../scripts/build.ts', import.meta.url))]);
+  await ensureBundle();
   try {
     const setting = given === '' ? await start(project.name) : await takeGiven(given);
     if (setting.kubeconfig !== undefined) project.provide('kubeconfig', setting.kubeconfig);

@@ -9,7 +9,6 @@ import type { ContainerdHandle } from '../../lab/containerd-handle.ts';
 import { writeImageArchive } from '../../lab/image-archive.ts';
 import { buildImage, importImages, listImageIds, listImages } from '../../lab/images.ts';
 import { connectNode, lacksNodeAccess } from '../../lab/real-cluster.ts';
-import { runCommand } from '../../lab/run-command.ts';
 import { alpineFiles } from '../../lab/sample-packages.ts';
 import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -137,7 +136,6 @@ describe.skipIf(lacksNodeAccess())('the container images', () => {
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), 'image-cleaner-test-images-'));
-    await runCommand(process.execPath, [join(options.root, 'scripts/build.ts')]);
     images = await assembleImages(options);
     const { nodes, kubeconfig } = inject('cluster');
     const [facts] = nodes;

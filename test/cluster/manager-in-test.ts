@@ -7,12 +7,14 @@ import { onTestFailed, onTestFinished, vi } from 'vitest';
 import * as z from 'zod';
 import { makeRbac } from '../../deploy/rbac/make-rbac.ts';
 import { SERVICE_ACCOUNTS } from '../../deploy/rbac/permissions.ts';
+import type { Condition } from '../../src/api/condition.ts';
 import { parseImageJob, type ImageJob } from '../../src/api/image-job.ts';
 import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
 import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import { keyOf } from '../../src/kube/kube-object.ts';
 import { PODS } from '../../src/kube/resource.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
+import { connectReader, corePath, kindPath, type ApiReader } from '../../lab/api-reader.ts';
 import { type Kubectl, kubectlWith } from '../../lab/kubectl.ts';
 
 const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
@@ -23,6 +25,8 @@ export interface ManagerSite {
   readonly kubectl: Kubectl;
   /** What kubectl printed; its message when it failed. */
   done(args: readonly string[], input?: string | object): Promise<string>;
+  /** The JSON at a path of the API server. */
+  readonly read: ApiReader['read'];
   apply(object: object): Promise<void>;
   /** In the site's namespace. */
   applyConfigMap(name: string, data: Readonly<Record<string, string>>, labels?: Readonly<Record<string, string>>): Promise<void>;
@@ -32,6 +36,8 @@ export interface ManagerSite {
   jobs(): Promise<ImageJob[]>;
   pods(): Promise<PodSeen[]>;
   events(): Promise<EventSeen[]>;
+  /** What its manager tells in its own configmap; throws while there is none. */
+  conditions(): Promise<Condition[]>;
   /** Every pod that was ever made, by name and uid, since the site was made. */
   podsEver(): ReadonlyMap<string, ReadonlySet<string>>;
   /** The most worker pods that were seen at once, that had not ended. */
@@ -84,6 +90,8 @@ export interface PodSeen {
 const eventsSchema = z.object({
   items: z.array(z.object({ reason: z.string(), note: z.string(), regarding: z.object({ kind: z.string(), name: z.string() }) })),
 });
+const stateSchema = z.object({ data: z.object({ 'state.json': z.string() }) });
+
 export interface EventSeen {
   readonly reason: string;
   readonly note: string;
@@ -137,8 +145,7 @@ export async function openSite(administrator: string, workerImage: string, { thr
   const apply = async (object: object): Promise<void> => {
     await done(['apply', '-f', '-'], object);
   };
-  const get = async <T extends z.ZodType>(schema: T, ...args: readonly string[]): Promise<z.output<T>> =>
-    schema.parse(JSON.parse(await done(['get', ...args, '-o', 'json'])));
+  const reader = await connectReader(administrator);
   await done(['apply', '-f', CRDS]);
   await done(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
   await vi.waitFor(() => done(['get', 'imagelists,imagejobs']), SOON);
@@ -154,20 +161,30 @@ export async function openSite(administrator: string, workerImage: string, { thr
     namespace,
     kubectl,
     done,
+    read: (schema, path) => reader.read(schema, path),
     apply,
     applyConfigMap,
     configure: (configuration) =>
       applyConfigMap('eraser-manager-config', { 'controller_manager_config.yaml': JSON.stringify(configuration) }),
     applyList: (images, name = 'imagelist') =>
       apply({ apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name }, spec: { images } }),
-    list: async (name = 'imagelist') => parsedOf(parseImageList(await get(z.unknown(), 'imagelist', name))),
-    jobs: async () => (await get(z.object({ items: z.array(z.unknown()) }), 'imagejobs')).items.map((job) => parsedOf(parseImageJob(job))),
-    pods: async () => podsOf(await get(podsSchema, 'pods', '-n', namespace, '-l', 'eraser.sh/job-uid')),
+    list: async (name = 'imagelist') => parsedOf(parseImageList(await reader.read(z.unknown(), kindPath('imagelists', name)))),
+    jobs: async () => {
+      const { items } = await reader.read(z.object({ items: z.array(z.unknown()) }), kindPath('imagejobs'));
+      return items.map((job) => parsedOf(parseImageJob(job)));
+    },
+    pods: async () => podsOf(await reader.read(podsSchema, corePath(namespace, 'pods', 'eraser.sh/job-uid'))),
     events: async () => {
-      const all = await Promise.all([namespace, 'default'].map((place) => get(eventsSchema, 'events.v1.events.k8s.io', '-n', place)));
+      const all = await Promise.all(
+        [namespace, 'default'].map((place) => reader.read(eventsSchema, `/apis/events.k8s.io/v1/namespaces/${place}/events`)),
+      );
       return all.flatMap(({ items }) =>
         items.map(({ reason, note, regarding }) => ({ reason, note, about: `${regarding.kind}/${regarding.name}` })),
       );
+    },
+    conditions: async () => {
+      const { data } = await reader.read(stateSchema, `${corePath(namespace, 'configmaps')}/eraser-manager-state`);
+      return (JSON.parse(data['state.json']) as { conditions: Condition[] }).conditions;
     },
     logs: () => controllers.map((controller, at) => `--- controller ${String(at)}\n${controller.text()}\n`).join(''),
     close: async () => {
@@ -176,6 +193,7 @@ export async function openSite(administrator: string, workerImage: string, { thr
       await done(['delete', 'imagelists,imagejobs', '--all']);
       await done(['delete', 'pods', '-n', namespace, '--all', '--force', '--grace-period=0', '--wait=false']);
       await done(['delete', 'namespace', namespace, '--wait=false']);
+      await reader.close();
       await rm(home, { recursive: true, force: true });
     },
     podsEver: seen.ever,

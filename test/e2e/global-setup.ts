@@ -7,9 +7,9 @@ import { startCluster, type Cluster } from '../../lab/cluster.ts';
 import { demoDatabase } from '../../lab/demo-images.ts';
 import { writeImageArchive } from '../../lab/image-archive.ts';
 import { LabError } from '../../lab/lab-error.ts';
-import { runCommand } from '../../lab/run-command.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { assembleImages, type Images } from '../../scripts/images/assemble-images.ts';
+import { ensureBundle } from '../ensure-bundle.ts';
 import type { Prepared } from './prepared.ts';
 
 const print = (line: string): unknown => process.stderr.write(`${line}\n`);
@@ -27,7 +27,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await runCommand(process.execPath, [join(root, 'scripts/build.ts')]);
+    await ensureBundle();
     const images = await assembleImages({
       root,
       repository: 'docker.io/library',

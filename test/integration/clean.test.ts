@@ -13,6 +13,7 @@ import {
   importImages,
   listImageIds,
   listImages,
+  removeImages,
   pinImage,
   removeName,
   tagImage,
@@ -51,9 +52,7 @@ for (const version of CONTAINERD_VERSIONS) {
     });
     afterEach(async () => {
       for (const { sandbox } of containers.splice(0)) await removeSandbox(containerd, sandbox);
-      for (const { id, repoTags, repoDigests } of await listImages(containerd)) {
-        for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', name]).catch(() => '');
-      }
+      await removeImages(containerd);
     });
     afterAll(async () => {
       await containerd.stop();

@@ -1,10 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { TestProject } from 'vitest/node';
 import { REAL_PARTS, ensureRealParts } from '../../lab/real-parts.ts';
-import { runCommand } from '../../lab/run-command.ts';
+import { ensureBundle } from '../ensure-bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,7 +17,7 @@ declare module 'vitest' {
  * that is an error, so that no pipeline is green because it tested nothing.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  await runCommand(process.execPath, [fileURLToPath(new URL('../../scripts/build.ts', import.meta.url))]);
+  await ensureBundle();
   const print = (line: string): unknown => process.stderr.write(`${line}\n`);
   const missing = await ensureRealParts(print);
   const reasons = REAL_PARTS.flatMap((part) => (missing[part] === null ? [] : [`${part}: ${missing[part]}`]));

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
-import { buildImage, buildLayer, importImages, listImages } from '../../lab/images.ts';
+import { buildImage, buildLayer, importImages, listImages, removeImages } from '../../lab/images.ts';
 import { lacksRealPart } from '../../lab/real-parts.ts';
 import { alpineFiles } from '../../lab/sample-packages.ts';
 import { ensureTrivy } from '../../lab/tools.ts';
@@ -79,9 +79,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
   });
   afterEach(async () => {
     await pod.remove();
-    for (const { id, repoTags, repoDigests } of await listImages(containerd)) {
-      for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', '--sync', name]).catch(() => '');
-    }
+    await removeImages(containerd);
   });
   afterAll(async () => {
     await containerd.stop();

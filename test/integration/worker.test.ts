@@ -5,12 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
 import { removeSandbox, runningContainer, stoppedContainer, type ContainerInPod } from '../../lab/containers.ts';
 import { demoDatabase, demoImages } from '../../lab/demo-images.ts';
-import { addRepoDigest, importImages, listImageIds, listImages, pinImage, tagImage } from '../../lab/images.ts';
+import { addRepoDigest, importImages, listImageIds, listImages, removeImages, pinImage, tagImage } from '../../lab/images.ts';
 import { lacksRealPart } from '../../lab/real-parts.ts';
 import { CONTAINERD_VERSIONS, ensureTrivy } from '../../lab/tools.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { RUN, startCoordinator, type CoordinatorInTest } from '../fakes/coordinator-in-test.ts';
 import { buildEraserScanner } from '../eraser-scanner/build.ts';
+import { fastClock } from './bad-input/fake-clock.ts';
 import { keptReasons, parseLog, smallImage, WorkerPod, type RunningWorker, type WorkerResult } from './run-worker-pod.ts';
 
 /** The programs of a worker pod as real processes, with real pipes, on a real containerd; what went is read from the runtime's own list. */
@@ -36,9 +37,7 @@ for (const version of CONTAINERD_VERSIONS) {
     afterEach(async () => {
       await pod.remove();
       for (const { sandbox } of containers.splice(0)) await removeSandbox(containerd, sandbox);
-      for (const { id, repoTags, repoDigests } of await listImages(containerd)) {
-        for (const name of [...repoTags, ...repoDigests, id]) await containerd.ctr(['images', 'rm', name]).catch(() => '');
-      }
+      await removeImages(containerd);
     });
     afterAll(async () => {
       await containerd.stop();
@@ -198,6 +197,8 @@ for (const version of CONTAINERD_VERSIONS) {
         interface WithCoordinator {
           readonly coordinator: CoordinatorInTest;
           readonly start: (program: string, ...args: string[]) => RunningWorker;
+          /** Its patience is that of a pod, by a clock of its own: half a minute of it is three seconds here. */
+          readonly startInHaste: (program: string, ...args: string[]) => Promise<RunningWorker>;
         }
 
         /** Whose run has the scanner off, a CronJob that wants `report:1` again, and a pod that is about to start `nginx:1`. */
@@ -213,7 +214,13 @@ for (const version of CONTAINERD_VERSIONS) {
           const exclusions = await pod.mountExclusions(['excluded']);
           await importMixed();
           await importNamed(library('nginx:1'), 'registry.example/report:1');
-          return { coordinator, start: (program, ...args) => pod.start(program, ['--scanner=off', exclusions, ...args], { env }) };
+          const startWith = (more: Readonly<Record<string, string>>, program: string, ...args: string[]): RunningWorker =>
+            pod.start(program, ['--scanner=off', exclusions, ...args], { env: { ...env, ...more } });
+          return {
+            coordinator,
+            start: (program, ...args) => startWith({}, program, ...args),
+            startInHaste: async (program, ...args) => startWith(lacksRealPart('fake-clock') ? {} : await fastClock(10), program, ...args),
+          };
         }
 
         test('what the cluster wants stays; what came of the run is with the coordinator', async () => {
@@ -244,13 +251,13 @@ for (const version of CONTAINERD_VERSIONS) {
         });
 
         test.skipIf(version === 'debian')('away, or of another mind, it leaves an automatic run without anything to remove', async () => {
-          const { coordinator, start } = await withCoordinator();
+          const { coordinator, start, startInHaste } = await withCoordinator();
           const before = await listImageIds(containerd);
           coordinator.controller.running.clear();
           const refused = await start('remover', '--run=remover-only').result;
           expect(refused.code, refused.stdout).toBe(1);
           await coordinator.server.close(0);
-          const waiting = start('remover', '--run=remover-only');
+          const waiting = await startInHaste('remover', '--run=remover-only');
           await waiting.seen('the coordinator is called again');
           waiting.child.kill('SIGTERM');
           const stopped = await waiting.result;
@@ -259,9 +266,9 @@ for (const version of CONTAINERD_VERSIONS) {
         });
 
         test.skipIf(version === 'debian')('away, it is waited for by a manual run for some seconds only', async () => {
-          const { coordinator, start } = await withCoordinator();
+          const { coordinator, startInHaste } = await withCoordinator();
           await coordinator.server.close(0);
-          const remover = await start('remover', '--run=manual', await pod.mountImageList(['*'])).result;
+          const remover = await (await startInHaste('remover', '--run=manual', await pod.mountImageList(['*']))).result;
           expect(remover.code, remover.stdout).toBe(0);
           expect(await tags()).toEqual(KEPT);
         });

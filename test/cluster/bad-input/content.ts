@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
 import * as z from 'zod';
+import { corePath } from '../../../lab/api-reader.ts';
 import type { Condition } from '../../../src/api/condition.ts';
 import type { KubeClient } from '../../../src/kube/kube-client.ts';
 import { CONFIG_MAPS, PODS } from '../../../src/kube/resource.ts';
@@ -69,18 +70,8 @@ export const describeContent = (kubeconfig: () => string): unknown =>
     const remove = (name: string): Promise<string> => site.done(['delete', 'configmap', '-n', site.namespace, name]);
     const configure = (text: string): Promise<string> => put(CONFIG_MAP, { data: { [KEY]: text } });
 
-    async function conditionOf(type: string): Promise<Condition | undefined> {
-      const text = await site.done([
-        'get',
-        'configmap',
-        '-n',
-        site.namespace,
-        'eraser-manager-state',
-        '-o',
-        'jsonpath={.data.state\\.json}',
-      ]);
-      return (JSON.parse(text) as { conditions: Condition[] }).conditions.find((condition) => condition.type === type);
-    }
+    const conditionOf = async (type: string): Promise<Condition | undefined> =>
+      (await site.conditions()).find((condition) => condition.type === type);
 
     /** Condition, Event and log line all say it. */
     async function untilTold(type: string, { about, says }: { readonly about: string; readonly says: string }): Promise<void> {
@@ -129,17 +120,9 @@ export const describeContent = (kubeconfig: () => string): unknown =>
             a.metadata.generation - b.metadata.generation || a.metadata.creationTimestamp.localeCompare(b.metadata.creationTimestamp),
         )
         .at(-1)?.metadata.uid;
-      const text = await site.done([
-        'get',
-        'configmaps',
-        '-n',
-        site.namespace,
-        '-l',
-        `eraser.sh/frozen=${what},eraser.sh/job-uid=${uid ?? ''}`,
-        '-o',
-        'json',
-      ]);
-      return configMapsSchema.parse(JSON.parse(text)).items.flatMap(({ data }) => Object.values(data));
+      const selector = `eraser.sh/frozen=${what},eraser.sh/job-uid=${uid ?? ''}`;
+      const { items } = await site.read(configMapsSchema, corePath(site.namespace, 'configmaps', selector));
+      return items.flatMap(({ data }) => Object.values(data));
     }
 
     /** Every pod that was ever made, in order: they are gone with their run. */

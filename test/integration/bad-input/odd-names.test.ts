@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { startContainerd, type PrivateContainerd } from '../../../lab/containerd.ts';
 import { createdContainer, removeSandbox, type ContainerInPod } from '../../../lab/containers.ts';
-import { buildImage, importImages, listImageIds, listImages, removeName, tagImage, type Image } from '../../../lab/images.ts';
+import { buildImage, importImages, listImageIds, listImages, removeImages, removeName, tagImage, type Image } from '../../../lab/images.ts';
 import { lacksRealPart } from '../../../lab/real-parts.ts';
 import { startImageServer } from '../../fakes/image-server.ts';
 import { parseClean, reasonsByTag, runCli, type CliResult } from '../run-cli.ts';
@@ -25,9 +25,7 @@ describe.skipIf(lacksRealPart('containerd-v2'))('on a real containerd', () => {
   });
   afterEach(async () => {
     for (const { sandbox } of containers.splice(0)) await removeSandbox(containerd, sandbox);
-    for (const { id, repoTags } of await listImages(containerd)) {
-      for (const name of [...repoTags, id]) await containerd.ctr(['images', 'rm', '--sync', name]).catch(() => '');
-    }
+    await removeImages(containerd);
   });
   afterAll(() => containerd.stop());
 
