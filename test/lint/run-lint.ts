@@ -29,7 +29,7 @@ export async function runLint({ root, print, build }: LintOptions): Promise<Suit
   const [tree, known] = await Promise.all([treeKey(root), readKnownKeys()]);
   const keyOf = (name: string): string => `${name} ${tree}`;
   const isKnown = (name: string): boolean => ONCE_A_TREE.includes(name) && known.has(keyOf(name));
-  const isPassed = async (name: string, step: () => Promise<Ran>): Promise<boolean> => {
+  const isPassed = async (step: () => Promise<Ran>): Promise<boolean> => {
     const { code, output } = await step();
     print(output);
     return code === 0;
@@ -38,7 +38,7 @@ export async function runLint({ root, print, build }: LintOptions): Promise<Suit
     ...Object.entries(STEPS).map(([name, args]) => [name, () => run(process.execPath, args, { cwd: root, quiet: true })] as const),
     ['bundle', build],
   ];
-  const results = await Promise.all(steps.map(async ([name, step]) => [name, isKnown(name) || (await isPassed(name, step))] as const));
+  const results = await Promise.all(steps.map(async ([name, step]) => [name, isKnown(name) || (await isPassed(step))] as const));
   const passed = results.flatMap(([name, is]) => (is ? [name] : []));
   const failed = results.flatMap(([name, is]) => (is ? [] : [name]));
   // Unless someone has changed it meanwhile.
