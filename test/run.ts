@@ -32,9 +32,9 @@ const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResu
 
 /** Of about the same time. What may be told to share one cluster of the user's is in one of them. */
 const LANES: readonly (readonly string[])[] = [
-  ['lint', 'unit', 'breaks', 'cluster', 'cluster-api'],
-  ['integration'],
-  ['e2e', 'cluster-own'],
+  ['unit', 'breaks', 'e2e'],
+  ['lint', 'integration'],
+  ['cluster', 'cluster-api', 'cluster-own'],
 ];
 
 function sum(results: Iterable<SuiteResult>): Pick<SuiteResult, 'passed' | 'failed' | 'skipped'> {
