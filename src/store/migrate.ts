@@ -9,9 +9,12 @@ const APPLICATION_ID = 0x49434c48;
  * @throws HistoryError `newer` or `foreign`
  */
 export function checkVersion(database: DatabaseSync, path: string, latest: number): number {
-  const version = readPragma(database, 'user_version');
-  const application = readPragma(database, 'application_id');
-  const isEmpty = database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined;
+  // Of one moment: a first run may be making the file.
+  const [version, application, isEmpty] = inOneTransaction(database, 'DEFERRED', () => [
+    readPragma(database, 'user_version'),
+    readPragma(database, 'application_id'),
+    database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined,
+  ]);
   if (application !== APPLICATION_ID && !(isEmpty && application === 0 && version === 0)) {
     throw historyError('foreign', `the history ${path} is a file of another program`);
   }
@@ -24,27 +27,34 @@ export function checkVersion(database: DatabaseSync, path: string, latest: numbe
   return version;
 }
 
-/** Brings the file up to date. Two processes may do so at once: the second finds nothing left to do. */
+/** Brings the file up to date, by all of its migrations or by none. Two processes may do so at once: the second finds nothing left to do. */
 export function migrate(database: DatabaseSync, path: string, migrations: readonly string[]): void {
   // Both take effect only before the first table; the second process finds them done.
   database.exec('PRAGMA auto_vacuum = incremental');
   switchToWal(database);
-  for (;;) {
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      const version = checkVersion(database, path, migrations.length);
-      const migration = migrations[version];
-      if (migration !== undefined) {
-        database.exec(migration);
-        database.exec(`PRAGMA user_version = ${version + 1}; PRAGMA application_id = ${APPLICATION_ID}`);
-      }
-      database.exec('COMMIT');
-      if (migration === undefined) return;
-    } catch (error) {
-      if (database.isTransaction) database.exec('ROLLBACK');
-      throw error;
-    }
+  inOneTransaction(database, 'IMMEDIATE', () => {
+    for (const migration of migrations.slice(checkVersion(database, path, migrations.length))) database.exec(migration);
+    database.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${APPLICATION_ID}`);
+  });
+}
+
+/** Or as a part of the one that is under way. */
+function inOneTransaction<Result>(database: DatabaseSync, kind: 'DEFERRED' | 'IMMEDIATE', act: () => Result): Result {
+  if (isUnderWay(database)) return act();
+  database.exec(`BEGIN ${kind}`);
+  try {
+    const result = act();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // What failed may have ended it.
+    if (isUnderWay(database)) database.exec('ROLLBACK');
+    throw error;
   }
+}
+
+function isUnderWay({ isTransaction }: DatabaseSync): boolean {
+  return isTransaction;
 }
 
 /** With a write-ahead log readers go on beside a writer, and a commit is one write to the end of a file. In memory there is none. */

@@ -51,12 +51,17 @@ function undisturbed(): null {
 }
 
 function open(path: string, location: string | URL): DatabaseSync {
-  return using(new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), (database) => requireThisVersion(database, path));
+  return ofThisVersion(new DatabaseSync(location, { readOnly: true, timeout: BUSY_TIMEOUT_MS }), path);
 }
 
-function requireThisVersion(database: DatabaseSync, path: string): void {
-  if (checkVersion(database, path, MIGRATIONS.length) < MIGRATIONS.length)
-    throw historyError('older', `the history ${path} was made by an older image-cleaner`);
+function ofThisVersion(database: DatabaseSync, path: string): DatabaseSync {
+  let version = 0;
+  using(database, () => (version = checkVersion(database, path, MIGRATIONS.length)));
+  if (version === MIGRATIONS.length) return database;
+  database.close();
+  // The very first run is about to make it.
+  if (version === 0) return emptyHistory(path);
+  throw historyError('older', `the history ${path} was made by an older image-cleaner`);
 }
 
 /** All of it is in the file itself, which is read without any lock: whoever writes to it meanwhile spoils the answers. */
@@ -116,10 +121,10 @@ function openCopy(path: string, places: readonly string[]): DatabaseSync | null 
 
 /** With the index in memory: nobody else has this file. */
 function openAlone(path: string, copy: string): DatabaseSync {
-  return using(new DatabaseSync(copy), (database) => {
-    database.exec('PRAGMA locking_mode = exclusive; PRAGMA query_only = on');
-    requireThisVersion(database, path);
+  const database = using(new DatabaseSync(copy), (opened) => {
+    opened.exec('PRAGMA locking_mode = exclusive; PRAGMA query_only = on');
   });
+  return ofThisVersion(database, path);
 }
 
 function hasRoom(folder: string, bytes: number): boolean {

@@ -299,6 +299,9 @@ describe('migrations', () => {
     const broken = [...MIGRATIONS, second, 'CREATE TABLE more (a); INSERT INTO nowhere VALUES (1);'];
     expect(() => openSqliteFile(path, broken)).toThrow('no such table: nowhere');
     const versionOf = (database: DatabaseSync): unknown => database.prepare('PRAGMA user_version').get()?.['user_version'];
+    const asItWas = new DatabaseSync(path);
+    expect(versionOf(asItWas)).toBe(1);
+    asItWas.close();
     for (let opening = 0; opening < 2; opening += 1) {
       const database = openSqliteFile(path, [...MIGRATIONS, second]);
       expect(versionOf(database)).toBe(MIGRATIONS.length + 1);
@@ -312,6 +315,18 @@ describe('migrations', () => {
       database.close();
     }
     expect(() => openSqliteFile(path, MIGRATIONS)).toThrow('was made by a newer image-cleaner');
+  });
+
+  test('a history that the very first run is making is an empty one to who reads it', async () => {
+    const path = join(temporaryFolder(), 'history.db');
+    const making = new DatabaseSync(path);
+    making.exec('PRAGMA auto_vacuum = incremental; PRAGMA journal_mode = wal');
+    for (const stage of ['', 'BEGIN IMMEDIATE; CREATE TABLE half (a)']) {
+      making.exec(stage);
+      const { history } = await openTestHistory({ path, readOnly: true });
+      expect(await history.listRuns({ limit: 9 })).toEqual([]);
+    }
+    making.close();
   });
 
   test('a history made anew can give space back and goes on beside readers', async () => {
