@@ -68,7 +68,13 @@ export async function serveCoordinator(
   });
   await server.listen(settings.listen);
   const endpoint = { client, namespace, service, address: settings.advertise, port: server.port, portName, isHeld };
-  await publishEndpoint(endpoint, signal);
+  try {
+    await publishEndpoint(endpoint, signal);
+  } catch (error) {
+    // Whom nobody is sent to answers nobody: it would hold the process, which is to end, and the port, which the next leader may want.
+    await server.close(0);
+    throw error;
+  }
   log.info('the coordinator answers', { address: settings.advertise, port: server.port });
   return {
     port: server.port,
