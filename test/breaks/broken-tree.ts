@@ -75,7 +75,9 @@ export class BrokenTree {
 
   async #run(tests: readonly string[]): Promise<Results> {
     Object.assign(this.#results, { passed: 0, failed: null });
-    await this.#vitest.runTestSpecifications(await this.#vitest.globTestSpecifications([...tests]));
+    const { testModules } = await this.#vitest.runTestSpecifications(await this.#vitest.globTestSpecifications([...tests]));
+    // Where two files fail at once, each may be cancelled for the other before it is reported.
+    for (const { children } of testModules) for (const test of children.allTests('failed')) this.#results.failed ??= test.fullName;
     return this.#results;
   }
 
