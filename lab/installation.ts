@@ -103,7 +103,6 @@ export class Installation {
     const { kubeconfig } = parts.cluster;
     const site = new Installation(parts, await kubectlWith({ kubeconfig, home }), await connectReader(kubeconfig), home);
     await site.do(['apply', '-f', CRDS]);
-    await site.do(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
     await waitUntil('the API server serves the kinds', async () => (await site.#kubectl(['get', 'imagelists,imagejobs'])).code === 0, SOON);
     return site;
   }

@@ -91,6 +91,28 @@ describe("calls of Trivy's", () => {
     expect(coordinator.passed.map(({ path }) => path)).toEqual([PUT_BLOB]);
   });
 
+  test('an answer that nobody reads is let go of, whatever follows', async () => {
+    const given: Readable[] = [];
+    const stream = answering(() => {
+      const body = bodyOf('done');
+      given.push(body.stream);
+      return { kind: 'answered', status: 200, type: 'application/protobuf', body };
+    });
+    const calls = bodyOfCalls([
+      [PUT_BLOB, 'a layer'],
+      [SCAN, 'what is asked'],
+    ]);
+    expect((await rawCall(await start(stream), post(calls))).text).toBe('done');
+    expect(given.map(({ readableDidRead, destroyed }) => [readableDidRead, destroyed])).toEqual([
+      [false, true],
+      [true, true],
+    ]);
+    const noVersion: TrivyServer['pass'] = (call, signal) =>
+      call.path === 'version' ? Promise.resolve({ kind: 'away', why: 'gone' }) : stream(call, signal);
+    expect(outcome(await rawCall(await start(noVersion), scan()))).toBe('503 trivy-away');
+    expect(given.map(({ destroyed }) => destroyed)).toEqual([true, true, true]);
+  });
+
   test('a verdict is no answer while the server does not tell by which database', async () => {
     const page =
       (status: number): TrivyServer['pass'] =>

@@ -104,7 +104,7 @@ describe('the hand-over', () => {
   });
 
   test('without a scanner the collector tells the remover itself', async () => {
-    await handOver.open('scanner', never);
+    await handOver.open('remover', never);
     const [text] = await Promise.all([handOver.readScan(never), handOver.offerToRemove([image(1)], never)]);
     expect(text).toBe(formatImages([image(1)]));
     expect(await handOver.readOffered()).toHaveLength(1);

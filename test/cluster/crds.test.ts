@@ -46,7 +46,8 @@ async function readList(name = 'imagelist', resource = 'imagelists'): Promise<Im
 
 async function applyCrds(file: string): Promise<void> {
   await done(['apply', '-f', file]);
-  await done(['wait', '--for=condition=Established', '--timeout=30s', ...CRDS]);
+  // `kubectl wait` would fail on a definition that has no condition yet.
+  await vi.waitFor(() => done(['get', '-o', 'name', 'imagelists,imagejobs']), { timeout: 20_000, interval: 200 });
 }
 
 const crdStatusSchema = z.object({

@@ -147,7 +147,6 @@ export async function openSite(administrator: string, workerImage: string, { thr
   };
   const reader = await connectReader(administrator);
   await done(['apply', '-f', CRDS]);
-  await done(['wait', '--for=condition=Established', '--timeout=30s', 'crd/imagelists.eraser.sh', 'crd/imagejobs.eraser.sh']);
   await vi.waitFor(() => done(['get', 'imagelists,imagejobs']), SOON);
   await done(['delete', 'imagelists,imagejobs', '--all']);
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });

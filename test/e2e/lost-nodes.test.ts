@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { buildImage } from '../../lab/images.ts';
 import { busyboxLayer, RUN_UNTIL_STOPPED } from '../../lab/sample-images.ts';
@@ -42,26 +43,43 @@ describe.skipIf(lacksCluster())('a node that', () => {
     await vi.waitFor(async () => expect(await site.do(['get', 'node', victim.name, '-o', path])).toBe(status), SOON);
   }
 
-  test('is under disk pressure gets a pod with the remover alone, before all others', async () => {
+  /** Its kubelet is frozen for that long; its lease is renewed all the same, else it would not be ready after a few seconds. */
+  async function withFrozenKubelet<Result>(work: () => Promise<Result>): Promise<Result> {
+    const end = new AbortController();
+    const renew = async (): Promise<void> => {
+      while (!end.signal.aborted) {
+        const renewTime = new Date().toISOString().replace('Z', '000Z');
+        const spec = JSON.stringify({ spec: { renewTime } });
+        await site.do(['patch', 'lease', '-n', 'kube-node-lease', victim.name, '--type=merge', '-p', spec]);
+        await sleep(2000, undefined, { signal: end.signal }).catch(() => undefined);
+      }
+    };
     victim.freezeKubelet();
-    // As its kubelet says it of a full disk; a real one would remove images itself, too.
-    const conditions = [{ type: 'DiskPressure', status: 'True', reason: 'KubeletHasDiskPressure', message: 'in a test' }];
-    await site.do([
-      'patch',
-      'node',
-      victim.name,
-      '--subresource=status',
-      '--type=strategic',
-      '-p',
-      JSON.stringify({ status: { conditions } }),
-    ]);
-    await site.reinstall(AUTOMATIC);
-    const pod = await vi.waitFor(async () => {
-      const found = (await site.workerPods()).find(({ metadata }) => metadata.name.startsWith(`eraser-${victim.name}-`));
-      expect(found).toBeDefined();
-      return found;
-    }, SOON);
-    victim.thawKubelet();
+    try {
+      const worked = work().finally(() => {
+        end.abort();
+      });
+      await Promise.all([worked, renew()]);
+      return await worked;
+    } finally {
+      end.abort();
+      victim.thawKubelet();
+    }
+  }
+
+  test('is under disk pressure gets a pod with the remover alone, before all others', async () => {
+    const pod = await withFrozenKubelet(async () => {
+      // As its kubelet says it of a full disk; a real one would remove images itself, too.
+      const conditions = [{ type: 'DiskPressure', status: 'True', reason: 'KubeletHasDiskPressure', message: 'in a test' }];
+      const status = JSON.stringify({ status: { conditions } });
+      await site.do(['patch', 'node', victim.name, '--subresource=status', '--type=strategic', '-p', status]);
+      await site.reinstall(AUTOMATIC);
+      return vi.waitFor(async () => {
+        const found = (await site.workerPods()).find(({ metadata }) => metadata.name.startsWith(`eraser-${victim.name}-`));
+        expect(found).toBeDefined();
+        return found;
+      }, SOON);
+    });
     expect(pod?.spec.containers.map(({ name }) => name)).toEqual(['remover']);
     expect(pod?.spec['priorityClassName']).toBe('system-node-critical');
     const [job] = await site.untilJobsEnd();
