@@ -11,7 +11,9 @@ const rooms = {
   controller: ['api', 'core', 'platform'],
   coordinator: ['api', 'core', 'platform'],
   worker: ['api', 'core', 'platform', 'engine'],
-  cli: ['api', 'core', 'platform', 'cri', 'scan', 'store', 'engine'],
+  installation: ['api', 'kube'],
+  cluster: ['api', 'core', 'platform', 'kube', 'installation'],
+  cli: ['api', 'core', 'platform', 'cri', 'scan', 'store', 'engine', 'kube', 'installation', 'cluster'],
 };
 // What of a room binds real adapters, and so may import any room.
 const binders = { controller: '^src/controller/(main\\.ts$|bind/)', worker: '^src/worker/(main\\.ts$|bind/)' };
@@ -28,6 +30,7 @@ const packages = {
   controller: ['zod'],
   coordinator: ['p-queue', 'undici', 'zod'],
   worker: ['zod'],
+  cluster: ['yaml', 'zod'],
   cli: ['commander', 'yaml', 'zod'],
 };
 const escaped = (names) => names.map((name) => name.replaceAll(/[/.]/g, '\\$&')).join('|');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
-import { makeManifest, type ManifestOptions } from '../deploy/manifest/make-manifest.ts';
+import { makeManifest, type ManifestOptions } from '../src/installation/make-manifest.ts';
 import type { ClusterFacts } from './cluster.ts';
 import { connectContainerd, type ContainerdHandle } from './containerd-handle.ts';
 import { importImages, listImages, removeImages, type Image } from './images.ts';

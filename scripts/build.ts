@@ -63,6 +63,10 @@ const COMMAND_GROUPS = {
   list: ['src/cli/commands/list.ts'],
   plan: ['src/cli/commands/clean.ts', 'src/cli/commands/explain.ts', 'src/cli/commands/scan.ts'],
   files: ['src/cli/apply-config.ts', 'src/cli/output/yaml-pieces.ts', 'src/cli/read-ignore-file.ts', 'src/cri/parse-crictl-config.ts'],
+  cluster: [
+    ...(await readdir(`${root}src/cli/cluster/commands`)).map((file) => `src/cli/cluster/commands/${file}`),
+    'src/kube/kubeconfig-access.ts',
+  ],
   others: [
     'src/cli/commands/clean-on-schedule.ts',
     'src/cli/commands/completion.ts',

@@ -3,11 +3,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import packageJson from '../package.json' with { type: 'json' };
-import { makeManifest } from '../deploy/manifest/make-manifest.ts';
-import { readDefaultConfiguration } from '../deploy/manifest/read-default-configuration.ts';
-import { makeCrd } from '../src/api/crd/make-crd.ts';
-import { IMAGE_JOB } from '../src/api/image-job.ts';
-import { IMAGE_LIST } from '../src/api/image-list.ts';
+import { makeDefinitions } from '../src/installation/make-definitions.ts';
+import { makeManifest } from '../src/installation/make-manifest.ts';
+import { defaultConfiguration } from '../src/installation/default-configuration.ts';
 import { permissionsPage } from './reference/permissions-page.ts';
 
 /** Makes deploy/manifest/image-cleaner.yaml, all that a cluster needs, and docs/reference/permissions.md. */
@@ -16,17 +14,17 @@ const { version } = packageJson;
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const objects = [
-  ...[IMAGE_LIST, IMAGE_JOB].map(makeCrd),
+  ...makeDefinitions(),
   ...makeManifest({
     // As Eraser's manifest has it.
     namespace: 'eraser-system',
     image: `image-cleaner:${version}`,
     scannerImage: `image-cleaner-scanner:${version}`,
-    configuration: readDefaultConfiguration(version),
+    configuration: defaultConfiguration(version),
   }),
 ];
 const documents = objects.map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth: 140 }));
-write(MANIFEST, `# Made from src/api/ and deploy/ by npm run generate.\n${documents.join('---\n')}`);
+write(MANIFEST, `# Made from src/api/ and src/installation/ by npm run generate.\n${documents.join('---\n')}`);
 write('docs/reference/permissions.md', permissionsPage(MANIFEST));
 
 function write(path: string, content: string): void {

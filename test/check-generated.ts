@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { copyTree } from './copy-tree.ts';
 
-/** Fails when what is committed is not what `npm run generate` makes of proto/, src/api/ and deploy/, in a copy: others work with the tree. */
+/** Fails when what is committed is not what `npm run generate` makes of proto/, src/api/ and src/installation/, in a copy: others work with the tree. */
 const FOLDERS = ['src/cri/gen', 'src/scan/gen', 'deploy/crds', 'deploy/manifest', 'docs/reference'];
 const read = (tree: string): Map<string, string> =>
   new Map(
@@ -22,7 +22,7 @@ try {
   const generated = read(copy);
   const different = [...new Set([...committed.keys(), ...generated.keys()])].filter((file) => committed.get(file) !== generated.get(file));
   if (different.length > 0) {
-    console.error(`Not what proto/, src/api/ and deploy/ say: ${different.join(', ')}. Run npm run generate.`);
+    console.error(`Not what proto/, src/api/ and src/installation/ say: ${different.join(', ')}. Run npm run generate.`);
     process.exitCode = 1;
   }
 } finally {

@@ -1,4 +1,4 @@
-import { MANAGER_PERMISSIONS, type Permission, SERVICE_ACCOUNTS, type Scope } from '../../deploy/rbac/permissions.ts';
+import { MANAGER_PERMISSIONS, type Permission, SERVICE_ACCOUNTS, type Scope } from '../../src/installation/permissions.ts';
 import { markdownTable } from './field-table.ts';
 
 const PLACES: Readonly<Record<Scope, string>> = {

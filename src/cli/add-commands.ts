@@ -1,5 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { SHELLS, type Shell } from './completion/shells.ts';
+import { addClusterCommands } from './cluster/add-cluster-commands.ts';
 import type { CliContext } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import {
@@ -38,6 +39,7 @@ const COMMANDS: ReadonlyMap<string, (parts: ProgramParts) => void> = new Map([
   ['history', addHistory],
   ['doctor', addDoctor],
   ['verify-audit-log', addVerifyAuditLog],
+  ['cluster', addCluster],
 ]);
 
 /**
@@ -156,6 +158,11 @@ function addVerifyAuditLog({ program, context, exit }: ProgramParts): void {
       const { verifyAuditLog } = await import('./commands/verify-audit-log.ts');
       exit(await verifyAuditLog(context, file, options));
     });
+}
+
+function addCluster({ program, context, exit }: ProgramParts): void {
+  const cluster = program.command('cluster').description('install Image Cleaner on a Kubernetes cluster, run it, and see what it did');
+  addClusterCommands({ cluster, context, exit });
 }
 
 function addCompletion({ program, context, exit }: ProgramParts): void {

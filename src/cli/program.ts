@@ -48,8 +48,13 @@ function createProgram(context: CliContext, exit: (code: ExitCode) => void): Com
     .addHelpText('after', EXIT_CODES_HELP);
 
   addCommands({ program, context, exit, reportError });
-  for (const made of program.commands) refuseRepeats(made);
+  for (const made of commandsOf(program)) refuseRepeats(made);
   return program;
+}
+
+/** With those of its commands. */
+function commandsOf(command: Command): Command[] {
+  return command.commands.flatMap((made) => [made, ...commandsOf(made)]);
 }
 
 /** What is wrong with a configuration, `doctor` shows beside all else; every other command ends with it. */

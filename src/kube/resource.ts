@@ -53,6 +53,7 @@ export const NODES: Resource = { group: '', version: 'v1', plural: 'nodes', name
 export const PODS: Resource = { group: '', version: 'v1', plural: 'pods', namespaced: true };
 export const SECRETS: Resource = { group: '', version: 'v1', plural: 'secrets', namespaced: true };
 export const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: 'v1', plural: 'endpointslices', namespaced: true };
+export const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments', namespaced: true };
 export const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespaced: true };
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events', namespaced: true };
 export const TOKEN_REVIEWS: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', namespaced: false };
@@ -62,7 +63,7 @@ const batch = (plural: string): Resource => ({ group: 'batch', version: 'v1', pl
 export const WORKLOADS: Readonly<Record<WorkloadKind, Resource>> = {
   CronJob: batch('cronjobs'),
   Job: batch('jobs'),
-  Deployment: apps('deployments'),
+  Deployment: DEPLOYMENTS,
   StatefulSet: apps('statefulsets'),
   DaemonSet: apps('daemonsets'),
   ReplicaSet: apps('replicasets'),

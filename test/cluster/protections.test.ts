@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
-import { SERVICE_ACCOUNTS } from '../../deploy/rbac/permissions.ts';
+import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
 import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';

@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest';
-import { SERVICE_ACCOUNTS } from '../../deploy/rbac/permissions.ts';
+import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
 import { readAuditLog, type AuditedRequest } from '../../lab/read-audit-log.ts';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
 import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';

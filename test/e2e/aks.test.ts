@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
-import { readDefaultConfiguration } from '../../deploy/manifest/read-default-configuration.ts';
+import { defaultConfiguration } from '../../src/installation/default-configuration.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { healthy, library } from './sample-images.ts';
@@ -65,7 +65,7 @@ describe.skipIf(lacksCluster())('the commands of the AKS documentation', () => {
 
   test('logs of the three containers, while the worker pod lives', async () => {
     await node.import(Array.from({ length: 40 }, (_, at) => healthy(library(`scanned:${String(at)}`))));
-    const installed = site.install(readDefaultConfiguration(packageJson.version));
+    const installed = site.install(defaultConfiguration(packageJson.version));
     const pod = await vi.waitFor(
       async () => {
         const found = (await site.workerPods()).find(({ metadata }) => metadata.name.startsWith(`eraser-${node.name}-`));

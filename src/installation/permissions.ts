@@ -1,5 +1,5 @@
-import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
-import { DISCOVERY_PATH, KEYS_PATH } from '../../src/kube/resource.ts';
+import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
+import { DISCOVERY_PATH, KEYS_PATH } from '../kube/resource.ts';
 
 /** Where a permission holds. `default`: Kubernetes keeps the Events about objects without a namespace there. */
 export type Scope = 'cluster' | 'own-namespace' | 'default-namespace';

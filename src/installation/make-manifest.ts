@@ -1,8 +1,8 @@
-import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
-import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../src/api/eraser-config/config-map.ts';
-import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../../src/api/exclusion-config-map.ts';
-import { makeRbac } from '../rbac/make-rbac.ts';
-import { SERVICE_ACCOUNTS } from '../rbac/permissions.ts';
+import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
+import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../api/eraser-config/config-map.ts';
+import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../api/exclusion-config-map.ts';
+import { makeRbac } from './make-rbac.ts';
+import { SERVICE_ACCOUNTS } from './permissions.ts';
 
 export interface ManifestOptions {
   readonly namespace: string;
@@ -22,8 +22,10 @@ export interface ManifestOptions {
 
 /** Of workers, where the configuration names none: below all that has no class, and never in the place of another pod. */
 export const WORKER_PRIORITY_CLASS = 'eraser-imagejob-pods';
-const MANAGER = 'eraser-controller-manager';
-const LABELS = { 'app.kubernetes.io/name': 'image-cleaner', 'control-plane': 'controller-manager' };
+/** The Deployment's name, and Eraser's. */
+export const MANAGER = 'eraser-controller-manager';
+/** Of what Eraser has no label for, and of its manager. */
+export const LABELS = { 'app.kubernetes.io/name': 'image-cleaner', 'control-plane': 'controller-manager' };
 const CONFIG_FOLDER = '/config';
 const HEALTH_PORT = 8081;
 
@@ -127,11 +129,7 @@ function manager({ image, scannerImage, managerArgs = [] }: ManifestOptions): ob
       '--history=/var/lib/image-cleaner/history.db',
       ...managerArgs,
     ],
-    env: [
-      fieldOf('POD_NAME', 'metadata.name'),
-      fieldOf('POD_NAMESPACE', 'metadata.namespace'),
-      fieldOf('POD_IP', 'status.podIP'),
-    ],
+    env: [fieldOf('POD_NAME', 'metadata.name'), fieldOf('POD_NAMESPACE', 'metadata.namespace'), fieldOf('POD_IP', 'status.podIP')],
     ports: [
       { name: 'coordinator', containerPort: COORDINATOR.port },
       { name: 'health', containerPort: HEALTH_PORT },

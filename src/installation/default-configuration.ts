@@ -1,4 +1,6 @@
-apiVersion: eraser.sh/v1alpha3
+/** The configuration that an installation comes with; its tags tell which version is installed. As text, since users edit it. */
+export function defaultConfiguration(version: string): string {
+  return `apiVersion: eraser.sh/v1alpha3
 kind: EraserConfig
 manager:
   runtime:
@@ -25,11 +27,11 @@ components:
   collector:
     enabled: true
     image:
-      tag: VERSION
+      tag: ${version}
   scanner:
     enabled: true
     image:
-      tag: VERSION
+      tag: ${version}
     config: |
       deleteFailedImages: true
       deleteEOLImages: true
@@ -51,4 +53,6 @@ components:
         perImage: 1h
   remover:
     image:
-      tag: VERSION
+      tag: ${version}
+`;
+}
