@@ -10,10 +10,17 @@ export interface KubectlResult {
 /** kubectl as an operator has it, with a configuration file. `input`: what `-f -` reads, as it is or an object as JSON. */
 export type Kubectl = (args: readonly string[], input?: string | object) => Promise<KubectlResult>;
 
+export interface KubectlSetting {
+  readonly kubeconfig: string;
+  readonly home: string;
+  /** Folders with programs that kubectl may run. */
+  readonly plugins?: readonly string[];
+}
+
 /** kubectl writes what it learned of the API server into `home`, and would take it for the truth for ten minutes. */
-export async function kubectlWith({ kubeconfig, home }: { readonly kubeconfig: string; readonly home: string }): Promise<Kubectl> {
+export async function kubectlWith({ kubeconfig, home, plugins = [] }: KubectlSetting): Promise<Kubectl> {
   const { kubectl } = await ensureKubernetes(() => undefined);
-  const env = { PATH: '/usr/bin:/bin', HOME: home, KUBECONFIG: kubeconfig };
+  const env = { PATH: [...plugins, '/usr/bin', '/bin'].join(':'), HOME: home, KUBECONFIG: kubeconfig };
   return (args, input) =>
     new Promise((resolve) => {
       const child = execFile(kubectl, [...args], { env, maxBuffer: MOST_OUTPUT_BYTES }, (error, stdout, stderr) => {

@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander';
 import { SHELLS, type Shell } from './completion/shells.ts';
-import { addClusterCommands } from './cluster/add-cluster-commands.ts';
+import { addClusterCommands, CLUSTER_DESCRIPTION } from './cluster/add-cluster-commands.ts';
 import type { CliContext } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import {
@@ -161,7 +161,7 @@ function addVerifyAuditLog({ program, context, exit }: ProgramParts): void {
 }
 
 function addCluster({ program, context, exit }: ProgramParts): void {
-  const cluster = program.command('cluster').description('install Image Cleaner on a Kubernetes cluster, run it, and see what it did');
+  const cluster = program.command('cluster').description(CLUSTER_DESCRIPTION);
   addClusterCommands({ cluster, context, exit });
 }
 

@@ -33,6 +33,8 @@ export interface CliContext {
   };
   /** Of Image Cleaner. */
   readonly version: string;
+  /** Called as `kubectl image-cleaner`: the program is then what `image-cleaner cluster` is. */
+  readonly isKubectlPlugin: boolean;
   /** The command line after the program's name. */
   readonly commandLine: readonly string[];
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { fstatSync } from 'node:fs';
+import { basename } from 'node:path';
 import { homedir, availableParallelism, freemem, hostname, tmpdir } from 'node:os';
 import { isatty } from 'node:tty';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -63,6 +64,7 @@ const code = await runProgram({
   interrupt: () => stop('SIGINT'),
   isUnseen: () => !hasReader.stdout && !hasReader.stderr,
   version: packageJson.version,
+  isKubectlPlugin: basename(process.argv[1] ?? '').startsWith('kubectl-'),
   commandLine: process.argv.slice(2),
   machine: {
     memoryBytes: usableMemory(),

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import { addCommands } from './add-commands.ts';
 import { CliError } from './cli-error.ts';
+import { addClusterCommands, CLUSTER_DESCRIPTION } from './cluster/add-cluster-commands.ts';
 import type { CliContext } from './context.ts';
 import { refuseContradictions } from './contradictions.ts';
 import { exitCodeOf } from './exit-code-of.ts';
@@ -23,6 +24,8 @@ export async function runProgram(context: CliContext): Promise<ExitCode> {
   }
 }
 
+const DESCRIPTION = 'Finds the images on this node that nothing uses, scans them, decides with reasons which must go, and removes them.';
+
 const EXIT_CODES_HELP = `
 Exit codes:
   0    done
@@ -32,8 +35,9 @@ Exit codes:
   130  interrupted, after the removals in hand`;
 
 function createProgram(context: CliContext, exit: (code: ExitCode) => void): Command {
-  const program = new Command('image-cleaner')
-    .description('Finds the images on this node that nothing uses, scans them, decides with reasons which must go, and removes them.')
+  const { isKubectlPlugin } = context;
+  const program = new Command(isKubectlPlugin ? 'kubectl image-cleaner' : 'image-cleaner')
+    .description(isKubectlPlugin ? CLUSTER_DESCRIPTION : DESCRIPTION)
     .version(context.version)
     .exitOverride()
     .configureHelp({ optionDescription: describeOption })
@@ -47,7 +51,8 @@ function createProgram(context: CliContext, exit: (code: ExitCode) => void): Com
     .showHelpAfterError('(--help after the command shows what it takes)')
     .addHelpText('after', EXIT_CODES_HELP);
 
-  addCommands({ program, context, exit, reportError });
+  if (isKubectlPlugin) addClusterCommands({ cluster: program, context, exit });
+  else addCommands({ program, context, exit, reportError });
   for (const made of commandsOf(program)) refuseRepeats(made);
   return program;
 }

@@ -11,7 +11,7 @@ import { runCli } from './run-cli.ts';
 /** What the shells themselves complete with the scripts of `image-cleaner completion`. */
 
 let folder: string;
-const COMMANDS = ['clean', 'list', 'explain', 'scan', 'history', 'doctor', 'completion', 'help'];
+const COMMANDS = ['clean', 'list', 'explain', 'scan', 'history', 'doctor', 'cluster', 'completion', 'help'];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'image-cleaner-test-'));
@@ -24,9 +24,15 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+/** The commands of a group, by its own help. */
+async function commandsOf(group: string): Promise<string[]> {
+  const { stdout } = await runCli([group, '--help']);
+  return [...stdout.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(([, command = '']) => command).sort();
+}
+
 /** The options of a command, by its own help. */
 async function optionsOf(command: string): Promise<string[]> {
-  const { stdout } = await runCli([command, '--help']);
+  const { stdout } = await runCli([...command.split(' '), '--help']);
   return [...stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)].map(([, option = '']) => option).sort();
 }
 
@@ -39,12 +45,19 @@ describe('bash', () => {
 
   test('commands, and only those that begin alike', async () => {
     expect(await complete('')).toEqual(expect.arrayContaining(COMMANDS));
-    expect(await complete('cl')).toEqual(['clean']);
+    expect(await complete('cle')).toEqual(['clean']);
     expect(await complete('--ver')).toEqual(['--version']);
   });
 
-  test.each(['clean', 'explain', 'history', 'doctor'])('the options of %s are those of its help', async (command) => {
-    const options = (await complete(command, '--')).sort();
+  test('the commands of a group', async () => {
+    const commands = (await complete('cluster', '')).sort();
+    expect(commands).toEqual(await commandsOf('cluster'));
+    expect(commands).toEqual(expect.arrayContaining(['help', 'version']));
+    expect(await complete('cluster', 'ver')).toEqual(['version']);
+  });
+
+  test.each(['clean', 'explain', 'history', 'doctor', 'cluster version'])('the options of %s are those of its help', async (command) => {
+    const options = (await complete(...command.split(' '), '--')).sort();
     expect(options).toEqual(await optionsOf(command));
     expect(options.length).toBeGreaterThan(3);
   });
@@ -68,6 +81,8 @@ describe('bash', () => {
       ['completion', ''],
       ['bash', 'zsh', 'fish'],
     ],
+    [['cluster', 'version', '--output', 'j'], ['json']],
+    [['cluster', 'version', ''], []],
     [['clean', '--min-age', ''], []],
     [['clean', ''], []],
     [['nothing', ''], []],
@@ -101,6 +116,9 @@ describe.skipIf(onPath('apt-get') === null)("Debian's other shells", () => {
       ['image-cleaner clean --dry', ['--dry-run']],
       ['image-cleaner clean --output ', ['json', 'table', 'yaml']],
       ['image-cleaner completion ', ['bash', 'fish', 'zsh']],
+      ['image-cleaner cluster ', ['version', 'help']],
+      ['image-cleaner cluster version --output ', ['json', 'table', 'yaml']],
+      ['image-cleaner cluster version --kube', ['--kubeconfig']],
     ])('%s', async (line, words) => {
       expect(await complete(line)).toEqual(expect.arrayContaining(words));
     });
@@ -124,6 +142,9 @@ describe.skipIf(onPath('apt-get') === null)("Debian's other shells", () => {
       ['image-cleaner clean --dry', ['--dry-run']],
       ['image-cleaner clean --output ', ['json', 'table', 'yaml']],
       ['image-cleaner completion ', ['bash', 'fish', 'zsh']],
+      ['image-cleaner cluster ', ['version', 'help']],
+      ['image-cleaner cluster version --output ', ['json', 'table', 'yaml']],
+      ['image-cleaner cluster version --kube', ['--kubeconfig']],
     ])('%s', async (line, words) => {
       const shown = await complete(line);
       for (const word of words) expect(shown).toContain(word);

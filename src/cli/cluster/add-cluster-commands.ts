@@ -11,6 +11,8 @@ export interface ClusterParts {
   readonly exit: (code: ExitCode) => void;
 }
 
+export const CLUSTER_DESCRIPTION = 'install Image Cleaner on a Kubernetes cluster, run it, and see what it did';
+
 /** In the order of the help. Each is loaded when it is called. */
 const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion];
 

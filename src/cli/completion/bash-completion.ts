@@ -2,6 +2,8 @@ import type { CompletedCommand, CompletedOption, CompletedValue, CompletionTree 
 
 /** The completion for bash 4 and later; needs nothing else, such as the package bash-completion. */
 export function formatBashCompletion({ program, options, commands }: CompletionTree): string {
+  const all = withPaths(commands);
+  const groups = all.filter((command) => command.commands.length > 0);
   const name = `_${program.replaceAll(/\W/g, '_')}`;
   return `# bash completion of ${program}; made by: ${program} completion bash
 ${name}() {
@@ -13,17 +15,18 @@ ${name}() {
     previous=\${COMP_WORDS[COMP_CWORD - 2]}
   fi
   for ((index = 1; index < COMP_CWORD; index++)); do
-    if [[ \${COMP_WORDS[index]} != -* ]]; then
-      command=\${COMP_WORDS[index]}
-      break
-    fi
+    [[ \${COMP_WORDS[index]} == -* ]] && continue
+    command=\${command:+$command }\${COMP_WORDS[index]}
+    case $command in
+${groups.map(({ path }) => `    ${quoted(path)}) ;;\n`).join('')}    *) break ;;
+    esac
   done
   case "$command $previous" in
-${commands.flatMap((command) => valueCases(command)).join('')}  *)
+${all.flatMap((command) => valueCases(command)).join('')}  *)
     case "$command $current" in
     ' '-*) kind=${quoted(flagsOf(options))} ;;
     ' '*) kind=${quoted(commands.map((command) => command.name).join(' '))} ;;
-${commands.flatMap((command) => wordCases(command)).join('')}    esac
+${all.flatMap((command) => wordCases(command)).join('')}    esac
     ;;
   esac
   case $kind in
@@ -43,16 +46,29 @@ complete -F ${name} ${program}
 `;
 }
 
+type PathedCommand = CompletedCommand & {
+  /** `cluster run`. */
+  readonly path: string;
+};
+
+/** The commands of a group before it, since its pattern fits theirs, too. */
+function withPaths(commands: readonly CompletedCommand[], before = ''): PathedCommand[] {
+  return commands.flatMap((command) => {
+    const path = `${before}${command.name}`;
+    return [...withPaths(command.commands, `${path} `), { ...command, path }];
+  });
+}
+
 /** After an option that takes a value. */
-function valueCases({ name, options }: CompletedCommand): string[] {
+function valueCases({ path, options }: PathedCommand): string[] {
   return options.flatMap(({ flags, value }) =>
-    value === null ? [] : [`  ${flags.map((flag) => quoted(`${name} ${flag}`)).join(' | ')}) kind=${kindOf(value)} ;;\n`],
+    value === null ? [] : [`  ${flags.map((flag) => quoted(`${path} ${flag}`)).join(' | ')}) kind=${kindOf(value)} ;;\n`],
   );
 }
 
-function wordCases({ name, options, arguments: [argument] }: CompletedCommand): string[] {
-  const ofOptions = `    ${quoted(`${name} -`)}*) kind=${quoted(flagsOf(options))} ;;\n`;
-  return [ofOptions, ...(argument === undefined ? [] : [`    ${quoted(`${name} `)}*) kind=${kindOf(argument)} ;;\n`])];
+function wordCases({ path, options, arguments: [argument], commands }: PathedCommand): string[] {
+  const words = commands.length > 0 ? quoted(commands.map(({ name }) => name).join(' ')) : argument === undefined ? "''" : kindOf(argument);
+  return [`    ${quoted(`${path} -`)}*) kind=${quoted(flagsOf(options))} ;;\n`, `    ${quoted(`${path} `)}*) kind=${words} ;;\n`];
 }
 
 function kindOf({ kind }: CompletedValue): string {

@@ -1,4 +1,4 @@
-import type { Argument, Command, Option } from 'commander';
+import type { Argument, Command, Help, Option } from 'commander';
 
 /** What shells need to know of the program, read off its own commands. */
 export interface CompletionTree {
@@ -12,6 +12,8 @@ export interface CompletedCommand {
   readonly description: string;
   readonly options: readonly CompletedOption[];
   readonly arguments: readonly CompletedValue[];
+  /** Of a group, such as `cluster`; it then takes no other argument. */
+  readonly commands: readonly CompletedCommand[];
 }
 
 export interface CompletedOption {
@@ -35,18 +37,19 @@ const KINDS: Readonly<Record<string, 'file' | 'folder'>> = { file: 'file', path:
 
 export function readCompletionTree(program: Command): CompletionTree {
   const help = program.createHelp();
-  const commands = help.visibleCommands(program);
+  return { program: program.name(), options: help.visibleOptions(program).map(readOption), commands: readCommands(help, program) };
+}
+
+function readCommands(help: Help, parent: Command): CompletedCommand[] {
+  const commands = help.visibleCommands(parent);
   const names = commands.map((command) => command.name());
-  return {
-    program: program.name(),
-    options: help.visibleOptions(program).map(readOption),
-    commands: commands.map((command) => ({
-      name: command.name(),
-      description: command.summary() === '' ? command.description() : command.summary(),
-      options: help.visibleOptions(command).map(readOption),
-      arguments: command.registeredArguments.map((argument) => readArgument(argument, names)),
-    })),
-  };
+  return commands.map((command) => ({
+    name: command.name(),
+    description: command.summary() === '' ? command.description() : command.summary(),
+    options: help.visibleOptions(command).map(readOption),
+    arguments: command.registeredArguments.map((argument) => readArgument(argument, names)),
+    commands: command.commands.length === 0 ? [] : readCommands(help, command),
+  }));
 }
 
 function readOption(option: Option): CompletedOption {

@@ -4,21 +4,36 @@ import type { CompletedCommand, CompletedOption, CompletedValue, CompletionTree 
 export function formatFishCompletion({ program, options, commands }: CompletionTree): string {
   const complete = `complete -c ${program}`;
   const first = `${complete} -n __fish_use_subcommand`;
+  const groups = commands.filter((command) => command.commands.length > 0).map((command) => command.name);
+  // A command of a group may be called as one of the program's own.
+  const notInGroup = groups.length === 0 ? '' : `; and not __fish_seen_subcommand_from ${groups.join(' ')}`;
   return [
     `# fish completion of ${program}; made by: ${program} completion fish`,
     `${complete} -f`,
     ...options.map((option) => `${first} ${optionWords(option)}`),
     ...commands.flatMap((command) => [
       `${first} -a ${command.name} -d ${quoted(command.description)}`,
-      ...commandLines(command).map((line) => `${complete} -n '__fish_seen_subcommand_from ${command.name}' ${line}`),
+      ...commandLines(command, groups.includes(command.name) ? '' : notInGroup).map((line) => `${complete} ${line}`),
     ]),
     '',
   ].join('\n');
 }
 
-function commandLines({ options, arguments: [argument] }: CompletedCommand): string[] {
+/** `condition`: what has to hold beside that the command was given. */
+function commandLines({ name, options, arguments: [argument], commands }: CompletedCommand, condition: string): string[] {
+  const given = `__fish_seen_subcommand_from ${name}${condition}`;
+  if (commands.length > 0) {
+    const none = `-n '${given}; and not __fish_seen_subcommand_from ${commands.map((command) => command.name).join(' ')}'`;
+    return [
+      ...options.map((option) => `${none} ${optionWords(option)}`),
+      ...commands.flatMap((command) => [
+        `${none} -a ${command.name} -d ${quoted(command.description)}`,
+        ...commandLines(command, `; and ${given}`),
+      ]),
+    ];
+  }
   const ofArgument = argument === undefined || argument.kind === 'text' ? [] : [valueWords(argument)];
-  return [...options.map(optionWords), ...ofArgument];
+  return [...options.map(optionWords), ...ofArgument].map((words) => `-n '${given}' ${words}`);
 }
 
 function optionWords({ flags, description, value }: CompletedOption): string {

@@ -3,18 +3,12 @@ import type { CompletedCommand, CompletedOption, CompletedValue, CompletionTree 
 /** The completion for zsh, as a file in its `fpath` or to source. */
 export function formatZshCompletion({ program, options, commands }: CompletionTree): string {
   const name = `_${program.replaceAll(/\W/g, '_')}`;
-  const list = commands.map((command) => `${command.name}\\:${escaped(command.description, /[\\\s()'"$`:[\]]/g)}`).join(' ');
   return `#compdef ${program}
 # zsh completion of ${program}; made by: ${program} completion zsh
 ${name}() {
   local curcontext="$curcontext" state line
   typeset -A opt_args
-  _arguments -C \\
-${options.flatMap(optionSpecs).map(specLine).join('')}    '1:command:((${list}))' \\
-    '*::argument:->rest'
-  [[ $state == rest ]] || return
-  case $words[1] in
-${commands.map(commandCase).join('')}  esac
+${groupLines({ options, commands }).join('\n')}
 }
 if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
   ${name} "$@"
@@ -24,19 +18,33 @@ fi
 `;
 }
 
-function commandCase({ name, options, arguments: given }: CompletedCommand): string {
+/** The program's own, or those of a group of commands. */
+function groupLines({ options, commands }: Pick<CompletionTree, 'options' | 'commands'>): string[] {
+  const list = commands.map((command) => `${command.name}\\:${escaped(command.description, /[\\\s()'"$`:[\]]/g)}`).join(' ');
+  return [
+    '  state=',
+    '  _arguments -C \\',
+    ...specLines([...options.flatMap(optionSpecs), `1:command:((${list}))`, '*::argument:->rest']),
+    '  [[ $state == rest ]] || return',
+    '  case $words[1] in',
+    ...commands.flatMap((command) => [`  ${command.name})`, ...commandLines(command).map((line) => `  ${line}`), '    ;;']),
+    '  esac',
+  ];
+}
+
+function commandLines(command: CompletedCommand): string[] {
+  if (command.commands.length > 0) return groupLines(command);
+  const { options, arguments: given } = command;
   const specs = [
     ...options.flatMap(optionSpecs),
     ...given.map((value, index) => `${value.repeats ? '*' : String(index + 1)}:${value.name}:${action(value)}`),
   ];
-  return `  ${name})\n    _arguments \\\n${specs
-    .map(specLine)
-    .join('')
-    .replace(/ \\\n$/, '\n')}    ;;\n`;
+  return ['  _arguments \\', ...specLines(specs)];
 }
 
-function specLine(spec: string): string {
-  return `    '${spec}' \\\n`;
+/** Each but the last goes on in the next line. */
+function specLines(specs: readonly string[]): string[] {
+  return specs.map((spec, index) => `    '${spec}'${index < specs.length - 1 ? ' \\' : ''}`);
 }
 
 /** One for each flag: `(-o --output)--output=[output format]:format:(table json yaml)`. */
