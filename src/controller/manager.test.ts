@@ -4,11 +4,15 @@ import { type ClusterInTest, soon, startClusterInTest, startManagerInTest } from
 const NODES = ['a', 'b'];
 const ONE_AT_ONCE = { settings: { maxParallel: { kind: 'count', count: 1 } } } as const;
 
-type Kind = 'manual' | 'automatic';
+type Kind = 'manual' | 'automatic' | 'requested';
+/** Of a requested run: none is due before it. */
+const TOMORROW = { scheduling: { repeatInterval: '24h', beginImmediately: false } };
 
 async function startServer(kind: Kind): Promise<ClusterInTest> {
   const server = await startClusterInTest(NODES);
-  server.configure({ imageJob: { cleanup: { delayOnSuccess: '1h' } } }, { collector: { enabled: kind === 'automatic' } });
+  const scheduling = kind === 'requested' ? TOMORROW : {};
+  server.configure({ imageJob: { cleanup: { delayOnSuccess: '1h' } }, ...scheduling }, { collector: { enabled: kind !== 'manual' } });
+  if (kind === 'requested') server.requestRun('now');
   if (kind === 'manual') server.applyList(['docker.io/library/nothing:1']);
   return server;
 }
@@ -26,12 +30,15 @@ function expectOneRun(server: ClusterInTest, kind: Kind): void {
   expect([...server.podsMade].sort().map((name) => name.replace(/-[0-9a-f]{10}$/, ''))).toEqual(['eraser-a', 'eraser-b']);
   expect(server.jobsMade).toHaveLength(1);
   expect(server.jobs()[0]?.['status']).toMatchObject({ phase: 'Completed', desired: 2, succeeded: 2, removedImages: 2 });
-  if (kind === 'automatic') return;
+  const request = kind === 'requested' ? { token: 'now', job: server.jobsMade[0] } : null;
+  expect(server.state()).toMatchObject({ lastRequest: request });
+  if (kind === 'requested') expect(server.jobs()[0]?.metadata['annotations']).toMatchObject({ 'eraser.sh/run-requested': 'now' });
+  if (kind !== 'manual') return;
   const status = { success: 2, failed: 0, skipped: 0, removedImages: 2, reclaimedBytes: 20, timestamp: expect.any(String) as string };
   expect(server.list()?.['status']).toMatchObject(status);
 }
 
-describe.each(['manual', 'automatic'] as const)('a run: %s', (kind) => {
+describe.each(['manual', 'automatic', 'requested'] as const)('a run: %s', (kind) => {
   test(
     'is the same one whatever write its controller dies before, with no pod twice and no result lost',
     { timeout: 120_000 },

@@ -100,6 +100,65 @@ describe('a run that cannot begin', () => {
   });
 });
 
+describe('a run that is asked for', () => {
+  const TOMORROW = { ...KEPT, scheduling: { repeatInterval: '24h', beginImmediately: false } };
+  const requestsOf = (server: ClusterInTest): unknown[] =>
+    server.jobs().map(({ metadata }) => (metadata['annotations'] as Record<string, string>)['eraser.sh/run-requested']);
+
+  test('begins at once, and once; what is asked for meanwhile is one run after it, for the last who asked', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(TOMORROW, { collector: { enabled: true } });
+    startManagerInTest(server);
+    await sleep(300);
+    expect(server.jobsMade).toEqual([]);
+    server.requestRun('first');
+    await soon(() => expect(bases(server)).toEqual(['eraser-a']));
+    server.requestRun('second');
+    server.requestRun('third');
+    await sleep(300);
+    expect(server.jobsMade).toHaveLength(1);
+    server.endPodsSoon();
+    await soon(() => expect(phases(server)).toEqual(['Completed', 'Completed']));
+    expect(requestsOf(server)).toEqual(['first', 'third']);
+    await sleep(300);
+    expect(server.jobsMade).toHaveLength(2);
+  });
+
+  test('is not begun again after a restart', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(TOMORROW, { collector: { enabled: true } });
+    server.requestRun('first');
+    server.endPodsSoon();
+    const first = startManagerInTest(server);
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    await soon(() => expect(server.state()).toMatchObject({ automatic: null }));
+    await first.stop();
+    startManagerInTest(server);
+    await sleep(500);
+    expect(server.jobsMade).toHaveLength(1);
+  });
+
+  test('is refused when automatic runs are off, and says so', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(TOMORROW, { collector: { enabled: false } });
+    server.requestRun('first');
+    const manager = startManagerInTest(server);
+    await soon(() =>
+      expect(manager.events).toContainEqual(
+        expect.objectContaining({ reason: 'RunRequestRefused', note: expect.stringContaining('components.collector.enabled') as string }),
+      ),
+    );
+    const refusal = expect.objectContaining({ type: 'RunRequestAccepted', status: 'False', reason: 'AutomaticRunsOff' }) as object;
+    await soon(() => expect(server.state()['conditions']).toContainEqual(refusal));
+    server.configure(TOMORROW, { collector: { enabled: true } });
+    server.requestRun('first');
+    await sleep(300);
+    expect(server.jobsMade).toEqual([]);
+    server.requestRun('second');
+    await soon(() => expect(requestsOf(server)).toEqual(['second']));
+  });
+});
+
 describe('a list that Eraser has worked off', () => {
   const status = { success: 3, failed: 1, skipped: 0, timestamp: '2026-01-01T12:00:00Z' };
   const metadata = (fields: object = {}): object => ({ name: 'imagelist', ...fields });

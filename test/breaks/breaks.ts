@@ -1222,4 +1222,18 @@ export const BREAKS: readonly Break[] = [
     replace: '',
     tests: 'src/store/open-cluster-history',
   },
+  {
+    rule: 'a run that is asked for is begun once',
+    file: 'src/controller/schedule/plan-automatic-run.ts',
+    find: 'const isAsked = request !== null && request !== lastRequest?.token;',
+    replace: 'const isAsked = request !== null;',
+    tests: 'src/controller/schedule',
+  },
+  {
+    rule: 'a request for a run is on record with the intent, before its job is made',
+    file: 'src/controller/schedule/plan-automatic-run.ts',
+    find: 'state: isAsked ? answered(begun, request, now) : begun };',
+    replace: 'state: begun };',
+    tests: 'src/controller/schedule',
+  },
 ];

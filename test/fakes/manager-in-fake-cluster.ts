@@ -44,6 +44,14 @@ export class ClusterInTest extends FakeApiServer {
     });
   }
 
+  /** Asks for a run, as `kubectl annotate` does. */
+  requestRun(token: string): void {
+    const map = this.history.get('/configmaps', `${NAMESPACE}/eraser-manager-config`);
+    if (map === undefined) throw new Error('no configuration');
+    const annotations = { 'eraser.sh/run-requested': token };
+    this.put('/configmaps', { ...map, metadata: { ...map.metadata, annotations } });
+  }
+
   applyList(images: readonly string[], fields: object = {}): KubeObject {
     const list = { apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name: 'imagelist' }, spec: { images }, ...fields };
     return this.put('eraser.sh/imagelists', list);

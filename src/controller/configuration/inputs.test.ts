@@ -162,6 +162,22 @@ describe('what runs begin with', () => {
     expect(second.interval()).toBe(4 * 3_600_000);
   });
 
+  test('a request for a run is no other configuration: it tells nothing again', async () => {
+    const { inputs, look, warnings } = startWith();
+    const asked = (token: string, text: string): RawObject => {
+      const map = configuration(text);
+      return { ...map, metadata: { ...map.metadata, resourceVersion: token, annotations: { 'eraser.sh/run-requested': token } } };
+    };
+    await look({ configuration: [configuration(withInterval('often'))] });
+    expect(inputs.runRequest).toBeNull();
+    await look({ configuration: [asked('1', withInterval('often'))] });
+    await look({ configuration: [asked('2', withInterval('often'))] });
+    expect(inputs.runRequest).toBe('2');
+    expect(warnings()).toHaveLength(1);
+    await look({ configuration: [asked('2', withInterval('seldom'))] });
+    expect(warnings()).toHaveLength(2);
+  });
+
   test('is the mounted file where there is no configmap, and nothing where there is neither', async () => {
     const mounted = startWith({}, withInterval('5h'));
     await mounted.look({});

@@ -20,6 +20,7 @@ export class Inputs {
   #configuration: AcceptedConfiguration | null = null;
   #configurationProblems: readonly Problem[] = [];
   #exclusions: JudgedExclusions | null = null;
+  #runRequest: string | null = null;
 
   get configuration(): AcceptedConfiguration | null {
     return this.#configuration;
@@ -37,6 +38,15 @@ export class Inputs {
 
   useExclusions(exclusions: JudgedExclusions): void {
     this.#exclusions = exclusions;
+  }
+
+  /** The token of the run that is asked for; null: none is. Of the same look at the configmap as the configuration: it is for that one. */
+  get runRequest(): string | null {
+    return this.#runRequest;
+  }
+
+  noteRunRequest(token: string | null): void {
+    this.#runRequest = token;
   }
 
   get gate(): Gate {

@@ -2,6 +2,7 @@ import type { Condition } from '../../api/condition.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../../api/eraser-config/config-map.ts';
 import { SYSTEM_EXCLUSION_NAME } from '../../api/exclusion-config-map.ts';
 import type { Problem } from '../../api/problem.ts';
+import { readRunRequest } from '../../api/run-request.ts';
 import { withFindings, type Finding } from '../conditions.ts';
 import type { Log } from '../../platform/log.ts';
 import { KEYS } from '../keys.ts';
@@ -41,6 +42,8 @@ export class ConfigurationReconciler {
   readonly #context: ConfigurationContext;
   /** When the system's list was put back last. */
   #putBackAt = -Infinity;
+  /** The versions of what was told of last: a request for a run makes a configuration no other one. */
+  #toldOf = '';
 
   constructor(context: ConfigurationContext) {
     this.#context = context;
@@ -56,12 +59,15 @@ export class ConfigurationReconciler {
       inputs.refuseConfiguration(judged.errors);
       this.#fallBack(stored.configuration);
     }
+    inputs.noteRunRequest(readRunRequest(configMap?.metadata['annotations']));
     const exclusionMaps = uniqueByName(copies.exclusions.values());
     const system = exclusionMaps.find(({ metadata }) => metadata.name === SYSTEM_EXCLUSION_NAME) ?? null;
     const step = planSystemExclusion(stored.systemExclusion, system);
     const exclusions = judgeExclusions(withSystemExclusion(exclusionMaps, step, this.#context.namespace));
     inputs.useExclusions(exclusions);
-    this.#recordEvents(configMap, judged, exclusions);
+    const toldOf = versionsOf(configMap, exclusionMaps);
+    if (toldOf !== this.#toldOf) this.#recordEvents(configMap, judged, exclusions);
+    this.#toldOf = toldOf;
     const conditions: Condition[] = withFindings(stored.conditions, [configurationFinding(judged), exclusionsFinding(exclusions)], {
       now: now(),
     });
@@ -146,6 +152,12 @@ export class ConfigurationReconciler {
 function textOf(configMap: RawObject): string | null {
   const data = configMap['data'] as Readonly<Record<string, string>> | null | undefined;
   return data?.[CONFIG_MAP_KEY] ?? null;
+}
+
+/** Of what a configuration and the exclusions say: not of other fields of the configmap of the configuration. */
+function versionsOf(configMap: RawObject | null, exclusionMaps: readonly RawObject[]): string {
+  const versions = exclusionMaps.map(({ metadata: { name, uid, resourceVersion } }) => [name, uid, resourceVersion]);
+  return JSON.stringify([configMap?.metadata.uid, configMap === null ? null : textOf(configMap), versions]);
 }
 
 function uniqueByName(objects: readonly RawObject[]): RawObject[] {

@@ -1,5 +1,6 @@
 import { API_GROUP } from '../../api/custom-resource.ts';
 import { JOB_OWNER_LABEL, JOB_OWNERS, parseImageJob, type ImageJob } from '../../api/image-job.ts';
+import { RUN_REQUEST_ANNOTATION } from '../../api/run-request.ts';
 import type { ImageListVersion } from '../../core/cluster/image-list-due.ts';
 import type { Sha256 } from '../../core/cluster/pod-name.ts';
 import type { RawObject } from '../raw-object.ts';
@@ -20,8 +21,9 @@ export function manualJobName({ uid, generation }: ImageListVersion, sha256: Sha
   return `imagejob-list-${sha256(uid).slice(0, 10)}-${generation}`;
 }
 
-export function makeAutomaticJob(name: string): object {
-  return makeJob(name, 'automatic', {});
+/** `request`: the token of the request that it is begun for; null: it was due. */
+export function makeAutomaticJob(name: string, request: string | null = null): object {
+  return makeJob(name, 'automatic', request === null ? {} : { [RUN_REQUEST_ANNOTATION]: request });
 }
 
 export function makeManualJob(name: string, { uid, generation }: ImageListVersion): object {

@@ -31,8 +31,11 @@ function jobOf(phase?: 'Running' | 'Completed', completionTime?: string): ImageJ
   return { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata, status };
 }
 
-const plan = (state: Partial<ManagerState>, fields: { job?: ImageJob; gate?: Gate; now?: number } = {}): AutomaticRunStep =>
-  planAutomaticRun({ state: { ...NEW_STATE, ...state }, job: null, gate: openGate(true), now: NOW, ...fields });
+const plan = (
+  state: Partial<ManagerState>,
+  fields: { job?: ImageJob; gate?: Gate; request?: string; now?: number } = {},
+): AutomaticRunStep =>
+  planAutomaticRun({ state: { ...NEW_STATE, ...state }, job: null, gate: openGate(true), request: null, now: NOW, ...fields });
 
 const ranAt = (startedAt: number): ManagerState['schedule'] => ({
   lastRun: { startedAt, endedAt: startedAt + 1_000 },
@@ -112,4 +115,66 @@ describe('planAutomaticRun', () => {
   ])('%s', (_name, state, fields, expected) => {
     expect(plan(state, fields)).toMatchObject(expected);
   });
+});
+
+describe('a run that is asked for', () => {
+  const ran = { schedule: ranAt(NOW - HOUR) };
+  const answered = { token: 'first', job: 'job' };
+  const conditions = [expect.objectContaining({ type: 'RunRequestAccepted', status: 'True', reason: 'RunBegun' })] as unknown[];
+
+  test.each<[string, Partial<ManagerState>, { job?: ImageJob; gate?: Gate; request?: string }, object]>([
+    ['begins though none is due, and is remembered with its intent', ran, { request: 'first' }, begun('first')],
+    ['is a new one when no state is stored', {}, { request: 'first' }, begun('first')],
+    [
+      'begins outside of the maintenance window',
+      ran,
+      { request: 'first', gate: openGate(true, true, { maintenanceWindow: { opens: '0 3 * * *', length: '2h' } }) },
+      begun('first'),
+    ],
+    ['is not begun again', { ...ran, lastRequest: answered }, { request: 'first' }, { kind: 'wait', state: { lastRequest: answered } }],
+    ['is begun for another token', { ...ran, lastRequest: answered }, { request: 'second' }, begun('second')],
+    ['waits as long as the gate is closed', ran, { request: 'first', gate: CLOSED }, { kind: 'wait', state: { lastRequest: null } }],
+    [
+      'waits for the run that is under way',
+      { ...ran, automatic: created, lastRequest: answered },
+      { request: 'second', job: jobOf('Running') },
+      { kind: 'wait', state: { lastRequest: answered } },
+    ],
+    [
+      'is what its job is made for',
+      { ...ran, automatic: intended, lastRequest: answered },
+      { request: 'second' },
+      { kind: 'create-job', request: 'first' },
+    ],
+    [
+      'is not what the job of a later run is made for',
+      { ...ran, automatic: intended, lastRequest: { token: 'first', job: 'earlier' } },
+      { request: 'first' },
+      { kind: 'create-job', request: null },
+    ],
+    [
+      'is refused once and for all when automatic runs are off',
+      ran,
+      { request: 'first', gate: openGate(true, false) },
+      { kind: 'refused', state: { automatic: null, lastRequest: { token: 'first', job: null } } },
+    ],
+    [
+      'that was refused is not begun when they are turned on',
+      { ...ran, lastRequest: { token: 'first', job: null } },
+      { request: 'first' },
+      { kind: 'wait' },
+    ],
+  ])('%s', (_name, state, fields, expected) => {
+    expect(plan(state, fields)).toMatchObject(expected);
+  });
+
+  test('is one with a run that is due at the same time', () => {
+    expect(plan({ schedule: ranAt(NOW - 48 * HOUR) }, { request: 'first' })).toMatchObject(begun('first'));
+  });
+
+  function begun(token: string): object {
+    const job = 'imagejob-20260101t120000000z';
+    const schedule = { lastRun: { startedAt: NOW, endedAt: null } };
+    return { kind: 'begin', state: { automatic: { job, stage: 'intended' }, lastRequest: { token, job }, schedule, conditions } };
+  }
 });

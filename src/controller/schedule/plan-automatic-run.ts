@@ -1,5 +1,6 @@
 import type { ImageJob } from '../../api/image-job.ts';
 import { planNextAutomaticRun, recordRunEnd, recordRunStart } from '../../core/cluster/next-run.ts';
+import { withFindings } from '../conditions.ts';
 import type { Gate } from '../configuration/inputs.ts';
 import type { ManagerState } from '../state/manager-state.ts';
 import { automaticJobName, hasEnded } from '../image-job/image-job-object.ts';
@@ -9,6 +10,8 @@ export interface AutomaticRunInput {
   /** The job of the run that the state has under way; null: there is none. */
   readonly job: ImageJob | null;
   readonly gate: Gate;
+  /** The token of the run that somebody asked for last; null: nobody does. */
+  readonly request: string | null;
   readonly now: number;
 }
 
@@ -16,15 +19,20 @@ export type AutomaticRunStep =
   /** `state` is to be stored; then it is looked again. */
   | { readonly kind: 'ended' | 'begin' | 'created'; readonly state: ManagerState }
   /** The job is to be made; what it is made of does not change until `created` is stored. */
-  | { readonly kind: 'create-job'; readonly name: string; readonly state: ManagerState }
+  | { readonly kind: 'create-job'; readonly name: string; readonly request: string | null; readonly state: ManagerState }
+  /** What was asked for will not be done; to be told, then `state` to be stored, and looked again. */
+  | { readonly kind: 'refused'; readonly message: string; readonly state: ManagerState }
   /** `state` is to be stored where it differs. `lookAgainAfterMs` null: something else will ask. */
   | { readonly kind: 'wait'; readonly state: ManagerState; readonly lookAgainAfterMs: number | null };
 
-/** One step of the way from a run that is due, by its stored intent and its job, to its end on record. */
-export function planAutomaticRun({ state, job, gate, now }: AutomaticRunInput): AutomaticRunStep {
-  const { automatic } = state;
+/** One step of the way from a run that is due or asked for, by its stored intent and its job, to its end on record. */
+export function planAutomaticRun({ state, job, gate, request, now }: AutomaticRunInput): AutomaticRunStep {
+  const { automatic, lastRequest } = state;
   if (automatic !== null) {
-    if (job === null && automatic.stage === 'intended') return { kind: 'create-job', name: automatic.job, state: created(state) };
+    if (job === null && automatic.stage === 'intended') {
+      const token = lastRequest?.job === automatic.job ? lastRequest.token : null;
+      return { kind: 'create-job', name: automatic.job, request: token, state: created(state) };
+    }
     if (job !== null && automatic.stage === 'intended') return { kind: 'created', state: created(state) };
     // One that is missing was deleted by someone: its run is over.
     if (job === null || hasEnded(job))
@@ -36,11 +44,35 @@ export function planAutomaticRun({ state, job, gate, now }: AutomaticRunInput): 
   const planned = planNextAutomaticRun({ ...scheduling, state: state.schedule, isRunUnderWay: false, now });
   const settled = { ...state, schedule: planned.state };
   const { next } = planned;
-  if (next.kind === 'due') {
-    const intent = { job: automaticJobName(now), stage: 'intended' } as const;
-    return { kind: 'begin', state: { ...settled, schedule: recordRunStart(planned.state, now), automatic: intent } };
+  const isAsked = request !== null && request !== lastRequest?.token;
+  if (isAsked && next.kind === 'off') return { kind: 'refused', message: AUTOMATIC_RUNS_OFF, state: refused(settled, request, now) };
+  // No window keeps a run back that somebody asks for.
+  if (isAsked || next.kind === 'due') {
+    const begun = begin({ ...settled, schedule: recordRunStart(planned.state, now) }, now);
+    return { kind: 'begin', state: isAsked ? answered(begun, request, now) : begun };
   }
   return { kind: 'wait', state: settled, lookAgainAfterMs: next.kind === 'waiting' ? next.lookAgainAt - now : null };
+}
+
+const AUTOMATIC_RUNS_OFF =
+  'Automatic runs are off (components.collector.enabled is false), so none is begun. To have one, turn them on, and ask for it again.';
+
+function begin(state: ManagerState, now: number): ManagerState {
+  return { ...state, automatic: { job: automaticJobName(now), stage: 'intended' } };
+}
+
+/** Stored together with the intent: so whatever happens, a request is neither lost nor begun twice. */
+function answered(state: ManagerState, token: string, now: number): ManagerState {
+  const job = state.automatic?.job ?? null;
+  const message = `The run ${job ?? ''} is the one that was asked for.`;
+  const finding = { type: 'RunRequestAccepted', status: 'True', reason: 'RunBegun', message } as const;
+  return { ...state, lastRequest: { token, job }, conditions: withFindings(state.conditions, [finding], { now }) };
+}
+
+/** It is over: it would be of no use to whoever asked to have a run days later. */
+function refused(state: ManagerState, token: string, now: number): ManagerState {
+  const finding = { type: 'RunRequestAccepted', status: 'False', reason: 'AutomaticRunsOff', message: AUTOMATIC_RUNS_OFF } as const;
+  return { ...state, lastRequest: { token, job: null }, conditions: withFindings(state.conditions, [finding], { now }) };
 }
 
 /** A controller may learn of it long after. */

@@ -24,6 +24,8 @@ const stateSchema = z.object({
     plannedFor: z.string().nullable(),
   }) satisfies z.ZodType<ScheduleState>,
   automatic: intentSchema.nullable(),
+  /** The last request for a run that was answered (`eraser.sh/run-requested`), and the job that was begun for it; null: it was refused. */
+  lastRequest: z.object({ token: z.string(), job: z.string().nullable() }).nullable().default(null),
   /** With the version of the list that it is for. */
   manual: intentSchema.extend({ list: versionSchema }).nullable(),
   /** The version of the ImageList for which a run was begun last. */
@@ -42,6 +44,7 @@ export type ManagerState = z.output<typeof stateSchema>;
 export const NEW_STATE: ManagerState = {
   schedule: NEW_SCHEDULE_STATE,
   automatic: null,
+  lastRequest: null,
   manual: null,
   lastBegun: null,
   conditions: [],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startFakeCluster } from '../../../test/fakes/fake-cluster.ts';
 import { bindClusterApi } from '../bind/bind-cluster-api.ts';
-import { firstTermAfter, formatManagerState, NEW_STATE, STATE_CONFIG_MAP } from './manager-state.ts';
+import { firstTermAfter, formatManagerState, NEW_STATE, parseManagerState, STATE_CONFIG_MAP } from './manager-state.ts';
 import { StateStore } from './state-store.ts';
 
 const { signal } = new AbortController();
@@ -16,6 +16,10 @@ test('what was written is read by the next process', async () => {
   await store.write(BEGUN, signal);
   await store.write({ ...BEGUN, automatic: { job: 'j', stage: 'intended' } }, signal);
   expect(await new StateStore(api, 'eraser-system').read(signal)).toEqual({ ...BEGUN, automatic: { job: 'j', stage: 'intended' } });
+});
+
+test('a state of before requests for runs is read, with none answered', () => {
+  expect(parseManagerState(JSON.stringify({ ...NEW_STATE, lastRequest: undefined }))).toEqual({ ok: true, value: NEW_STATE });
 });
 
 test('nothing is written once another may lead', async () => {
