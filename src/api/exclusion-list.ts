@@ -9,6 +9,8 @@ const exclusionListSchema = z.strictObject({ excluded: z.array(z.string().min(1,
 export interface ExclusionList {
   readonly name: string;
   readonly entries: readonly string[];
+  /** `eraser`: the entries match as they do for Eraser, which keeps more by some; and no entry of such a list is refused. */
+  readonly matching?: 'eraser' | undefined;
 }
 
 /**

@@ -24,7 +24,9 @@ const MOST_PROTECTIONS_BYTES = 800_000;
 const place = { part: z.int().nonnegative(), of: z.int().positive() };
 const exclusionsPart = z.strictObject({
   ...place,
-  lists: z.array(z.strictObject({ name: z.string().min(1), entries: z.array(z.string().min(1)) })),
+  lists: z.array(
+    z.strictObject({ name: z.string().min(1), entries: z.array(z.string().min(1)), matching: z.literal('eraser').optional() }),
+  ),
 });
 const imageListPart = z.strictObject({ ...place, images: z.array(z.string()) });
 const protectionsPart = z.strictObject({
@@ -74,15 +76,20 @@ interface ListItem {
   readonly name: string;
   /** null: the list is empty, and is there all the same. */
   readonly entry: string | null;
+  readonly matching: ExclusionList['matching'];
 }
 
-function itemsOf({ name, entries }: ExclusionList): ListItem[] {
-  return entries.length === 0 ? [{ name, entry: null }] : entries.map((entry) => ({ name, entry }));
+function itemsOf({ name, entries, matching }: ExclusionList): ListItem[] {
+  return entries.length === 0 ? [{ name, entry: null, matching }] : entries.map((entry) => ({ name, entry, matching }));
 }
 
 function gatherLists(items: readonly ListItem[]): ExclusionList[] {
   const byName = Map.groupBy(items, ({ name }) => name);
-  return [...byName].map(([name, of]) => ({ name, entries: of.flatMap(({ entry }) => (entry === null ? [] : [entry])) }));
+  return [...byName].map(([name, of]) => {
+    const entries = of.flatMap(({ entry }) => (entry === null ? [] : [entry]));
+    const matching = of[0]?.matching;
+    return { name, entries, ...(matching === undefined ? {} : { matching }) };
+  });
 }
 
 function splitBySize<Item>(items: readonly Item[], mostBytes: number): Item[][] {

@@ -8,6 +8,7 @@ import type { Timing } from '../platform/timing.ts';
 import { Inputs } from './configuration/inputs.ts';
 import { ConfigurationReconciler } from './configuration/reconcile-configuration.ts';
 import type { RunSettings } from './image-job/carry-on-run.ts';
+import { describeKeptAsEraser, type KeptAsEraser } from './image-job/describe-kept-as-eraser.ts';
 import type { FindRun } from './image-job/find-run.ts';
 import { ImageJobReconciler } from './image-job/reconcile-image-job.ts';
 import { WorkerPods } from './image-job/worker-pods.ts';
@@ -51,6 +52,7 @@ export class Manager {
   readonly #queue: WorkQueue;
   readonly #options: ManagerOptions;
   readonly #reconcilers: ReturnType<typeof makeReconcilers>;
+  readonly #toldAsEraser = new Set<string>();
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -79,6 +81,18 @@ export class Manager {
     this.pods.noteReported({ uid: podUid, job }, removed);
     const found = this.findRun(job);
     if (found.kind === 'goes-on') this.enqueue(KEYS.job(found.run.job.name));
+  };
+
+  /** Each entry is told of once in a run, with one of the images for an example. */
+  readonly noteKeptAsEraser = ({ job }: { readonly job: string }, kept: readonly KeptAsEraser[]): void => {
+    const found = this.findRun(job);
+    if (found.kind !== 'goes-on') return;
+    for (const one of kept) {
+      const key = `${job} ${one.list} ${one.entry}`;
+      if (this.#toldAsEraser.has(key)) continue;
+      this.#toldAsEraser.add(key);
+      this.#options.recordEvent(describeKeptAsEraser(found.run.job, one));
+    }
   };
 
   readonly enqueue = (key: string, afterMs = 0): void => this.#queue.add(key, afterMs);

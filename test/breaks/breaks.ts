@@ -101,6 +101,27 @@ export const BREAKS: readonly Break[] = [
     tests: 'src/core/plan-removal.test.ts',
   },
   {
+    rule: 'rule 3: until a run has completed, what Eraser keeps by an exclusion stays',
+    file: 'src/controller/image-job/begin-run.ts',
+    find: 'run.keepsAsEraser ? inputs.exclusions.map(asErasers) : []',
+    replace: '[] as typeof inputs.exclusions',
+    tests: 'src/controller/image-job/begin-run.test.ts',
+  },
+  {
+    rule: 'rule 3: it stays until a run has completed, not only ended',
+    file: 'src/controller/schedule/plan-automatic-run.ts',
+    find: "state.hasCleaned || job?.status?.phase === 'Completed'",
+    replace: 'true',
+    tests: 'src/controller/schedule/plan-automatic-run.test.ts',
+  },
+  {
+    rule: 'rule 3: worker pods are told to match as Eraser does',
+    file: 'src/api/frozen-lists.ts',
+    find: 'const matching = of[0]?.matching;',
+    replace: 'const matching = [of[0]?.matching][1];',
+    tests: 'src/core/exclusions/erasers-matching.test.ts',
+  },
+  {
     rule: 'rule 6: an image of unknown age stays',
     file: 'src/core/image-age.ts',
     find: 'const ageMs = history === undefined ? null : now - history.firstSeenAt;',

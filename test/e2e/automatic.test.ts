@@ -75,6 +75,8 @@ describe.skipIf(lacksCluster())('an automatic run', () => {
       [
         library('about-to-start:1'),
         library('all-tags:1'),
+        // By all-tags:*, as Eraser matches it.
+        library('all-tags-too:1'),
         library('bare-name:1'),
         library('bare-name:2'),
         library('by-digest:1'),
@@ -94,8 +96,8 @@ describe.skipIf(lacksCluster())('an automatic run', () => {
 
   sees('what the job tells is what went', async () => {
     const [job] = await site.jobs();
-    // all-tags-too:1, one-tag:2, two-tags, vulnerable:1 twice, end-of-life:1
-    expect(job?.status).toMatchObject({ removedImages: 6 });
+    // one-tag:2, two-tags, vulnerable:1 twice, end-of-life:1
+    expect(job?.status).toMatchObject({ removedImages: 5 });
     expect(job?.status?.reclaimedBytes).toBeGreaterThan(0);
   });
 
@@ -114,6 +116,21 @@ describe.skipIf(lacksCluster())('an automatic run', () => {
     await site.untilReady();
     await new Promise((resolve) => setTimeout(resolve, 5_000));
     expect(await site.jobs()).toHaveLength(1);
+  });
+
+  sees('what stayed only as Eraser matches an exclusion is told, and goes in the next run', async ({ node }) => {
+    const told = (await site.events()).filter(({ reason }) => reason === 'ExclusionNarrower');
+    expect(told.map(({ type, note }) => [type, note])).toEqual([
+      [
+        'Warning',
+        expect.stringContaining(`"${library('all-tags')}:*" in registries/b.json keeps ${library('all-tags-too:1')} only as Eraser`),
+      ],
+    ]);
+    await site.do(['annotate', '-n', site.namespace, 'configmap/eraser-manager-config', 'eraser.sh/run-requested=second']);
+    await site.untilJobsEnd(2);
+    const tags = await node.tags();
+    expect(tags).not.toContain(library('all-tags-too:1'));
+    expect(tags).toContain(library('all-tags:1'));
   });
 });
 

@@ -27,7 +27,7 @@ export interface ServeCoordinatorOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly settings: CoordinatorSettings;
-  readonly manager: Pick<Manager, 'findRun' | 'pods' | 'noteReported'>;
+  readonly manager: Pick<Manager, 'findRun' | 'pods' | 'noteReported' | 'noteKeptAsEraser'>;
   readonly stores: WorkerStores;
   readonly isHeld: () => boolean;
   readonly timing: Timing;
@@ -54,7 +54,7 @@ export async function serveCoordinator(
   const server = new CoordinatorServer({
     ports: {
       ...stores,
-      results: tellResults(stores.results, manager.noteReported),
+      results: tellResults(stores.results, manager),
       tokens: bindTokens({ client, audience, timing, wallNow, log }),
       workerPods: bindWorkerPods({ client, namespace, pods: manager.pods }),
       runs: bindRuns(manager.findRun),

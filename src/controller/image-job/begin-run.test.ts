@@ -35,6 +35,7 @@ interface World {
   readonly manager?: object;
   /** By kind, the workloads of the cluster; an error: the kind cannot be listed. */
   readonly workloads?: Readonly<Record<string, readonly object[] | Error>>;
+  readonly keepsAsEraser?: boolean;
   /** The name of the configmap that the API server refuses. */
   readonly refused?: string;
 }
@@ -46,7 +47,14 @@ interface Outcome {
 }
 
 /** Of an API server with one node. */
-async function begin({ kind = 'manual', list = VERSION, manager, workloads = {}, refused }: World = {}): Promise<Outcome> {
+async function begin({
+  kind = 'manual',
+  list = VERSION,
+  manager,
+  workloads = {},
+  keepsAsEraser = false,
+  refused,
+}: World = {}): Promise<Outcome> {
   const created: RawObject[] = [];
   const listed: string[] = [];
   const metadata = { ...made, name: 'imagelist', ...list };
@@ -71,7 +79,7 @@ async function begin({ kind = 'manual', list = VERSION, manager, workloads = {},
   };
   const ownExclusions = { name: 'image-cleaner', entries: ['registry.example/worker:1'] };
   const nodes = new NodeView({ api, monotonicNow: () => 0 });
-  const run = { job: kind === 'manual' ? manualJob() : automaticJob(), kind, inputs: inputs(manager) } as const;
+  const run = { job: kind === 'manual' ? manualJob() : automaticJob(), kind, inputs: inputs(manager), keepsAsEraser } as const;
   const begun = await beginRun({ api, nodes, namespace: 'eraser-system', ownExclusions }, run, new AbortController().signal);
   return { begun, created, listed };
 }
@@ -98,6 +106,22 @@ describe('beginRun', () => {
     ]);
     expect(load(created)).toMatchObject({ kind: 'manual', parts: [[{ name: 'n1', record: { kind: 'waiting' } }]] });
   });
+
+  test.each(['manual', 'automatic'] as const)(
+    '%s: keeps what Eraser would keep by the same exclusions, as long as that is asked for',
+    async (kind) => {
+      const namesOf = async (keepsAsEraser: boolean): Promise<unknown[]> => {
+        const { begun } = await begin({ kind, keepsAsEraser });
+        return begun.kind === 'frozen' ? begun.content.exclusions.map(({ name, matching }) => [name, matching]) : [];
+      };
+      const usual = [
+        ['image-cleaner', undefined],
+        ['mine/a.json', undefined],
+      ];
+      expect(await namesOf(false)).toEqual(usual);
+      expect(await namesOf(true)).toEqual([...usual, ['mine/a.json, as Eraser matches it', 'eraser']]);
+    },
+  );
 
   test('is refused when a part of what it goes by is', async () => {
     const { begun } = await begin({ refused: 'job-exclusions-0' });

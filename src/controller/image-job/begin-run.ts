@@ -2,6 +2,7 @@ import type { ClusterNode } from '../../api/cluster-node.ts';
 import type { ExclusionList } from '../../api/exclusion-list.ts';
 import type { ImageJob } from '../../api/image-job.ts';
 import { IMAGE_LIST_NAME, parseImageList } from '../../api/image-list.ts';
+import { asErasers } from '../../core/exclusions/erasers-matching.ts';
 import { selectNodes } from '../../core/cluster/select-nodes.ts';
 import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { Protection } from '../../core/plan-facts.ts';
@@ -42,7 +43,13 @@ export interface Held {
  */
 export async function beginRun(
   context: BeginContext,
-  run: { readonly job: ImageJob; readonly kind: RunKind; readonly inputs: RunInputs },
+  run: {
+    readonly job: ImageJob;
+    readonly kind: RunKind;
+    readonly inputs: RunInputs;
+    /** Exclusions may be Eraser's: what they kept stays in this run, too. */
+    readonly keepsAsEraser: boolean;
+  },
   signal: AbortSignal,
 ): Promise<Begun> {
   const { api, namespace } = context;
@@ -63,7 +70,7 @@ export async function beginRun(
   const { participating, skipped } = selectNodes(nodes.value, configuration.nodeFilter);
   const content = {
     configuration: configuration.text,
-    exclusions: [context.ownExclusions, ...inputs.exclusions],
+    exclusions: [context.ownExclusions, ...inputs.exclusions, ...(run.keepsAsEraser ? inputs.exclusions.map(asErasers) : [])],
     images: list.images,
     protections: protections.value,
     nodes: divideNodes(participating, skipped),

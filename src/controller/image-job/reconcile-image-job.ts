@@ -107,7 +107,7 @@ export class ImageJobReconciler {
   async #begin(observed: Observed, kind: RunKind, signal: AbortSignal): Promise<Reconciled> {
     const { inputs, state, recordEvent, log, monotonicNow } = this.#context;
     const { job } = observed;
-    const { automatic, manual } = await state.read(signal);
+    const { automatic, manual, hasCleaned } = await state.read(signal);
     if (automatic?.job !== job.metadata.name && manual?.job !== job.metadata.name) return this.#refuse(observed, NOT_OURS, signal);
     const { gate } = inputs;
     // Looked at again when configuration or exclusions change.
@@ -115,7 +115,7 @@ export class ImageJobReconciler {
       await this.#hold(observed, gate, signal);
       return {};
     }
-    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs }, signal);
+    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned }, signal);
     if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
     if (begun.kind === 'held') {
       await this.#hold(observed, begun, signal);

@@ -17,7 +17,7 @@ function openGate(beginImmediately: boolean, isOn = true, more: object = {}): Ga
 }
 const CLOSED: Gate = { kind: 'closed', reason: 'ExclusionsUnreadable', message: '' };
 
-function jobOf(phase?: 'Running' | 'Completed', completionTime?: string): ImageJob {
+function jobOf(phase?: 'Running' | 'Completed' | 'Failed', completionTime?: string): ImageJob {
   const metadata = {
     name: 'job',
     uid: 'u',
@@ -104,7 +104,25 @@ describe('planAutomaticRun', () => {
       'takes a job that someone deleted for over',
       { automatic: created, schedule: ranAt(NOW) },
       {},
-      { kind: 'ended', state: { automatic: null } },
+      { kind: 'ended', state: { automatic: null, hasCleaned: false } },
+    ],
+    [
+      'has cleaned for good when a job has completed',
+      { automatic: created, schedule: ranAt(NOW) },
+      { job: jobOf('Completed', '2026-01-01T04:00:00Z') },
+      { kind: 'ended', state: { hasCleaned: true } },
+    ],
+    [
+      'has not cleaned when a job has failed',
+      { automatic: created, schedule: ranAt(NOW) },
+      { job: jobOf('Failed', '2026-01-01T04:00:00Z') },
+      { kind: 'ended', state: { hasCleaned: false } },
+    ],
+    [
+      'has cleaned, whatever becomes of later jobs',
+      { automatic: created, schedule: ranAt(NOW), hasCleaned: true },
+      { job: jobOf('Failed', '2026-01-01T04:00:00Z') },
+      { kind: 'ended', state: { hasCleaned: true } },
     ],
     [
       'takes the end of a job from the job, however late it is looked at',

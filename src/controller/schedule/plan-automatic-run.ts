@@ -35,8 +35,11 @@ export function planAutomaticRun({ state, job, gate, request, now }: AutomaticRu
     }
     if (job !== null && automatic.stage === 'intended') return { kind: 'created', state: created(state) };
     // One that is missing was deleted by someone: its run is over.
-    if (job === null || hasEnded(job))
-      return { kind: 'ended', state: { ...state, schedule: recordRunEnd(state.schedule, endOf(job, now)), automatic: null } };
+    if (job === null || hasEnded(job)) {
+      const schedule = recordRunEnd(state.schedule, endOf(job, now));
+      const hasCleaned = state.hasCleaned || job?.status?.phase === 'Completed';
+      return { kind: 'ended', state: { ...state, schedule, automatic: null, hasCleaned } };
+    }
     return { kind: 'wait', state, lookAgainAfterMs: null };
   }
   if (gate.kind === 'closed') return { kind: 'wait', state, lookAgainAfterMs: null };

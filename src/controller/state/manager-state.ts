@@ -36,6 +36,8 @@ const stateSchema = z.object({
   configuration: z.string().nullable(),
   /** What the system's exclusion list held when it was first seen, by key; null: it was not seen yet. */
   systemExclusion: z.record(z.string(), z.string()).nullable().default(null),
+  /** Whether an automatic run has completed. Until then, exclusions keep what they keep for Eraser, too. */
+  hasCleaned: z.boolean().default(false),
   /** Of the leader that wrote last: the greatest there ever was. */
   term: z.number().default(0),
 });
@@ -50,6 +52,7 @@ export const NEW_STATE: ManagerState = {
   conditions: [],
   configuration: null,
   systemExclusion: null,
+  hasCleaned: false,
   term: 0,
 };
 

@@ -1,5 +1,6 @@
 import type { ExclusionList } from '../../api/exclusion-list.ts';
 import { ExclusionIndex } from './exclusion-index.ts';
+import { ErasersMatching } from './erasers-matching.ts';
 import { parseExclusion } from './exclusion-pattern.ts';
 import { namesOf, type NamedImage } from '../names.ts';
 
@@ -12,7 +13,7 @@ export interface ExclusionMatch {
 
 export interface Exclusions {
   /**
-   * The first entry, in order of lists and entries, that matches any name of the image; null: none does. One match protects the image
+   * The first entry, in order of lists and entries (those that match as for Eraser after all others), that matches any name of the image; null: none does. One match protects the image
    * under all its names, since to remove it is to remove them all. A name that is no valid reference is matched only by an equal text, by
    * the image's id or by `*`.
    */
@@ -36,8 +37,13 @@ export function compileExclusions(lists: readonly ExclusionList[]): CompiledExcl
   const index = new ExclusionIndex();
   const errors: ExclusionError[] = [];
   const matches: ExclusionMatch[] = [];
-  for (const { name: list, entries } of lists) {
+  const erasers = new ErasersMatching();
+  for (const { name: list, entries, matching } of lists) {
     for (const entry of entries) {
+      if (matching === 'eraser') {
+        erasers.add(list, entry);
+        continue;
+      }
       const parsed = parseExclusion(entry);
       if (parsed.ok) index.add(entry, parsed.pattern, matches.length);
       else errors.push({ list, entry, message: parsed.message });
@@ -45,5 +51,5 @@ export function compileExclusions(lists: readonly ExclusionList[]): CompiledExcl
     }
   }
   if (errors.length > 0) return { ok: false, errors };
-  return { ok: true, exclusions: { match: (image) => matches[index.first(namesOf(image))] ?? null } };
+  return { ok: true, exclusions: { match: (image) => matches[index.first(namesOf(image))] ?? erasers.match(image) } };
 }
