@@ -1,11 +1,12 @@
 import { JOB_UID_LABEL } from '../core/cluster/worker-pod.ts';
 import { LABELS, MANAGER } from '../installation/make-manifest.ts';
-import { DEPLOYMENTS } from '../kube/resource.ts';
+import { CONFIG_MAPS, DEPLOYMENTS, PODS } from '../kube/resource.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { changeConfiguration, readConfiguration } from './configuration-store.ts';
 import { deleteAndWait, untilPodsGone, type DeletionPatience } from './delete-and-wait.ts';
 import { SETTINGS_ANNOTATION, settingsOfDeployment } from './installed-settings.ts';
+import { requireRights } from './rights.ts';
 
 /** What a disable found at work. */
 export interface Disabled {
@@ -21,6 +22,11 @@ export interface Disabled {
  */
 export async function disable(site: ClusterSite, patience: DeletionPatience): Promise<Disabled> {
   const { client, namespace, call } = site;
+  await requireRights(site, [
+    ...(['get', 'delete'] as const).map((verb) => ({ verb, resource: DEPLOYMENTS, namespace })),
+    ...(['get', 'patch'] as const).map((verb) => ({ verb, resource: CONFIG_MAPS, namespace })),
+    ...(['list', 'deletecollection'] as const).map((verb) => ({ verb, resource: PODS, namespace })),
+  ]);
   const reference = { resource: DEPLOYMENTS, namespace, name: MANAGER };
   const deployment = await client.find(reference, call);
   if (deployment !== null) {

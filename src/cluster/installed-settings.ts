@@ -12,6 +12,9 @@ export interface InstallationSettings {
   readonly trivyCacheHostPath: string | null;
 }
 
+/** Where only names and kinds of the objects count. */
+export const NO_SETTINGS: InstallationSettings = { image: '', scannerImage: '', managerArgs: [], trivyArgs: [], trivyCacheHostPath: null };
+
 /** On the configmap of the configuration: what a disabled installation is enabled with again. */
 export const SETTINGS_ANNOTATION = 'eraser.sh/disabled-installation';
 

@@ -6,12 +6,13 @@ import { ClusterError } from './cluster-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { readConfiguration, RUN_REQUESTED, type StoredConfiguration } from './configuration-store.ts';
 import { installationObjects, type InstallationObject } from './installation-objects.ts';
-import { parseStoredSettings, SETTINGS_ANNOTATION, settingsOfDeployment, type InstallationSettings } from './installed-settings.ts';
+import { NO_SETTINGS, parseStoredSettings, SETTINGS_ANNOTATION, settingsOfDeployment, type InstallationSettings } from './installed-settings.ts';
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';
 import { planSettings } from './plan-settings.ts';
-import { describeNodes, lookAtNamespace, refuseSecondInstallation, requireRightsFor, requireServerVersion } from './preflight.ts';
+import { lookAtNamespace } from './look-at-namespace.ts';
+import { describeNodes, refuseSecondInstallation, requireFitNamespace, requireRightsFor, requireServerVersion } from './preflight.ts';
 
 export interface EnableRequest {
   /** `update` only changes what is installed. */
@@ -36,8 +37,6 @@ export interface EnablePlan {
   readonly notes: readonly string[];
 }
 
-const NO_SETTINGS: InstallationSettings = { image: '', scannerImage: '', managerArgs: [], trivyArgs: [], trivyCacheHostPath: null };
-
 /**
  * Looks whether the cluster, its user and the request are fit for it, and at what would change, the latter by dry runs: what the API server would refuse
  * of any object, it refuses here. Throws a ClusterError `unfit`, `not-installed` or `bad-value`, or a KubeError.
@@ -45,12 +44,13 @@ const NO_SETTINGS: InstallationSettings = { image: '', scannerImage: '', manager
 export async function planEnable(site: ClusterSite, request: EnableRequest): Promise<EnablePlan> {
   const { client, namespace, call } = site;
   await Promise.all([requireServerVersion(site), requireRightsFor(site, installationObjects(namespace, NO_SETTINGS, ''))]);
-  const [owner, deployment, stored] = await Promise.all([
+  const [place, deployment, stored] = await Promise.all([
     lookAtNamespace(site),
     client.find({ resource: DEPLOYMENTS, namespace, name: MANAGER }, call),
     readConfiguration(site),
     refuseSecondInstallation(site),
   ]);
+  requireFitNamespace(namespace, place);
   if (request.command === 'update' && deployment === null) throw notInstalled(namespace);
   const isForeign = deployment !== null && !isOurs(deployment);
   const installed =
@@ -58,10 +58,10 @@ export async function planEnable(site: ClusterSite, request: EnableRequest): Pro
   const settings = planSettings(request.settings, installed, request.version);
   const configuration = planConfiguration(stored?.text ?? null, request.configuration, request.version);
   const objects = installationObjects(namespace, settings, configuration.text).filter(
-    ({ object }) => object.kind !== 'Namespace' || owner !== 'others',
+    ({ object }) => object.kind !== 'Namespace' || place?.madeBy !== 'others',
   );
   const requestsRun = deployment === null && stored !== null && beginsImmediately(configuration.text);
-  const context = { site, owner, isForeign, configuration, stored, requestsRun };
+  const context = { site, hasPlace: place !== null, isForeign, configuration, stored, requestsRun };
   return {
     objects: await Promise.all(objects.map((of) => planOne(of, context))),
     configuration,
@@ -93,7 +93,8 @@ function beginsImmediately(configuration: string): boolean {
 
 interface PlanningContext {
   readonly site: ClusterSite;
-  readonly owner: 'ours' | 'others' | null;
+  /** Whether the namespace is there. */
+  readonly hasPlace: boolean;
   readonly isForeign: boolean;
   readonly configuration: ConfigurationPlan;
   readonly stored: StoredConfiguration | null;
@@ -102,12 +103,12 @@ interface PlanningContext {
 
 async function planOne(
   of: InstallationObject,
-  { site, owner, isForeign, configuration, stored, requestsRun }: PlanningContext,
+  { site, hasPlace, isForeign, configuration, stored, requestsRun }: PlanningContext,
 ): Promise<ObjectPlan> {
   const plan = (action: ObjectPlan['action'], changes: ObjectPlan['changes'] = []): ObjectPlan => ({ of, action, changes, takenOver: [] });
   const { reference, care, object } = of;
   // In a namespace that is not there nothing can be tried.
-  if (owner === null && reference.namespace === site.namespace) return plan('create');
+  if (!hasPlace && reference.namespace === site.namespace) return plan('create');
   if (care === 'users') return plan((await site.client.find(reference, site.call)) === null ? 'create' : 'keep');
   if (care === 'configuration') {
     if (stored === null) return plan('create');

@@ -4,11 +4,12 @@ import type { NodeFilter } from '../core/cluster/node-filter.ts';
 import { formatSkipReason, selectNodes } from '../core/cluster/select-nodes.ts';
 import { MANAGER } from '../installation/make-manifest.ts';
 import { hasCode } from '../kube/kube-error.ts';
-import { DEPLOYMENTS, NAMESPACES, NODES } from '../kube/resource.ts';
+import { DEPLOYMENTS, NODES } from '../kube/resource.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
-import { MADE_BY_US, type InstallationObject } from './installation-objects.ts';
+import type { InstallationObject } from './installation-objects.ts';
 import { judgeConfiguration } from './judge-configuration.ts';
+import type { FoundNamespace } from './look-at-namespace.ts';
 import { requireRights, type NeededRight } from './rights.ts';
 
 /** The definitions of the kinds, server-side apply and the conditions that the manager reads are the same from there on. */
@@ -27,8 +28,19 @@ export async function requireServerVersion({ client, call }: ClusterSite): Promi
   });
 }
 
-/** Two managers would clean the same nodes. Throws a ClusterError `unfit`; who may not look at all namespaces is not told. */
-export async function refuseSecondInstallation({ client, namespace, call }: ClusterSite): Promise<void> {
+/** Two managers would clean the same nodes. Throws a ClusterError `unfit`. */
+export async function refuseSecondInstallation(site: ClusterSite): Promise<void> {
+  const other = await findOtherInstallation(site);
+  if (other === null) return;
+  throw new ClusterError({
+    code: 'unfit',
+    message: `There is a Deployment ${MANAGER} in the namespace ${other} already; a second one in ${site.namespace} would clean the same nodes.`,
+    hint: `Nothing was changed. Use that one (-n ${other}), or remove it first: image-cleaner cluster disable -n ${other}, of Eraser with its own means.`,
+  });
+}
+
+/** The namespace of a manager elsewhere, ours or Eraser's; null: there is none, or who asks may not look at all namespaces. */
+export async function findOtherInstallation({ client, namespace, call }: ClusterSite): Promise<string | null> {
   const fieldSelector = `metadata.name=${MANAGER}`;
   const { items } = await client
     .list({ resource: DEPLOYMENTS }, { fieldSelector, trim: ({ metadata }) => metadata.namespace ?? '' }, call)
@@ -36,37 +48,22 @@ export async function refuseSecondInstallation({ client, namespace, call }: Clus
       if (hasCode(error, 'forbidden')) return { items: [] };
       throw error;
     });
-  const other = items.find((found) => found !== namespace);
-  if (other === undefined) return;
-  throw new ClusterError({
-    code: 'unfit',
-    message: `There is a Deployment ${MANAGER} in the namespace ${other} already; a second one in ${namespace} would clean the same nodes.`,
-    hint: `Nothing was changed. Use that one (-n ${other}), or remove it first: image-cleaner cluster disable -n ${other}, of Eraser with its own means.`,
-  });
+  return items.find((found) => found !== namespace) ?? null;
 }
 
-const namespaceSchema = z.object({
-  metadata: z.object({ labels: z.record(z.string(), z.string()).default({}), deletionTimestamp: z.string().optional() }),
-});
-
-/** Who made the namespace; null: it is not there. Worker pods mount a folder of the node: throws `unfit` where Pod Security forbids that. */
-export async function lookAtNamespace({ client, namespace, call }: ClusterSite): Promise<'ours' | 'others' | null> {
-  const found = await client.find({ resource: NAMESPACES, name: namespace }, call);
-  if (found === null) return null;
-  const { labels, deletionTimestamp } = namespaceSchema.parse(found).metadata;
-  if (deletionTimestamp !== undefined) {
+/** Worker pods mount a folder of the node. Throws a ClusterError `unfit` where Pod Security forbids that, and nobody but its users may change it. */
+export function requireFitNamespace(namespace: string, found: FoundNamespace | null): void {
+  if (found?.isBeingDeleted === true) {
     throw new ClusterError({
       code: 'unfit',
       message: `The namespace ${namespace} is being deleted.`,
       hint: `Wait until it is gone, then try again: kubectl wait --for=delete namespace/${namespace}`,
     });
   }
-  if (labels[MADE_BY_US.name] === MADE_BY_US.value) return 'ours';
-  const level = labels['pod-security.kubernetes.io/enforce'] ?? 'privileged';
-  if (level === 'privileged') return 'others';
+  if (found?.madeBy !== 'others' || (found.podSecurity ?? 'privileged') === 'privileged') return;
   throw new ClusterError({
     code: 'unfit',
-    message: `Pod Security of the namespace ${namespace} is "${level}"; worker pods mount the folder of the runtime's socket, and need "privileged".`,
+    message: `Pod Security of the namespace ${namespace} is "${found.podSecurity}"; worker pods mount the folder of the runtime's socket, and need "privileged".`,
     hint: `Nothing was changed. Allow it (kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged --overwrite), or name another namespace with -n.`,
   });
 }
