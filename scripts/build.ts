@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { isBuiltin } from 'node:module';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { buildMkfifo } from './build-mkfifo.ts';
+import { definitionsAsJson } from './definitions-as-json.ts';
 import { descriptorsAsJson } from './descriptors-as-json.ts';
 import { importGroups } from './import-groups.ts';
 import { leftOut } from './left-out.ts';
@@ -128,7 +129,7 @@ const commandLine = await build({
   // chunk is replaced by another version's: a program that is under way may load it later.
   splitting: true,
   chunkNames: 'chunks/[name]-[hash]',
-  plugins: [...COMMON.plugins, importGroups(root, COMMAND_GROUPS), leftOut(NOT_CALLED)],
+  plugins: [...COMMON.plugins, definitionsAsJson, importGroups(root, COMMAND_GROUPS), leftOut(NOT_CALLED)],
 });
 const worker = await build({
   ...COMMON,

@@ -9,6 +9,11 @@ export function collect(value: string, previous: string[]): string[] {
   return [...previous, value];
 }
 
+/** Flags of another program, which begin with dashes. */
+export function collectFlags(value: string, previous: string[] = []): string[] {
+  return [...previous, value];
+}
+
 /** An option with a default as a user would write it. */
 export function durationOption(flags: string, description: string, byDefault: string): Option {
   return new Option(flags, description).argParser(duration).default(duration(byDefault), byDefault);

@@ -8,6 +8,7 @@ import {
   durationOption,
   durationOrNone,
   collect,
+  collectFlags,
   list,
   positiveInteger,
   quantity,
@@ -142,7 +143,7 @@ export function describeOption(option: Option): string {
  */
 export function refuseLostValues(command: Command): void {
   for (const option of command.options) {
-    if (!option.required || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
+    if (!option.required || option.parseArg === collectFlags || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
     const values = [command.getOptionValue(option.attributeName()) as unknown].flat();
     const lost = values.find((value) => typeof value === 'string' && (value === '' || value.startsWith('--')));
     if (typeof lost === 'string')

@@ -64,7 +64,8 @@ function commandsOf(command: Command): Command[] {
 
 /** What is wrong with a configuration, `doctor` shows beside all else; every other command ends with it. */
 async function configure(context: CliContext, action: Command): Promise<void> {
-  if (action.getOptionValue('config') === undefined) return;
+  // The configuration of a cluster is for its manager.
+  if (action.getOptionValue('config') === undefined || action.parent?.name() === 'cluster') return;
   const { applyConfig } = await import('./apply-config.ts');
   try {
     await applyConfig(context, action);

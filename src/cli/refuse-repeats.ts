@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { badUsage } from './cli-error.ts';
-import { collect } from './option-values.ts';
+import { collect, collectFlags } from './option-values.ts';
 
 /**
  * Makes a command throw when an option that takes one value is given two: the last would win without a word, and of `--ignore-status fixed
@@ -8,7 +8,7 @@ import { collect } from './option-values.ts';
  */
 export function refuseRepeats(command: Command): void {
   for (const option of command.options) {
-    if (!option.required || option.parseArg === collect) continue;
+    if (!option.required || option.parseArg === collect || option.parseArg === collectFlags) continue;
     const values = new Set<string>();
     command.on(`option:${option.name()}`, (value: string) => {
       values.add(value);

@@ -13,7 +13,7 @@ import type { FindRun } from './image-job/find-run.ts';
 import { ImageJobReconciler } from './image-job/reconcile-image-job.ts';
 import { WorkerPods } from './image-job/worker-pods.ts';
 import { ImageListReconciler } from './image-list/reconcile-image-list.ts';
-import { acceptConfiguration, rememberingConfigurations } from './configuration/accept-configuration.ts';
+import { acceptConfiguration, rememberingConfigurations } from '../core/cluster/accept-configuration.ts';
 import { KEYS, parseKey } from './keys.ts';
 import type { Log } from '../platform/log.ts';
 import { type Reconciled, WorkQueue } from './loop/work-queue.ts';

@@ -12,7 +12,14 @@ export type Patch =
    * Server-side apply: the fields given are owned by `fieldManager`, those it owned and leaves out are removed. Without `force`, a field
    * of another manager with another value is a `conflict` that names it. Creates the object if need be.
    */
-  | { readonly strategy: 'apply'; readonly object: object; readonly fieldManager: string; readonly force: boolean }
+  | {
+      readonly strategy: 'apply';
+      readonly object: object;
+      readonly fieldManager: string;
+      readonly force: boolean;
+      /** Nothing is stored: the answer is the object as it would be. */
+      readonly dryRun?: boolean;
+    }
   /** RFC 7386: null removes, lists are replaced. With `metadata.resourceVersion`, only that version is patched, else `conflict`. */
   | { readonly strategy: 'merge'; readonly patch: object }
   /** RFC 6902. Not repeated when it is unknown what became of it. */
@@ -144,7 +151,7 @@ export class KubeClient {
     const ask = { intent, method: 'PATCH', contentType: CONTENT_TYPES[patch.strategy] } as const;
     switch (patch.strategy) {
       case 'apply': {
-        const query = { fieldManager: patch.fieldManager, force: String(patch.force) };
+        const query = { fieldManager: patch.fieldManager, force: String(patch.force), dryRun: patch.dryRun === true ? 'All' : undefined };
         return this.#object({ ...ask, query, body: patch.object, idempotent: true }, call);
       }
       case 'merge':

@@ -56,6 +56,26 @@ export const ENDPOINT_SLICES: Resource = { group: 'discovery.k8s.io', version: '
 export const DEPLOYMENTS: Resource = { group: 'apps', version: 'v1', plural: 'deployments', namespaced: true };
 export const LEASES: Resource = { group: 'coordination.k8s.io', version: 'v1', plural: 'leases', namespaced: true };
 export const EVENTS: Resource = { group: 'events.k8s.io', version: 'v1', plural: 'events', namespaced: true };
+export const SERVICES: Resource = { group: '', version: 'v1', plural: 'services', namespaced: true };
+export const SERVICE_ACCOUNTS: Resource = { group: '', version: 'v1', plural: 'serviceaccounts', namespaced: true };
+export const PRIORITY_CLASSES: Resource = { group: 'scheduling.k8s.io', version: 'v1', plural: 'priorityclasses', namespaced: false };
+export const DEFINITIONS: Resource = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+};
+const rbac = (plural: string, namespaced: boolean): Resource => ({ group: 'rbac.authorization.k8s.io', version: 'v1', plural, namespaced });
+export const ROLES = rbac('roles', true);
+export const ROLE_BINDINGS = rbac('rolebindings', true);
+export const CLUSTER_ROLES = rbac('clusterroles', false);
+export const CLUSTER_ROLE_BINDINGS = rbac('clusterrolebindings', false);
+export const ACCESS_REVIEWS: Resource = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectaccessreviews',
+  namespaced: false,
+};
 export const TOKEN_REVIEWS: Resource = { group: 'authentication.k8s.io', version: 'v1', plural: 'tokenreviews', namespaced: false };
 
 const apps = (plural: string): Resource => ({ group: 'apps', version: 'v1', plural, namespaced: true });

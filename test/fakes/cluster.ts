@@ -1,11 +1,7 @@
 import type { ClusterNode } from '../../src/api/cluster-node.ts';
 import type { EraserConfig } from '../../src/api/eraser-config.ts';
 import { parseEraserConfig } from '../../src/api/eraser-config/parse-eraser-config.ts';
-import {
-  acceptConfiguration,
-  type AcceptConfiguration,
-  type AcceptedConfiguration,
-} from '../../src/controller/configuration/accept-configuration.ts';
+import { acceptConfiguration, type AcceptConfiguration, type AcceptedConfiguration } from '../../src/core/cluster/accept-configuration.ts';
 import { parseYaml } from '../../src/platform/parse-yaml.ts';
 import type { OwnContainers } from '../../src/core/cluster/resolve-components.ts';
 import { parseDuration } from '../../src/platform/duration.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { OWN_CONTAINERS } from '../../../test/fakes/cluster.ts';
-import { acceptConfiguration } from '../../controller/configuration/accept-configuration.ts';
+import { acceptConfiguration } from '../../core/cluster/accept-configuration.ts';
 import { parseDuration } from '../../platform/duration.ts';
 import { parseYaml } from '../../platform/parse-yaml.ts';
 import { parseQuantity } from '../../platform/quantity.ts';

@@ -1,7 +1,11 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import { durationOption } from '../option-values.ts';
+import { addClusterOptions, addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import type { UpdateOptions } from './commands/update.ts';
+import type { DisableOptions } from './disable-cluster.ts';
+import { addEnableOptions, type EnableOptions } from './enable-options.ts';
 
 /** What the commands of `image-cleaner cluster` and of `kubectl image-cleaner` are added to. */
 export interface ClusterParts {
@@ -14,7 +18,7 @@ export interface ClusterParts {
 export const CLUSTER_DESCRIPTION = 'install Image Cleaner on a Kubernetes cluster, run it, and see what it did';
 
 /** In the order of the help. Each is loaded when it is called. */
-const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion];
+const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion, addEnable, addUpdate, addDisable];
 
 export function addClusterCommands(parts: ClusterParts): void {
   for (const add of COMMANDS) add(parts);
@@ -26,5 +30,41 @@ function addVersion({ cluster, context, exit }: ClusterParts): void {
     .action(async (options: ClusterOutputOptions) => {
       const { version } = await import('./commands/version.ts');
       exit(await version(context, options));
+    });
+}
+
+function addEnable({ cluster, context, exit }: ClusterParts): void {
+  addEnableOptions(cluster.command('enable'))
+    .description('install Image Cleaner, or finish an installation, with the stored configuration if there is one')
+    .action(async (options: EnableOptions) => {
+      const { enable } = await import('./commands/enable.ts');
+      exit(await enable(context, options));
+    });
+}
+
+function addUpdate({ cluster, context, exit }: ClusterParts): void {
+  addEnableOptions(cluster.command('update'))
+    .description('change what is installed: interval, configuration, images, version')
+    .addOption(
+      new Option('--enable-image-cleaner', 'as the command enable, whether it is installed or not')
+        .default(false)
+        .conflicts('disableImageCleaner'),
+    )
+    .addOption(new Option('--disable-image-cleaner', 'as the command disable').default(false))
+    .action(async (options: UpdateOptions) => {
+      const { update } = await import('./commands/update.ts');
+      exit(await update(context, options));
+    });
+}
+
+function addDisable({ cluster, context, exit }: ClusterParts): void {
+  addClusterOptions(cluster.command('disable'))
+    .description('remove the manager and worker pods, and keep configuration, exclusions, lists and jobs')
+    .option('--purge', 'remove all of it, after asking: configuration, exclusions, lists and definitions, too', false)
+    .option('-y, --yes', 'do not ask', false)
+    .addOption(durationOption('--wait-timeout <duration>', 'how long to wait until pods are gone', '2m'))
+    .action(async (options: DisableOptions) => {
+      const { disable } = await import('./commands/disable.ts');
+      exit(await disable(context, options));
     });
 }

@@ -1,6 +1,6 @@
 import type { Problem } from '../../api/problem.ts';
 import type { ExclusionList } from '../../api/exclusion-list.ts';
-import type { AcceptedConfiguration } from './accept-configuration.ts';
+import type { AcceptedConfiguration } from '../../core/cluster/accept-configuration.ts';
 import type { JudgedExclusions } from './judge-exclusions.ts';
 
 /** What runs begin with. */

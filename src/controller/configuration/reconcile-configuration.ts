@@ -9,7 +9,7 @@ import { KEYS } from '../keys.ts';
 import type { ClusterApi, Copies, Enqueue, EventFacts, RecordEvent } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
-import type { AcceptConfiguration, JudgedConfiguration } from './accept-configuration.ts';
+import type { AcceptConfiguration, JudgedConfiguration } from '../../core/cluster/accept-configuration.ts';
 import { formatProblems, type Inputs } from './inputs.ts';
 import { judgeExclusions, type JudgedExclusions } from './judge-exclusions.ts';
 import { planSystemExclusion, systemExclusionObject, withSystemExclusion, type SystemExclusion } from './system-exclusion.ts';

@@ -1,6 +1,6 @@
 import type { ImageJob } from '../../api/image-job.ts';
 import { podName, type Sha256 } from '../../core/cluster/pod-name.ts';
-import type { AcceptConfiguration } from '../configuration/accept-configuration.ts';
+import type { AcceptConfiguration } from '../../core/cluster/accept-configuration.ts';
 import { formatProblems } from '../configuration/inputs.ts';
 import type { RawObject } from '../raw-object.ts';
 import { readFrozen } from './frozen-config-maps.ts';

@@ -1,6 +1,6 @@
 import type { WorkerFrame } from '../../core/cluster/worker-pod.ts';
 import type { Protection } from '../../core/plan-facts.ts';
-import type { AcceptedConfiguration } from '../configuration/accept-configuration.ts';
+import type { AcceptedConfiguration } from '../../core/cluster/accept-configuration.ts';
 import type { JobIdentity } from './frozen-config-maps.ts';
 import type { RunKind } from './image-job-object.ts';
 import type { Sighting } from './judge-node.ts';

@@ -3,8 +3,7 @@ import { conditionSchema } from '../../api/condition.ts';
 import { parseWith, type Parsed } from '../../api/problem.ts';
 import { NEW_SCHEDULE_STATE, type ScheduleState } from '../../core/cluster/next-run.ts';
 
-/** The configmap of what has to outlive jobs and controllers. */
-export const STATE_CONFIG_MAP = 'eraser-manager-state';
+export { STATE_CONFIG_MAP } from '../../api/manager-objects.ts';
 export const STATE_KEY = 'state.json';
 
 /**

@@ -2,10 +2,10 @@ import { CONFIG_MAP_KEY, parseEraserConfigMap } from '../../api/eraser-config/co
 import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import type { EraserConfig } from '../../api/eraser-config.ts';
 import type { Parsed, Problem } from '../../api/problem.ts';
-import { parseMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
-import { parseNodeFilter, type NodeFilter } from '../../core/cluster/node-filter.ts';
-import { parseScheduling, type Scheduling } from '../../core/cluster/parse-scheduling.ts';
-import { resolveComponents, type ComponentNotice, type Components, type OwnContainers } from '../../core/cluster/resolve-components.ts';
+import { parseMaxParallel, type MaxParallel } from './max-parallel.ts';
+import { parseNodeFilter, type NodeFilter } from './node-filter.ts';
+import { parseScheduling, type Scheduling } from './parse-scheduling.ts';
+import { resolveComponents, type ComponentNotice, type Components, type OwnContainers } from './resolve-components.ts';
 
 /** A configuration that a run can go by. */
 export interface AcceptedConfiguration {

@@ -1,0 +1,61 @@
+import { carryOutEnable } from '../../cluster/carry-out-enable.ts';
+import type { ClusterSite } from '../../cluster/cluster-site.ts';
+import { formatChange } from '../../cluster/diff-values.ts';
+import { planEnable, type EnablePlan, type EnableRequest } from '../../cluster/plan-enable.ts';
+import { describePlan } from '../../cluster/plan-object.ts';
+import { waitUntilReady } from '../../cluster/wait-until-ready.ts';
+import { SYSTEM_TIMING } from '../../platform/timing.ts';
+import type { CliContext } from '../context.ts';
+import { EXIT, type ExitCode } from '../exit-codes.ts';
+import { confirmOrRefuse } from './confirm-or-refuse.ts';
+import { withSite } from './connect-site.ts';
+import type { EnableOptions } from './enable-options.ts';
+import { readGivenConfiguration, settingsOf } from './read-enable-options.ts';
+
+/** What `enable` and `update` do. */
+export async function enableCluster(context: CliContext, options: EnableOptions, command: EnableRequest['command']): Promise<ExitCode> {
+  const configuration = await readGivenConfiguration(options);
+  const request = { command, version: context.version, settings: settingsOf(options), configuration };
+  return withSite(context, options, async (site) => {
+    const plan = await planEnable(site, request);
+    return options.dryRun ? showPlan(context, site, plan) : carryOut(context, options, { site, plan });
+  });
+}
+
+function showPlan(context: CliContext, site: ClusterSite, plan: EnablePlan): ExitCode {
+  context.stdout.write(`${plan.objects.flatMap(describePlan).join('\n')}\n`);
+  tellNotes(context, plan);
+  context.stderr.write(`Dry run: nothing was changed at ${site.client.server}.\n`);
+  return EXIT.done;
+}
+
+interface Planned {
+  readonly site: ClusterSite;
+  readonly plan: EnablePlan;
+}
+
+async function carryOut(context: CliContext, options: EnableOptions, { site, plan }: Planned): Promise<ExitCode> {
+  const tell = (line: string): unknown => context.stderr.write(`${line}\n`);
+  if (plan.objects.some(({ action }) => action === 'replace')) {
+    tell(`The namespace ${site.namespace} has an Eraser. Its manager is replaced; configuration, exclusions and lists are kept.`);
+    const isConfirmed = await confirmOrRefuse(context, options, {
+      question: 'Replace it?',
+      what: 'enable replaces the Eraser that is installed',
+    });
+    if (!isConfirmed) return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
+  }
+  tellNotes(context, plan);
+  await carryOutEnable(site, plan, { timing: SYSTEM_TIMING, tell });
+  for (const change of plan.configuration.changes) tell(`Configuration: ${formatChange(change)}`);
+  await waitUntilReady(site, { timeoutMs: options.waitTimeout, timing: SYSTEM_TIMING, tell });
+  const changed = plan.objects.filter(({ action }) => action !== 'keep').length;
+  context.stdout.write(
+    `Image Cleaner is enabled in the namespace ${site.namespace} (${plan.images.image}): ` +
+      `${changed === 0 ? 'nothing had to be changed' : `${String(changed)} of ${String(plan.objects.length)} objects made or changed`}.\n`,
+  );
+  return EXIT.done;
+}
+
+function tellNotes(context: CliContext, { notes }: EnablePlan): void {
+  for (const note of notes) context.stderr.write(`${note}\n`);
+}

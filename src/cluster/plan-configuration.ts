@@ -1,0 +1,55 @@
+import { defaultConfiguration } from '../installation/default-configuration.ts';
+import { parseYaml } from '../platform/parse-yaml.ts';
+import { diffValues, type ValueChange } from './diff-values.ts';
+import { withIntervalHours } from './edit-configuration.ts';
+import { DEFAULT_INTERVAL_HOURS } from './interval-hours.ts';
+import { formatFaults, judgeConfiguration, requireUsable } from './judge-configuration.ts';
+
+export interface GivenConfiguration {
+  /** null: not given. */
+  readonly text: string | null;
+  readonly intervalHours: number | null;
+}
+
+export interface ConfigurationPlan {
+  readonly action: 'create' | 'change' | 'keep';
+  readonly text: string;
+  readonly changes: readonly ValueChange[];
+  /** Of a stored configuration that the manager will refuse, or not heed in part. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The configuration after an enable: what was given explicitly, else what is stored, else the default. What is given has to be usable; what is stored
+ * stays, whatever it says. Throws a ClusterError `bad-value`.
+ */
+export function planConfiguration(stored: string | null, given: GivenConfiguration, version: string): ConfigurationPlan {
+  const base = given.text ?? stored ?? withIntervalHours(defaultConfiguration(version), DEFAULT_INTERVAL_HOURS);
+  if (given.text !== null) requireUsable('The configuration of --config', given.text);
+  if (given.intervalHours !== null) requireUsable('The stored configuration', base);
+  const text = given.intervalHours === null ? base : withInterval(base, given.intervalHours);
+  if (stored === null) return { action: 'create', text, changes: [], warnings: warningsOf(text) };
+  const action = text === stored ? 'keep' : 'change';
+  return { action, text, changes: diffConfigurations(stored, text), warnings: warningsOf(text) };
+}
+
+/** The text is left alone where it says so already. */
+function withInterval(text: string, hours: number): string {
+  const changed = withIntervalHours(text, hours);
+  return diffConfigurations(text, changed).length === 0 ? text : changed;
+}
+
+/** By value; a text that is no YAML has none. */
+export function diffConfigurations(from: string, to: string): ValueChange[] {
+  const [before, after] = [from, to].map((text) => {
+    const parsed = parseYaml(text);
+    return parsed.ok ? parsed.value : undefined;
+  });
+  return diffValues(before, after);
+}
+
+function warningsOf(text: string): string[] {
+  const judged = judgeConfiguration(text);
+  if (!judged.ok) return [`The stored configuration cannot be used, and no run begins until it can:\n${formatFaults(judged.errors)}`];
+  return judged.warnings.map(({ path, message }) => `${path}: ${message}`);
+}

@@ -1,0 +1,44 @@
+import { ClusterError } from './cluster-error.ts';
+import type { InstallationSettings } from './installed-settings.ts';
+
+/** What was given explicitly holds, then what is there; an image has no default, since nobody but the operator knows the registry. */
+export function planSettings(
+  given: Partial<InstallationSettings>,
+  installed: InstallationSettings | null,
+  version: string,
+): InstallationSettings {
+  const image = given.image ?? (installed === null ? null : atVersion(installed.image, version));
+  if (image === null) {
+    throw new ClusterError({
+      code: 'bad-value',
+      message: 'No image is named, and none is installed whose registry could be used.',
+      hint: "Name it: --image registry.example/team/image-cleaner:VERSION. `npm run images` makes it, and the scanner's beside it.",
+    });
+  }
+  const scannerImage =
+    given.scannerImage ??
+    (given.image === undefined && installed !== null ? atVersion(installed.scannerImage, version) : scannerBeside(image));
+  return {
+    image,
+    scannerImage,
+    managerArgs: given.managerArgs ?? installed?.managerArgs ?? [],
+    trivyArgs: given.trivyArgs ?? installed?.trivyArgs ?? [],
+    trivyCacheHostPath: given.trivyCacheHostPath ?? installed?.trivyCacheHostPath ?? null,
+  };
+}
+
+/** The version of this program, where the tag is a version; a digest, and a tag of another kind, were chosen on purpose. */
+function atVersion(image: string, version: string): string {
+  return /:\d+\.\d+\.\d+[^/@]*$/.test(image) ? image.replace(/:[^:/]*$/, `:${version}`) : image;
+}
+
+/** Both are made with the same repository and tag. */
+function scannerBeside(image: string): string {
+  const [, before, rest] = /^(.*\/|)image-cleaner(:[^/@]+|)$/.exec(image) ?? [];
+  if (before !== undefined && rest !== undefined) return `${before}image-cleaner-scanner${rest}`;
+  throw new ClusterError({
+    code: 'bad-value',
+    message: `--image ${image} does not say which image the scanner has: that is told by the name only where it is "…/image-cleaner:TAG".`,
+    hint: 'Name it, too: --scanner-image registry.example/team/image-cleaner-scanner:TAG',
+  });
+}
