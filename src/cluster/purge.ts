@@ -2,7 +2,7 @@ import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { EXCLUSION_LABEL } from '../api/exclusion-config-map.ts';
 import { IMAGE_JOB } from '../api/image-job.ts';
 import { IMAGE_LIST } from '../api/image-list.ts';
-import { STATE_CONFIG_MAP } from '../api/manager-objects.ts';
+import { STATE_CONFIG_MAP } from '../api/state-config-map.ts';
 import { JOB_UID_LABEL } from '../core/cluster/worker-pod.ts';
 import { MANAGER } from '../installation/make-manifest.ts';
 import { hasCode } from '../kube/kube-error.ts';
@@ -74,9 +74,11 @@ export async function requirePurgeable(site: ClusterSite): Promise<void> {
       hint: `Nothing was changed. Disable that one first, or only disable this one, without --purge.`,
     });
   }
-  const named = namedObjects(namespace).map(
-    ({ resource, namespace: place }): NeededRight => ({ verb: 'delete', resource, ...(place === undefined ? {} : { namespace: place }) }),
-  );
+  const named = namedObjects(namespace).map(({ resource, namespace: place }): NeededRight => ({
+    verb: 'delete',
+    resource,
+    ...(place === undefined ? {} : { namespace: place }),
+  }));
   const together = [CONFIG_MAPS, ENDPOINT_SLICES].map((resource): NeededRight => ({ verb: 'deletecollection', resource, namespace }));
   await requireRights(site, [...named, ...together]);
 }

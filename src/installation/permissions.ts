@@ -26,7 +26,8 @@ export interface PathPermission {
 
 export const SERVICE_ACCOUNTS = { manager: 'eraser-controller-manager', workers: 'eraser-imagejob-pods' } as const;
 
-const LEASE = 'eraser-controller-manager';
+/** Whoever holds it leads. */
+export const LEASE = 'eraser-controller-manager';
 
 /** Listed when an automatic run begins: what they want again stays on the nodes. */
 const WORKLOADS: readonly (readonly [apiGroup: string, resource: string, why: string])[] = [

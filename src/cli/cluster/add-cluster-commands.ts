@@ -6,6 +6,9 @@ import { addClusterOptions, addClusterOutputOptions, type ClusterOutputOptions }
 import type { UpdateOptions } from './commands/update.ts';
 import type { DisableOptions } from './disable-cluster.ts';
 import { addEnableOptions, type EnableOptions } from './enable-options.ts';
+import { OWN_EXCLUSIONS } from '../../cluster/exclusion-names.ts';
+import type { ExcludeOptions } from './commands/exclude-add.ts';
+import type { StatusOptions } from './commands/status.ts';
 
 /** What the commands of `image-cleaner cluster` and of `kubectl image-cleaner` are added to. */
 export interface ClusterParts {
@@ -18,7 +21,7 @@ export interface ClusterParts {
 export const CLUSTER_DESCRIPTION = 'install Image Cleaner on a Kubernetes cluster, run it, and see what it did';
 
 /** In the order of the help. Each is loaded when it is called. */
-const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion, addEnable, addUpdate, addDisable];
+const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addEnable, addUpdate, addDisable, addStatus, addExclude, addVersion];
 
 export function addClusterCommands(parts: ClusterParts): void {
   for (const add of COMMANDS) add(parts);
@@ -66,5 +69,38 @@ function addDisable({ cluster, context, exit }: ClusterParts): void {
     .action(async (options: DisableOptions) => {
       const { disable } = await import('./commands/disable.ts');
       exit(await disable(context, options));
+function addExclude({ cluster, context, exit }: ClusterParts): void {
+  const exclude = cluster.command('exclude').description('what is never removed: the exclusion lists of the cluster');
+  addClusterOutputOptions(exclude.command('add'))
+    .description('exclude what these patterns match, from the next run on')
+    .argument('<pattern...>', 'as in docs/exclusions.md: nginx, ghcr.io/acme/*, nginx:1.2*, sha256:…')
+    .option('--name <configmap>', 'the configmap to write, which is made if need be', OWN_EXCLUSIONS)
+    .action(async (patterns: string[], options: ExcludeOptions) => {
+      const { excludeAdd } = await import('./commands/exclude-add.ts');
+      exit(await excludeAdd(context, patterns, options));
+    });
+  addClusterOutputOptions(exclude.command('remove'))
+    .description('exclude these patterns no more')
+    .argument('<pattern...>', 'as they were added')
+    .option('--name <configmap>', 'the configmap that `exclude add` has put them into', OWN_EXCLUSIONS)
+    .action(async (patterns: string[], options: ExcludeOptions) => {
+      const { excludeRemove } = await import('./commands/exclude-remove.ts');
+      exit(await excludeRemove(context, patterns, options));
+    });
+  addClusterOutputOptions(exclude.command('list'))
+    .description('list every pattern, with its configmap, and whether it is in force')
+    .action(async (options: ClusterOutputOptions) => {
+      const { excludeList } = await import('./commands/exclude-list.ts');
+      exit(await excludeList(context, options));
+    });
+}
+
+function addStatus({ cluster, context, exit }: ClusterParts): void {
+  addClusterOutputOptions(cluster.command('status'))
+    .description('show what is installed, what it does and did, and what needs a person; exits with 1 when something does')
+    .option('-w, --watch', 'go on to look, until interrupted')
+    .action(async (options: StatusOptions) => {
+      const { status } = await import('./commands/status.ts');
+      exit(await status(context, options));
     });
 }
