@@ -5,7 +5,17 @@ const CLUSTER_FILES = {
   /** They share three nodes. */
   cluster: ['cluster', 'controller', 'images'],
   /** They share an API server without nodes. */
-  'cluster-api': ['controller-rules', 'coordinator', 'crds', 'kinds-bad-input', 'kube', 'kubectl-plugin', 'protections', 'requests'],
+  'cluster-api': [
+    'controller-rules',
+    'coordinator',
+    'crds',
+    'kinds-bad-input',
+    'kube',
+    'kubectl-plugin',
+    'migrate',
+    'protections',
+    'requests',
+  ],
 } as const;
 const pathsOf = (names: readonly string[]): string[] => names.map((name) => `test/cluster/${name}.test.ts`);
 const CLUSTER = { globalSetup: ['test/cluster/global-setup.ts'], testTimeout: 120_000, hookTimeout: 180_000 };

@@ -21,7 +21,15 @@ export interface ClusterParts {
 export const CLUSTER_DESCRIPTION = 'install Image Cleaner on a Kubernetes cluster, run it, and see what it did';
 
 /** In the order of the help. Each is loaded when it is called. */
-const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addEnable, addUpdate, addDisable, addStatus, addExclude, addVersion];
+const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [
+  addEnable,
+  addUpdate,
+  addDisable,
+  addStatus,
+  addExclude,
+  addMigrate,
+  addVersion,
+];
 
 export function addClusterCommands(parts: ClusterParts): void {
   for (const add of COMMANDS) add(parts);
@@ -69,6 +77,9 @@ function addDisable({ cluster, context, exit }: ClusterParts): void {
     .action(async (options: DisableOptions) => {
       const { disable } = await import('./commands/disable.ts');
       exit(await disable(context, options));
+    });
+}
+
 function addExclude({ cluster, context, exit }: ClusterParts): void {
   const exclude = cluster.command('exclude').description('what is never removed: the exclusion lists of the cluster');
   addClusterOutputOptions(exclude.command('add'))
@@ -102,5 +113,15 @@ function addStatus({ cluster, context, exit }: ClusterParts): void {
     .action(async (options: StatusOptions) => {
       const { status } = await import('./commands/status.ts');
       exit(await status(context, options));
+    });
+}
+
+function addMigrate({ cluster, context, exit }: ClusterParts): void {
+  addClusterOutputOptions(cluster.command('migrate'))
+    .description('show what will differ when Image Cleaner takes the place of Eraser or of the AKS Image Cleaner; changes nothing')
+    .requiredOption('--check', 'only look; to migrate, use enable')
+    .action(async (options: ClusterOutputOptions) => {
+      const { migrate } = await import('./commands/migrate.ts');
+      exit(await migrate(context, options));
     });
 }
