@@ -6,7 +6,13 @@ import { ClusterError } from './cluster-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { readConfiguration, RUN_REQUESTED, type StoredConfiguration } from './configuration-store.ts';
 import { installationObjects, type InstallationObject } from './installation-objects.ts';
-import { NO_SETTINGS, parseStoredSettings, SETTINGS_ANNOTATION, settingsOfDeployment, type InstallationSettings } from './installed-settings.ts';
+import {
+  NO_SETTINGS,
+  parseStoredSettings,
+  SETTINGS_ANNOTATION,
+  settingsOfDeployment,
+  type InstallationSettings,
+} from './installed-settings.ts';
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';

@@ -74,9 +74,11 @@ export async function requirePurgeable(site: ClusterSite): Promise<void> {
       hint: `Nothing was changed. Disable that one first, or only disable this one, without --purge.`,
     });
   }
-  const named = namedObjects(namespace).map(
-    ({ resource, namespace: place }): NeededRight => ({ verb: 'delete', resource, ...(place === undefined ? {} : { namespace: place }) }),
-  );
+  const named = namedObjects(namespace).map(({ resource, namespace: place }): NeededRight => ({
+    verb: 'delete',
+    resource,
+    ...(place === undefined ? {} : { namespace: place }),
+  }));
   const together = [CONFIG_MAPS, ENDPOINT_SLICES].map((resource): NeededRight => ({ verb: 'deletecollection', resource, namespace }));
   await requireRights(site, [...named, ...together]);
 }
