@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { deploymentSchema, judgeRollout, podSchema } from './judge-rollout.ts';
 
+const containing = (text: string): unknown => expect.stringContaining(text);
 const READY = { observedGeneration: 2, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
 const judge = (status: object, pods: readonly object[] = []) =>
   judgeRollout(
@@ -23,25 +24,25 @@ describe('a Deployment', () => {
       'whose container starts',
       STARTING,
       [waiting('ContainerCreating')],
-      { kind: 'waiting', what: expect.stringContaining('manager of the pod manager-1') },
+      { kind: 'waiting', what: containing('manager of the pod manager-1') },
     ],
     [
       'whose image is not there',
       STARTING,
       [waiting('ErrImagePull', 'not found')],
-      { kind: 'stuck', mayPass: true, what: expect.stringContaining('example/x:1') },
+      { kind: 'stuck', mayPass: true, what: containing('example/x:1') },
     ],
     [
       'whose image is still not there',
       STARTING,
       [waiting('ImagePullBackOff')],
-      { kind: 'stuck', mayPass: false, hint: expect.stringContaining('--image') },
+      { kind: 'stuck', mayPass: false, hint: containing('--image') },
     ],
     [
       'whose configmap is missing',
       STARTING,
       [waiting('CreateContainerConfigError', 'no configmap')],
-      { kind: 'stuck', what: expect.stringContaining('no configmap') },
+      { kind: 'stuck', what: containing('no configmap') },
     ],
     ['whose stuck pod is on its way out', STARTING, [pod({}, { deletionTimestamp: '2026-01-01T00:00:00Z' })], { kind: 'waiting' }],
   ] as const)('%s', (_name, status, pods, expected) => {
@@ -55,7 +56,7 @@ describe('a Deployment', () => {
       kind: 'stuck',
       mayPass: false,
       what: 'manager ends again and again, the last time with the code 137 (OOMKilled)',
-      hint: expect.stringContaining('kubectl logs -n eraser-system manager-1 -c manager --previous'),
+      hint: containing('kubectl logs -n eraser-system manager-1 -c manager --previous'),
     });
   });
 
@@ -64,13 +65,13 @@ describe('a Deployment', () => {
     expect(judge(STARTING, [pod({ conditions })])).toMatchObject({
       kind: 'stuck',
       mayPass: true,
-      what: expect.stringContaining('0/3 nodes'),
+      what: containing('0/3 nodes'),
     });
     const failure = [{ type: 'ReplicaFailure', status: 'True', message: 'exceeded quota' }];
     expect(judge({ ...STARTING, conditions: failure })).toMatchObject({
       kind: 'stuck',
       mayPass: false,
-      what: expect.stringContaining('exceeded quota'),
+      what: containing('exceeded quota'),
     });
   });
 });

@@ -18,7 +18,7 @@ describe('what an enable makes of a configuration', () => {
     ['the given one in the place of the stored', STORED, { text: WEEKLY, intervalHours: null }, 'change', WEEKLY],
     ['the given one at another interval', STORED, { text: WEEKLY, intervalHours: 48 }, 'change', withIntervalHours(WEEKLY, 48)],
     ['the same interval again', WEEKLY, { text: null, intervalHours: 168 }, 'keep', WEEKLY],
-  ] as const)('%s', (_name, stored, given, action, text) => {
+  ] as const)('%s', (...[, stored, given, action, text]) => {
     expect(planConfiguration(stored, given, VERSION)).toMatchObject({ action, text });
   });
 

@@ -206,7 +206,16 @@ describe.skipIf(lacksCluster())('image-cleaner cluster enable, update and disabl
   });
 
   test('a field that another has set is taken over, and that is told', async () => {
-    await site.do(['scale', '-n', site.namespace, 'deployment/eraser-controller-manager', '--replicas=0']);
+    await site.do([
+      'patch',
+      'deployment',
+      '-n',
+      site.namespace,
+      'eraser-controller-manager',
+      '--type=merge',
+      '-p',
+      '{"spec":{"replicas":0}}',
+    ]);
     const { stderr } = await succeed(['enable']);
     expect(stderr).toMatch(/taken over from kubectl.*\.spec\.replicas/);
     expect(await site.managerPods()).toHaveLength(1);
