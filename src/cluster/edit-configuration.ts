@@ -1,4 +1,4 @@
-import { isMap, isScalar, parseDocument, type Document } from 'yaml';
+import { isCollection, isMap, isScalar, parseDocument, type Document } from 'yaml';
 
 /** A key of a configuration and its new value; undefined: it is taken out, and the default holds. */
 export interface ConfigurationEdit {
@@ -12,6 +12,16 @@ export function editConfiguration(text: string, edits: readonly ConfigurationEdi
   const document = parseDocument(text);
   for (const { path, value } of edits) edit(document, path, value);
   return document.toString({ lineWidth: 0 });
+}
+
+/** A plain value; undefined: the key is not there, or has no value. */
+export function readInConfiguration(text: string, path: readonly string[]): unknown {
+  const document = parseDocument(text);
+  const { outer, inner } = splitAtText(document, path);
+  const found: unknown = document.getIn(outer);
+  if (inner.length > 0) return typeof found === 'string' ? readInConfiguration(found, inner) : undefined;
+  const value: unknown = isCollection(found) ? found.toJS(document) : found;
+  return value ?? undefined;
 }
 
 function edit(document: Document, path: readonly string[], value: unknown): void {

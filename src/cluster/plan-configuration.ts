@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { defaultConfiguration } from '../installation/default-configuration.ts';
 import { parseYaml } from '../platform/parse-yaml.ts';
 import { diffValues, type ValueChange } from './diff-values.ts';
@@ -39,13 +40,21 @@ function withInterval(text: string, hours: number): string {
   return diffConfigurations(text, changed).length === 0 ? text : changed;
 }
 
-/** By value; a text that is no YAML has none. */
+/** By value, also within the YAML of the scanner, which is a text; a text that is no YAML has none. */
 export function diffConfigurations(from: string, to: string): ValueChange[] {
-  const [before, after] = [from, to].map((text) => {
-    const parsed = parseYaml(text);
-    return parsed.ok ? parsed.value : undefined;
-  });
-  return diffValues(before, after);
+  return diffValues(plainValue(from), plainValue(to));
+}
+
+const withScannerSchema = z.looseObject({ components: z.looseObject({ scanner: z.looseObject({ config: z.string() }) }) });
+
+function plainValue(text: string): unknown {
+  const parsed = parseYaml(text);
+  if (!parsed.ok) return undefined;
+  const scanned = withScannerSchema.safeParse(parsed.value).data;
+  if (scanned === undefined) return parsed.value;
+  const { components } = scanned;
+  const config = plainValue(components.scanner.config) ?? components.scanner.config;
+  return { ...scanned, components: { ...components, scanner: { ...components.scanner, config } } };
 }
 
 function warningsOf(text: string): string[] {

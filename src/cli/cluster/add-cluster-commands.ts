@@ -2,7 +2,8 @@ import { Option, type Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { durationOption } from '../option-values.ts';
-import { addClusterOptions, addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import { addClusterOptions, addClusterOutputOptions, type ClusterOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import type { ConfigSetOptions } from './commands/config-set.ts';
 import type { UpdateOptions } from './commands/update.ts';
 import type { DisableOptions } from './disable-cluster.ts';
 import { addEnableOptions, type EnableOptions } from './enable-options.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [
   addDisable,
   addStatus,
   addExclude,
+  addConfig,
   addMigrate,
   addVersion,
 ];
@@ -123,5 +125,28 @@ function addMigrate({ cluster, context, exit }: ClusterParts): void {
     .action(async (options: ClusterOutputOptions) => {
       const { migrate } = await import('./commands/migrate.ts');
       exit(await migrate(context, options));
+    });
+}
+
+function addConfig({ cluster, context, exit }: ClusterParts): void {
+  const config = cluster.command('config').description('read, change and check the configuration that is stored in the cluster');
+  addClusterOutputOptions(config.command('get [key]'))
+    .description('print the configuration, or the value of a key, such as manager.scheduling.repeatInterval')
+    .action(async (key: string | undefined, options: ClusterOutputOptions) => {
+      const { configGet } = await import('./commands/config-get.ts');
+      exit(await configGet(context, options, key));
+    });
+  addClusterOptions(config.command('set <assignments...>'))
+    .description('change keys (KEY=VALUE; KEY= takes it out); comments stay, and what cannot be used is refused')
+    .option('--dry-run', 'show what would change, and change nothing', false)
+    .action(async (assignments: readonly string[], options: ConfigSetOptions) => {
+      const { configSet } = await import('./commands/config-set.ts');
+      exit(await configSet(context, options, assignments));
+    });
+  addClusterOptions(config.command('validate [file]'))
+    .description('check a file, or the stored configuration, as the manager would read it')
+    .action(async (file: string | undefined, options: ClusterOptions) => {
+      const { configValidate } = await import('./commands/config-validate.ts');
+      exit(await configValidate(context, options, file));
     });
 }

@@ -1,3 +1,4 @@
+import { extractConfiguration } from '../../cluster/extract-configuration.ts';
 import type { InstallationSettings } from '../../cluster/installed-settings.ts';
 import { parseIntervalHours } from '../../cluster/interval-hours.ts';
 import type { GivenConfiguration } from '../../cluster/plan-configuration.ts';
@@ -17,6 +18,6 @@ const MOST_BYTES = 1024 * 1024;
 export async function readGivenConfiguration({ config, imageCleanerIntervalHours: hours }: EnableOptions): Promise<GivenConfiguration> {
   return {
     intervalHours: hours === undefined ? null : parseIntervalHours(hours),
-    text: config === undefined ? null : await readInputFile('--config', config, MOST_BYTES),
+    text: config === undefined ? null : extractConfiguration(await readInputFile('--config', config, MOST_BYTES)),
   };
 }
