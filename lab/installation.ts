@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -166,6 +166,16 @@ export class Installation {
     const { code, stdout, stderr } = await this.#kubectl(args, input);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
     return stdout;
+  }
+
+  /** A file with the way to the cluster, and this token in the place of the administrator's certificate. Gone with `close`. */
+  async kubeconfigWith(token: string): Promise<string> {
+    const config = JSON.parse(await this.do(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as { users: object[] };
+    const file = join(this.#home, 'kubeconfig-with-token');
+    await writeFile(file, JSON.stringify({ ...config, users: config.users.map((user) => ({ ...user, user: { token } })) }), {
+      mode: 0o600,
+    });
+    return file;
   }
 
   /** The JSON at a path of the API server. */

@@ -66,6 +66,7 @@ const COMMAND_GROUPS = {
   files: ['src/cli/apply-config.ts', 'src/cli/output/yaml-pieces.ts', 'src/cli/read-ignore-file.ts', 'src/cri/parse-crictl-config.ts'],
   cluster: [
     ...(await readdir(`${root}src/cli/cluster/commands`)).map((file) => `src/cli/cluster/commands/${file}`),
+    'src/kube/exec-in-pod.ts',
     'src/kube/kubeconfig-access.ts',
   ],
   others: [

@@ -122,3 +122,32 @@ export interface DecisionRecord {
   /** null: the image was to stay. */
   readonly removal: RemovalRecord | null;
 }
+
+/** What came of an ImageJob, over all of its nodes. */
+export interface JobTotals {
+  /** null where the job's beginning is not on record. */
+  readonly name: string | null;
+  readonly mode: 'automatic' | 'manual' | null;
+  readonly startedAt: number | null;
+  /** null: it goes on, or its end is not on record. */
+  readonly endedAt: number | null;
+  /** Nodes whose results are on record, or were. */
+  readonly nodes: number;
+  /** How many of them ended in each state. */
+  readonly states: Readonly<Record<RunEnd['state'], number>>;
+  /** Over all of them; a node that came to no plan adds nothing. */
+  readonly sums: RunSummary;
+}
+
+export interface JobRecord extends JobTotals {
+  readonly uid: string;
+}
+
+/** What a container of a worker pod has logged. */
+export interface ContainerLog {
+  readonly podName: string;
+  readonly container: string;
+  readonly lines: readonly string[];
+  /** Pieces that are not in `lines`: the oldest, dropped for want of room, and damaged ones. */
+  readonly missingPieces: number;
+}

@@ -50,6 +50,8 @@ function findContradiction(command: Command): Contradiction | null {
     pair(given(...SELECTION), list, 'with --image nothing goes but what is listed, whatever its age') ??
     pair(given('dbRepository'), given('trivyServer'), "with --trivy-server the server's database judges") ??
     pair(given('since', 'until'), command.name() === 'history' ? list : null, '--image shows all runs') ??
+    pair(given('jobs'), given('job', 'node', 'logs') ?? list, '--jobs shows all jobs as a whole') ??
+    pair(given('job'), given('since', 'until', 'limit') ?? list, '--job shows all of one job') ??
     pair(given('minAge', 'maxAge'), noHistory, 'the age of an image is known from the history') ??
     pair(given('timeoutPerImage'), endsSooner(options) ? given('timeoutTotal') : null, 'all scans together end sooner') ??
     contradictoryAges(options)
@@ -59,6 +61,7 @@ function findContradiction(command: Command): Contradiction | null {
 /** Options that say something only together with another. */
 const COMPANIONS: readonly { readonly options: readonly string[]; readonly needs: string; readonly because: string }[] = [
   { options: ['trivyTokenFile', 'trivyCa'], needs: '--trivy-server', because: 'it is for a Trivy server' },
+  { options: ['logs'], needs: '--job', because: 'they are of one job' },
   { options: ['diskLow'], needs: '--disk-high', because: 'it says where the removal that --disk-high begins is to end' },
 ];
 

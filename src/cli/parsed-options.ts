@@ -74,6 +74,10 @@ export interface HistoryCommandOptions extends HistoryOptions {
   readonly since?: TimeBound;
   readonly until?: TimeBound;
   readonly limit?: number;
+  readonly node?: string;
+  readonly jobs?: boolean;
+  readonly job?: string;
+  readonly logs?: boolean;
 }
 
 export interface RecordOptions extends HistoryOptions {

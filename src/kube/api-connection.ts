@@ -1,5 +1,5 @@
 import { finished } from 'node:stream/promises';
-import { type Dispatcher, request } from 'undici';
+import { type Dispatcher, request, WebSocket } from 'undici';
 import { backoffMs, SYSTEM_TIMING, type Timing } from '../platform/timing.ts';
 import { untilAborted } from '../platform/until-aborted.ts';
 import { Agents } from './agents.ts';
@@ -21,7 +21,8 @@ export interface CallOptions {
 export interface ApiRequest {
   readonly intent: Intent;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** A list is given as often as it has items. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
   /** JSON, if not given. */
@@ -95,6 +96,16 @@ export class ApiConnection {
     return body;
   }
 
+  /** Begins to connect; what becomes of that, the socket tells. Its certificate and credentials are those of every request. */
+  async webSocket({ intent, query }: Pick<ApiRequest, 'intent' | 'query'>, protocols: string[], signal: AbortSignal): Promise<WebSocket> {
+    const access = await this.#access(signal);
+    return new WebSocket(access.server.replace(/^http/, 'ws') + pathOf(intent) + formatQuery(query), {
+      protocols,
+      dispatcher: this.#agents.dispatcherFor(access),
+      headers: { ...access.headers, 'user-agent': this.#options.userAgent },
+    });
+  }
+
   /** Of what a body threw while it was read. */
   failure(error: unknown, intent: Intent): KubeError {
     return classifyFailure(error, { intent, server: this.server });
@@ -133,10 +144,7 @@ export class ApiConnection {
 
   /** One attempt; `bodyTimeoutMs` 0: only the deadline counts. Leaves no body unread when it throws. */
   async #send(ask: ApiRequest, signal: AbortSignal, bodyTimeoutMs: number): Promise<Response> {
-    // A plugin may hang, too, and a stream has no deadline of its own.
-    const access = await withDeadline({ ms: DEADLINE_MS, timing: this.timing, signal }, (within) =>
-      untilAborted(this.#options.access.current(), within),
-    );
+    const access = await this.#access(signal);
     const answer = await request(access.server + pathOf(ask.intent) + formatQuery(ask.query), {
       method: ask.method,
       dispatcher: this.#agents.dispatcherFor(access),
@@ -153,6 +161,11 @@ export class ApiConnection {
     throw classifyAnswer(failed, { intent: ask.intent, server: this.server, wallNow: this.wallNow() });
   }
 
+  /** A plugin may hang, too, and a stream has no deadline of its own. */
+  #access(signal: AbortSignal): Promise<ClusterAccess> {
+    return withDeadline({ ms: DEADLINE_MS, timing: this.timing, signal }, (within) => untilAborted(this.#options.access.current(), within));
+  }
+
   #headers({ body, contentType, accept = 'application/json' }: ApiRequest, access: ClusterAccess): Record<string, string> {
     const headers = { ...access.headers, accept, 'user-agent': this.#options.userAgent };
     return body === undefined ? headers : { ...headers, 'content-type': contentType ?? 'application/json' };
@@ -164,6 +177,6 @@ function mayRepeat(failure: KubeError, { idempotent }: ApiRequest): boolean {
 }
 
 function formatQuery(query: ApiRequest['query'] = {}): string {
-  const given = Object.entries(query).flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, value]]));
+  const given = Object.entries(query).flatMap(([name, value]) => [value ?? []].flat().map((one): [string, string] => [name, one]));
   return given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`;
 }

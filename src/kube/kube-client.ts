@@ -1,5 +1,6 @@
 import { ApiConnection, type ApiRequest, type CallOptions, type ConnectionOptions } from './api-connection.ts';
 import { badAnswer } from './classify-answer.ts';
+import type { Program, ProgramEnd } from './exec-in-pod.ts';
 import { hasCode } from './kube-error.ts';
 import { type KubeObject, kubeObjectSchema } from './kube-object.ts';
 import { type Listed, type ListOptions, listPages, type Selectors } from './list-pages.ts';
@@ -30,6 +31,11 @@ export interface DeleteOptions {
   /** `Foreground`: after what it owns. `Background` (mostly the default): before. `Orphan`: what it owns stays. */
   readonly propagationPolicy?: 'Foreground' | 'Background' | 'Orphan';
   readonly gracePeriodSeconds?: number;
+}
+
+export interface PodLogOptions {
+  readonly container: string;
+  readonly follow: boolean;
 }
 
 const CONTENT_TYPES = {
@@ -134,6 +140,19 @@ export class KubeClient {
     // Some JSON has a media type of its own, and is given under no other.
     const accept = 'application/json, */*';
     return this.#connection.json({ intent: { verb: 'get', path }, method: 'GET', accept, idempotent: true }, call);
+  }
+
+  /** The log of a container of a pod, as bytes; with `follow`, until the container ends. Opened once, without repetition. */
+  async podLog(pod: ObjectReference, { container, follow }: PodLogOptions, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const intent = { verb: 'get', subresource: 'log', ...pod } as const;
+    const query = { container, follow: String(follow) };
+    return this.#connection.stream({ intent, method: 'GET', query, accept: '*/*', idempotent: true }, 0, signal);
+  }
+
+  /** Runs a program in a container of a pod, to its end. What it takes is loaded when it is asked for. */
+  async exec(pod: ObjectReference, program: Program, call: CallOptions): Promise<ProgramEnd> {
+    const { execInPod } = await import('./exec-in-pod.ts');
+    return execInPod(this.#connection, pod, program, call);
   }
 
   /** Ends all connections, and what is under way on them. */

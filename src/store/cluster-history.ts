@@ -1,7 +1,7 @@
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
-import type { RunEnd, RunSummary } from '../api/run-record.ts';
+import type { ContainerLog, JobTotals } from '../api/run-record.ts';
 import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import { RoomError } from '../platform/errors.ts';
 import type { ImageHistory, PruneResult, Retention } from './history.ts';
@@ -85,34 +85,11 @@ export interface LogPiece {
   readonly lines: readonly string[];
 }
 
-export interface ContainerLog {
-  readonly podName: string;
-  readonly container: string;
-  readonly lines: readonly string[];
-  /** Pieces that are not in `lines`: the oldest, dropped for want of room, and damaged ones. */
-  readonly missingPieces: number;
-}
-
 export interface JobFacts {
   readonly uid: string;
   readonly name: string;
   readonly mode: 'automatic' | 'manual';
   readonly startedAt: number;
-}
-
-export interface JobTotals {
-  /** null where the job's beginning is not on record. */
-  readonly name: string | null;
-  readonly mode: 'automatic' | 'manual' | null;
-  readonly startedAt: number | null;
-  /** null: it goes on, or its end is not on record. */
-  readonly endedAt: number | null;
-  /** Nodes whose results are on record, or were. */
-  readonly nodes: number;
-  /** How many of them ended in each state. */
-  readonly states: Readonly<Record<RunEnd['state'], number>>;
-  /** Over all of them; a node that came to no plan adds nothing. */
-  readonly sums: RunSummary;
 }
 
 export interface ClusterRetention extends Retention {

@@ -1,5 +1,6 @@
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
-import { ClusterHistoryError, type ContainerLog, type LogPiece, type LogPosition, type WorkerPod } from './cluster-history.ts';
+import type { ContainerLog } from '../api/run-record.ts';
+import { ClusterHistoryError, type LogPiece, type LogPosition, type WorkerPod } from './cluster-history.ts';
 import type { Changes, Queries } from './history-database.ts';
 import type { HistoryTime } from './history-time.ts';
 import { inBatches } from './in-batches.ts';

@@ -1,6 +1,7 @@
+import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { Decision, KeepReason, RemoveDecision } from '../api/decision.ts';
 import type { NodeImage, RuntimeVersion } from '../api/inventory.ts';
-import type { DecisionRecord, RunEnd, RunRecord, RunStart } from '../api/run-record.ts';
+import type { ContainerLog, DecisionRecord, JobRecord, RunEnd, RunRecord, RunStart } from '../api/run-record.ts';
 import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 
 /**
@@ -36,6 +37,15 @@ export interface History {
   readDecisions(runId: number): Promise<DecisionRecord[]>;
   /** Newest first: the decisions on every image that any of the query's terms means, whatever names the image had in each run. */
   readImageDecisions(query: ImageQuery): Promise<DecisionRecord[]>;
+
+  /** Of a cluster: its jobs, newest first. */
+  listJobs(query: Pick<RunQuery, 'since' | 'until' | 'limit'>): Promise<JobRecord[]>;
+  /** By name or uid; of several of one name, the newest. null: nothing is on record of it. */
+  findJob(nameOrUid: string): Promise<JobRecord | null>;
+  /** The nodes whose worker pods have logged something in a job, by its uid. */
+  listLoggedNodes(jobUid: string): Promise<string[]>;
+  /** By pod, in the order in which they began. */
+  readLogs(run: NodeRun): Promise<ContainerLog[]>;
 
   /** What is remembered of the images of one runtime, named by its endpoint as in `RunStart`. */
   memoryOf(runtimeEndpoint: string): RuntimeMemory;
@@ -122,6 +132,10 @@ export interface OpenRemoval {
 export interface RunQuery {
   readonly since?: number;
   readonly until?: number;
+  /** Of a cluster. */
+  readonly node?: string;
+  /** The uid of the job, of a cluster. */
+  readonly job?: string;
   readonly limit: number;
 }
 
@@ -131,6 +145,8 @@ export interface ImageQuery {
   readonly names?: readonly string[];
   /** The beginning of an image id, with or without `sha256:`. */
   readonly idPrefix?: string;
+  /** Of a cluster. */
+  readonly node?: string;
   readonly limit: number;
 }
 

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { RUN_STATES, type RunEnd, type RunSummary } from '../api/run-record.ts';
-import type { JobFacts, JobTotals } from './cluster-history.ts';
+import type { JobTotals } from '../api/run-record.ts';
+import type { JobFacts } from './cluster-history.ts';
 import { historyError } from './history-error.ts';
 import type { Changes, HistoryDatabase } from './history-database.ts';
 import type { HistoryTime } from './history-time.ts';
 import { parseJson } from './pack.ts';
+import type { JobTable } from './tables.ts';
 import { runModeSchema, summarySchema } from './row-schemas.ts';
 
 export type Totals = Pick<JobTotals, 'nodes' | 'states' | 'sums'>;
@@ -100,7 +102,10 @@ function addSummaries(one: RunSummary, other: RunSummary): RunSummary {
 
 export async function readJobTotals({ queries, path }: HistoryDatabase, uid: string): Promise<JobTotals | null> {
   const row = await queries.selectFrom('job').selectAll().where('uid', '=', uid).executeTakeFirst();
-  if (row === undefined) return null;
+  return row === undefined ? null : jobTotalsOf(row, path);
+}
+
+export function jobTotalsOf(row: Pick<JobTable, 'name' | 'mode' | 'started_at' | 'ended_at' | 'totals'>, path: string): JobTotals {
   return {
     name: row.name,
     mode: runModeSchema.nullable().catch(null).parse(row.mode),

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import type { BootReading } from '../platform/boot-clock.ts';
 import { errorMessage } from '../platform/errors.ts';
+import { readContainerLogs } from './container-logs.ts';
 import type { History, ImageHistory, RuntimeMemory, Sightings } from './history.ts';
 import { historyError, HistoryError } from './history-error.ts';
 import { HistoryDatabase } from './history-database.ts';
 import { HistoryTime } from './history-time.ts';
 import { readImageHistories, recordSightings } from './image-sightings.ts';
+import { findJob, listJobs, listLoggedNodes } from './read-jobs.ts';
 import { openForReading } from './open-for-reading.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
@@ -122,6 +124,10 @@ function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOption
     readRun: (runId) => readRun(database, runId),
     readDecisions: (runId) => readDecisions(database, runId),
     readImageDecisions: (query) => readImageDecisions(database, query),
+    listJobs: (query) => listJobs(database, query),
+    findJob: (nameOrUid) => findJob(database, nameOrUid),
+    listLoggedNodes: (jobUid) => listLoggedNodes(database.queries, jobUid),
+    readLogs: (run) => readContainerLogs(database.queries, run),
     memoryOf,
     scanRecords: createScanRecords({ database, time, ifSpace, isReadOnly: readOnly }),
     prune: (retention) => prune(database, time, retention),

@@ -7,11 +7,13 @@ import { inBatches } from './in-batches.ts';
 import { RowReader, type DecisionRow } from './run-rows.ts';
 import type { Tables } from './tables.ts';
 
-export async function listRuns({ queries, path }: HistoryDatabase, { since, until, limit }: RunQuery): Promise<RunRecord[]> {
+export async function listRuns({ queries, path }: HistoryDatabase, { since, until, node, job, limit }: RunQuery): Promise<RunRecord[]> {
   const rows = await selectRuns(queries)
     // A node's clock may be wrong by years: its run counts as of when it was recorded.
     .$if(since !== undefined, (query) => query.where(({ fn }) => fn.coalesce('node_run.recorded_at', 'run.started_at'), '>=', since ?? 0))
     .$if(until !== undefined, (query) => query.where(({ fn }) => fn.coalesce('node_run.recorded_at', 'run.started_at'), '<=', until ?? 0))
+    .$if(node !== undefined, (query) => query.where('node_run.node', '=', node ?? ''))
+    .$if(job !== undefined, (query) => query.where('job.uid', '=', job ?? ''))
     .orderBy('run.id', 'desc')
     .limit(limit)
     .execute();
@@ -55,7 +57,12 @@ export async function readImageDecisions({ queries, path }: HistoryDatabase, que
   const keys = await findImages(queries, query);
   const rows: DecisionRow[] = [];
   for (const batch of inBatches(keys)) {
-    rows.push(...(await selectDecisions(queries).where('image_key', 'in', batch).orderBy('run_id', 'desc').limit(query.limit).execute()));
+    const ofImages = selectDecisions(queries).where('image_key', 'in', batch);
+    const wanted =
+      query.node === undefined
+        ? ofImages
+        : ofImages.where('run_id', 'in', queries.selectFrom('node_run').select('run_id').where('node', '=', query.node));
+    rows.push(...(await wanted.orderBy('run_id', 'desc').limit(query.limit).execute()));
   }
   rows.sort((one, other) => other.run_id - one.run_id);
   const reader = new RowReader(path);

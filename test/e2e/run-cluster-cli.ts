@@ -15,10 +15,15 @@ export interface ClusterCliResult {
 export function runClusterCli(args: readonly string[], kubeconfig = inject('prepared').cluster.kubeconfig): Promise<ClusterCliResult> {
   const env = { PATH: '/usr/bin:/bin', HOME: '/nonexistent' };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [CLI, 'cluster', ...args, '--kubeconfig', kubeconfig], { env }, (error, stdout, stderr) => {
-      if (error === null) resolve({ code: 0, stdout, stderr });
-      else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
-      else reject(error);
-    });
+    execFile(
+      process.execPath,
+      [CLI, 'cluster', ...args, '--kubeconfig', kubeconfig],
+      { env, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr });
+        else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
+        else reject(error);
+      },
+    );
   });
 }

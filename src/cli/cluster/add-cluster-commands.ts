@@ -7,9 +7,17 @@ import type { ConfigSetOptions } from './commands/config-set.ts';
 import type { UpdateOptions } from './commands/update.ts';
 import type { DisableOptions } from './disable-cluster.ts';
 import { addEnableOptions, type EnableOptions } from './enable-options.ts';
+import { type Command, Option } from 'commander';
+import type { CliContext } from '../context.ts';
+import type { ExitCode } from '../exit-codes.ts';
+import { positiveInteger, timeBound } from '../option-values.ts';
 import { OWN_EXCLUSIONS } from '../../cluster/exclusion-names.ts';
 import type { ExcludeOptions } from './commands/exclude-add.ts';
+import type { ClusterExplainOptions } from './commands/cluster-explain.ts';
+import type { ClusterHistoryOptions } from './commands/cluster-history.ts';
+import type { LogsOptions } from './commands/logs.ts';
 import type { StatusOptions } from './commands/status.ts';
+import { addClusterOptions, addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
 
 /** What the commands of `image-cleaner cluster` and of `kubectl image-cleaner` are added to. */
 export interface ClusterParts {
@@ -28,6 +36,9 @@ const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [
   addDisable,
   addStatus,
   addExclude,
+  addExplain,
+  addHistory,
+  addLogs,
   addConfig,
   addMigrate,
   addVersion,
@@ -148,5 +159,43 @@ function addConfig({ cluster, context, exit }: ClusterParts): void {
     .action(async (file: string | undefined, options: ClusterOptions) => {
       const { configValidate } = await import('./commands/config-validate.ts');
       exit(await configValidate(context, options, file));
+    });
+}
+
+function addHistory({ cluster, context, exit }: ClusterParts): void {
+  addClusterOutputOptions(cluster.command('history'))
+    .description('show what earlier runs removed and kept on every node, and why')
+    .argument('[run]', 'the name of a run: what each node came to, with every decision; all runs if not given')
+    .option('--image <image>', 'all that was decided on one image: a tag, digest, id or beginning of an id')
+    .option('--node <node>', 'of a run or an image, what was on this node')
+    .option('--since <time>', 'runs that began since: a date, a time, or how long ago (7d)', timeBound)
+    .option('--limit <number>', 'the most runs, or decisions on an image, to show (default: 20 runs, 1000 decisions)', positiveInteger)
+    .action(async (run: string | undefined, options: ClusterHistoryOptions) => {
+      const { clusterHistory } = await import('./commands/cluster-history.ts');
+      exit(await clusterHistory(context, run, options));
+    });
+}
+
+function addLogs({ cluster, context, exit }: ClusterParts): void {
+  addClusterOptions(cluster.command('logs'))
+    .description('show what the worker pods of a run have logged, also when they are gone')
+    .argument('<run>', 'the name of a run')
+    .argument('[node]', 'of this node alone')
+    .addOption(new Option('-c, --container <container>', 'of this container alone').choices(['collector', 'trivy-scanner', 'remover']))
+    .option('-f, --follow', 'go on for as long as the run does')
+    .action(async (run: string, node: string | undefined, options: LogsOptions) => {
+      const { logs } = await import('./commands/logs.ts');
+      exit(await logs(context, run, node, options));
+    });
+}
+
+function addExplain({ cluster, context, exit }: ClusterParts): void {
+  addClusterOutputOptions(cluster.command('explain'))
+    .description('show the last decision on an image on every node, with its rule, reason and findings')
+    .argument('<image>', 'tag, digest, id or beginning of an id')
+    .option('--node <node>', 'on this node alone')
+    .action(async (image: string, options: ClusterExplainOptions) => {
+      const { clusterExplain } = await import('./commands/cluster-explain.ts');
+      exit(await clusterExplain(context, image, options));
     });
 }

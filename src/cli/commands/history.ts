@@ -6,6 +6,7 @@ import { badUsage, CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { describeImageDecision, describeRecordedDecision, describeRecordedRun, type ImageDecision } from '../output/describe-history.ts';
+import { nodeOf, showJob, showJobs } from './history-of-jobs.ts';
 import { formatImageHistory, formatRecordedRun, formatRuns } from '../output/format-history.ts';
 import { screenOf } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
@@ -18,7 +19,9 @@ export async function history(context: CliContext, runId: number | undefined, op
   const opened = await openHistoryToRead(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
   try {
     const show = { context, options, history: opened };
-    if (options.image !== undefined) await showImage(show, options.image);
+    if (options.jobs === true) await showJobs(show, boundsOf(show));
+    else if (options.job !== undefined) await showJob(show, options.job);
+    else if (options.image !== undefined) await showImage(show, options.image);
     else if (runId !== undefined) await showRun(show, runId);
     else await showRuns(show);
     return EXIT.done;
@@ -33,14 +36,14 @@ interface Show {
   readonly history: History;
 }
 
-async function showRuns({ context, options, history: opened }: Show): Promise<void> {
-  const { since, until, limit = RUNS_SHOWN } = options;
+function boundsOf({ context, options: { since, until } }: Show): { readonly since?: number; readonly until?: number } {
   const bound = ({ at, ago }: NonNullable<typeof since>): number => at ?? context.now() - (ago ?? 0);
-  const runs = await opened.listRuns({
-    limit,
-    ...(since === undefined ? {} : { since: bound(since) }),
-    ...(until === undefined ? {} : { until: bound(until) }),
-  });
+  return { ...(since === undefined ? {} : { since: bound(since) }), ...(until === undefined ? {} : { until: bound(until) }) };
+}
+
+async function showRuns(show: Show): Promise<void> {
+  const { context, options, history: opened } = show;
+  const runs = await opened.listRuns({ limit: options.limit ?? RUNS_SHOWN, ...boundsOf(show), ...nodeOf(options) });
   await writeDocument(context.stdout, options.output, runs.map(describeRecordedRun), () =>
     formatRuns(runs, screenOf(context, context.stdout)),
   );
@@ -63,7 +66,7 @@ async function showRun({ context, options, history: opened }: Show, runId: numbe
 }
 
 async function showImage({ context, options, history: opened }: Show, name: string): Promise<void> {
-  const decisions = await opened.readImageDecisions({ ...imageQuery(name), limit: options.limit ?? DECISIONS_SHOWN });
+  const decisions = await opened.readImageDecisions({ ...imageQuery(name), ...nodeOf(options), limit: options.limit ?? DECISIONS_SHOWN });
   if (decisions.length === 0) {
     throw new CliError({
       code: 'not-found',

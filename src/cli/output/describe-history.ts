@@ -1,4 +1,4 @@
-import type { DecisionRecord, NodeOfRun, RunRecord } from '../../api/run-record.ts';
+import type { DecisionRecord, JobRecord, NodeOfRun, RunRecord } from '../../api/run-record.ts';
 import { formatReason, vulnerabilityIds } from '../../core/format-reason.ts';
 import { FIGURES } from './describe-decision.ts';
 
@@ -7,6 +7,11 @@ export function describeRecordedRun({ node, ...run }: RunRecord): Readonly<Recor
   const common = { ...run, startedAt: formatTime(run.startedAt), endedAt: run.endedAt === null ? null : formatTime(run.endedAt) };
   if (node === undefined) return common;
   return { ...common, node: { ...node, recordedAt: formatTime(node.recordedAt) } };
+}
+
+export function describeJob(job: JobRecord): Readonly<Record<string, unknown>> {
+  const timeOf = (ms: number | null): string | null => (ms === null ? null : formatTime(ms));
+  return { ...job, startedAt: timeOf(job.startedAt), endedAt: timeOf(job.endedAt) };
 }
 
 export function describeRecordedDecision({ ruling, removal, ...image }: DecisionRecord): Readonly<Record<string, unknown>> {

@@ -1,4 +1,4 @@
-import type { DecisionRecord, NodeOfRun, RemovalState, RunRecord } from '../../api/run-record.ts';
+import type { DecisionRecord, JobRecord, NodeOfRun, RemovalState, RunRecord } from '../../api/run-record.ts';
 import { formatReason } from '../../core/format-reason.ts';
 import { formatDuration } from '../../platform/duration.ts';
 import { formatBytes } from '../../platform/quantity.ts';
@@ -47,6 +47,23 @@ export function formatRuns(runs: readonly RunRecord[], { columns }: Screen): str
     'MESSAGE',
   ];
   return formatTable(headings, rows, columns);
+}
+
+/** Jobs of a cluster as a table, newest first, with the sums over their nodes. */
+export function formatJobRecords(jobs: readonly JobRecord[], { columns }: Screen): string {
+  const rows = jobs.map(({ uid, name, mode, startedAt, endedAt, nodes, states, sums }) => [
+    printable(name ?? uid),
+    mode ?? '-',
+    startedAt === null ? '-' : formatSeconds(startedAt),
+    startedAt === null || endedAt === null ? '-' : formatDuration(wholeSeconds(endedAt - startedAt)),
+    String(nodes),
+    String(nodes - states.completed),
+    String(sums.images),
+    String(sums.removed),
+    formatBytes(sums.reclaimedBytes),
+    String(sums.scanned),
+  ]);
+  return formatTable(['JOB', 'MODE', 'STARTED', 'TOOK', 'NODES', 'FAILED', 'IMAGES', 'REMOVED', 'FREED', 'SCANNED'], rows, columns);
 }
 
 /** One run: what is known of it, then its decisions, what went first. */

@@ -37,6 +37,16 @@ export async function loadFormat(format: OutputFormat): Promise<void> {
 /** The one place that does, since Node looks for the file again for each. */
 const loadYaml = () => import('./yaml-pieces.ts');
 
+/** As the document of a list, but that no more than one of its items is held in memory at once. */
+export async function writeJsonList(stdout: OutputStream, items: AsyncIterable<unknown>): Promise<void> {
+  let isFirst = true;
+  for await (const item of items) {
+    stdout.write(escaped(`${isFirst ? '[' : ','}\n  ${indented(item, '  ')}`));
+    isFirst = false;
+  }
+  stdout.write(isFirst ? '[]\n' : '\n]\n');
+}
+
 /**
  * As `JSON.stringify(document, null, 2)`, in pieces of one item of a list each: with the findings of thousands of images the whole is
  * longer than a string can be.
