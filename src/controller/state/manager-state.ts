@@ -3,9 +3,7 @@ import { conditionSchema } from '../../api/condition.ts';
 import { parseWith, type Parsed } from '../../api/problem.ts';
 import { NEW_SCHEDULE_STATE, type ScheduleState } from '../../core/cluster/next-run.ts';
 
-/** The configmap of what has to outlive jobs and controllers. */
-export const STATE_CONFIG_MAP = 'eraser-manager-state';
-export const STATE_KEY = 'state.json';
+export { STATE_CONFIG_MAP, STATE_KEY } from '../../api/manager-state-map.ts';
 
 /**
  * A run, from when it was decided until its end was taken note of. `intended` is stored before the job is made, `created` after it: so a job that is
