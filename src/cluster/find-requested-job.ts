@@ -30,9 +30,8 @@ export function findRunUnderWay(readRequests: () => Promise<RunRequests>): FindJ
   return async (jobs) => {
     const [job] = jobs.underWay.toSorted((a, b) => Number(isAutomatic(b)) - Number(isAutomatic(a)));
     if (job !== undefined) return { job };
-    const { asked, answered, conditions } = await readRequests();
-    if (asked !== null && answered?.token !== asked) return { job: null, why: whyItWaits(jobs, conditions) };
-    // Its job is about to be made, or has been and is gone.
+    const { asked, answered, begun, conditions } = await readRequests();
+    if (begun.length > 0 || (asked !== null && answered?.token !== asked)) return { job: null, why: whyItWaits(jobs, conditions) };
     throw new ClusterError({
       code: 'not-ready',
       message: 'No run is under way, and none is asked for',

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { clientOf } from '../../test/fakes/fake-cluster.ts';
 import { type ClusterInTest, NAMESPACE, soon, startClusterInTest, startManagerInTest } from '../../test/fakes/manager-in-fake-cluster.ts';
+import { STATE_CONFIG_MAP, STATE_KEY } from '../api/manager-state-map.ts';
+import { formatManagerState, NEW_STATE } from '../controller/state/manager-state.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { findRequestedJob, findRunUnderWay } from './find-requested-job.ts';
@@ -156,6 +158,24 @@ describe('a run that is not seen to its end', () => {
     server.endPodsSoon();
     expect(await again.end).toMatchObject({ phase: 'Completed', removedImages: 1 });
     expect(server.jobsMade).toHaveLength(1);
+  });
+
+  test('is followed though its job is not made yet', async () => {
+    const server = await startCluster(['a']);
+    const state = {
+      ...NEW_STATE,
+      automatic: { job: 'imagejob-x', stage: 'intended' },
+      lastRequest: { token: 'now', job: 'imagejob-x' },
+    } as const;
+    server.put('/configmaps', {
+      metadata: { name: STATE_CONFIG_MAP, namespace: NAMESPACE },
+      data: { [STATE_KEY]: formatManagerState(state) },
+    });
+    const { end } = attach(siteOf(server));
+    await soon(() => expect(server.requests.some(({ path }) => path.endsWith(STATE_CONFIG_MAP))).toBe(true));
+    startManagerInTest(server);
+    server.endPodsSoon();
+    expect(await end).toMatchObject({ job: 'imagejob-x', phase: 'Completed' });
   });
 
   test('is told when someone deletes it', async () => {

@@ -40,6 +40,9 @@ const LOOK_MS = 1_000;
 const SWARM_MS = 100;
 /** How long containers may take to end whose results are on record already. */
 const LEAVING_MS = 3_000;
+/** A manager that is at work answers within a second or two. */
+const USUAL_MS = 20_000;
+const NO_ANSWER = 'The manager has not answered yet. One of an earlier version may not know of it: image-cleaner cluster version';
 
 /** Follows a run from before its beginning to its end. */
 export async function followRun(site: ClusterSite, options: FollowOptions): Promise<RunEnd> {
@@ -65,14 +68,16 @@ export async function followRun(site: ClusterSite, options: FollowOptions): Prom
 
 type Pause = () => Promise<void>;
 
-async function untilFound(jobs: Watched<ImageJob | null>, { find, onEvent }: FollowOptions, pause: Pause): Promise<ImageJob> {
+async function untilFound(jobs: Watched<ImageJob | null>, { find, onEvent, timing }: FollowOptions, pause: Pause): Promise<ImageJob> {
+  const since = timing.now();
   let told: string | null = null;
   for (;;) {
     const all = [...jobs.seen.values()].filter((job) => job !== null);
     const underWay = all.filter((job) => !hasEnded(job) && jobs.isThere(job.metadata.name));
     const found = await find({ all, underWay });
     if (found.job !== null) return found.job;
-    if (found.why !== null && found.why !== told) onEvent({ kind: 'waiting', why: (told = found.why) });
+    const why = found.why ?? (timing.now() - since > USUAL_MS ? NO_ANSWER : null);
+    if (why !== null && why !== told) onEvent({ kind: 'waiting', why: (told = why) });
     await pause();
   }
 }

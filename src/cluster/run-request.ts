@@ -44,13 +44,18 @@ export interface RunRequests {
   readonly asked: string | null;
   /** The last that was answered, with the job that was begun for it; `job` null: it was refused. */
   readonly answered: { readonly token: string; readonly job: string | null } | null;
+  /** The names of the jobs that it has begun, or is about to make, and of whose ends it has not taken note. */
+  readonly begun: readonly string[];
   /** What the manager says of its inputs. */
   readonly conditions: readonly Condition[];
 }
 
 const configMapSchema = z.object({ data: z.record(z.string(), z.string()).default({}) });
 /** The part of the manager's state that is of interest here; an earlier manager has less. */
+const begunSchema = z.object({ job: z.string() }).nullable().default(null);
 const stateSchema = z.object({
+  automatic: begunSchema,
+  manual: begunSchema,
   lastRequest: z.object({ token: z.string(), job: z.string().nullable() }).nullable().default(null),
   conditions: z.array(conditionSchema).default([]),
 });
@@ -60,6 +65,7 @@ export async function readRunRequests({ client, namespace, call }: ClusterSite):
     [CONFIG_MAP_NAME, STATE_CONFIG_MAP].map((name) => client.find({ resource: CONFIG_MAPS, namespace, name }, call)),
   );
   const text = state === null ? undefined : configMapSchema.parse(state).data[STATE_KEY];
-  const { lastRequest, conditions } = stateSchema.parse(text === undefined ? {} : JSON.parse(text));
-  return { asked: readRunRequest(configuration?.metadata['annotations']), answered: lastRequest, conditions };
+  const { automatic, manual, lastRequest, conditions } = stateSchema.parse(text === undefined ? {} : JSON.parse(text));
+  const begun = [automatic, manual].flatMap((intent) => intent?.job ?? []);
+  return { asked: readRunRequest(configuration?.metadata['annotations']), answered: lastRequest, begun, conditions };
 }

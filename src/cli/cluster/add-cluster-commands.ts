@@ -3,6 +3,7 @@ import type { CliContext } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
 import { duration } from '../option-values.ts';
 import { addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import type { RemoveOptions } from './commands/remove.ts';
 import type { RunOptions } from './commands/run.ts';
 
 /** What the commands of `image-cleaner cluster` and of `kubectl image-cleaner` are added to. */
@@ -14,7 +15,7 @@ export interface ClusterParts {
 }
 
 /** In the order of the help. Each is loaded when it is called. */
-const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion, addRun];
+const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [addVersion, addRun, addRemove];
 
 export function addClusterCommands(parts: ClusterParts): void {
   for (const add of COMMANDS) add(parts);
@@ -60,3 +61,25 @@ Examples:
   image-cleaner cluster run
   image-cleaner cluster run --timeout 30m -o json
   image-cleaner cluster run --attach`;
+
+function addRemove({ cluster, context, exit }: ClusterParts): void {
+  addFollowOptions(addClusterOutputOptions(cluster.command('remove')))
+    .description('remove images from all nodes now, but for containers that use them and exclusions that keep them')
+    .argument('<image...>', 'tags, digests or ids, or * for every image')
+    .option('-y, --yes', 'with *: remove without asking', false)
+    .option('--replace-list', "put them in the place of somebody else's ImageList", false)
+    .addHelpText('after', REMOVE_HELP)
+    .action(async (images: string[], options: RemoveOptions) => {
+      const { remove } = await import('./commands/remove.ts');
+      exit(await remove(context, images, options));
+    });
+}
+
+const REMOVE_HELP = `
+It writes the ImageList named imagelist. Ctrl-C ends this command, not the removal.
+
+Exit codes: 0 done on enough nodes, 1 it has failed, or was not over in time, 2 one is no image, 3 refused, 130 interrupted: the removal goes on
+
+Examples:
+  image-cleaner cluster remove nginx:1.25 registry.example/shop@sha256:…
+  image-cleaner cluster remove '*' --yes`;
