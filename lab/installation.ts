@@ -119,7 +119,7 @@ export class Installation {
     const namespaced = ['-n', this.namespace, '--ignore-not-found'];
     await this.do(['delete', 'deployment', ...namespaced, '--all', '--cascade=foreground', '--wait']);
     await this.do(['delete', 'imagelists,imagejobs', '--all', '--wait']);
-    await this.do(['delete', 'configmap', ...namespaced, 'eraser-manager-state']);
+    await this.do(['delete', 'configmap', ...namespaced, 'eraser-manager-state', 'eraser-manager-config']);
     await this.do(['delete', 'configmap', ...namespaced, '-l', 'eraser.sh/exclude.list']);
     // A node may be gone, and its kubelet with it.
     await this.do(['delete', 'pods', ...namespaced, '-l', 'eraser.sh/job-uid', '--force', '--grace-period=0']);

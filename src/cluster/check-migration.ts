@@ -10,7 +10,7 @@ import type { KubeObject } from '../kube/kube-object.ts';
 import { NODES } from '../kube/resource.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { judgeConfiguration } from './judge-configuration.ts';
-import { IMAGE_LISTS } from './kinds.ts';
+import { IMAGE_LISTS } from './own-kinds.ts';
 import { findOtherInstallation } from './preflight.ts';
 import { readExclusions } from './read-exclusions.ts';
 import { readInstallation, type FoundInstallation } from './read-installation.ts';

@@ -1,7 +1,7 @@
 import { JOB_OWNER_LABEL, JOB_OWNERS, type ImageJob, parseImageJob } from '../api/image-job.ts';
 import { hasCode } from '../kube/kube-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
-import { IMAGE_JOBS } from './kinds.ts';
+import { IMAGE_JOBS } from './own-kinds.ts';
 
 type Status = NonNullable<ImageJob['status']>;
 

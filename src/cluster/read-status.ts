@@ -15,7 +15,7 @@ import { errorMessage } from '../platform/errors.ts';
 import { parseYaml } from '../platform/parse-yaml.ts';
 import { parseQuantity } from '../platform/quantity.ts';
 import type { ClusterSite } from './cluster-site.ts';
-import { IMAGE_LISTS } from './kinds.ts';
+import { IMAGE_LISTS } from './own-kinds.ts';
 import { type FoundExclusions, readExclusions } from './read-exclusions.ts';
 import { type FoundManager, readInstallation } from './read-installation.ts';
 import { type JobFacts, listJobs } from './read-jobs.ts';

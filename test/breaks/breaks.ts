@@ -1257,4 +1257,11 @@ export const BREAKS: readonly Break[] = [
     replace: 'state: begun };',
     tests: 'src/controller/schedule',
   },
+  {
+    rule: "somebody's list is not lost",
+    file: 'src/cluster/plan-list-write.ts',
+    find: 'if (!isSame && !isOurs && !replaceList && listed.length > 0) {',
+    replace: 'if (!isSame && !isOurs && !replaceList && listed.length < 0) {',
+    tests: 'src/cluster/plan-list-write',
+  },
 ];

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest';
 import * as z from 'zod';
 import { AUTOMATIC, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { runClusterCli, type ClusterCliResult } from './run-cluster-cli.ts';

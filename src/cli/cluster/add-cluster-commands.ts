@@ -1,23 +1,20 @@
 import { Option, type Command } from 'commander';
+import { OWN_EXCLUSIONS } from '../../cluster/exclusion-names.ts';
 import type { CliContext } from '../context.ts';
 import type { ExitCode } from '../exit-codes.ts';
-import { durationOption } from '../option-values.ts';
+import { duration, durationOption, positiveInteger, timeBound } from '../option-values.ts';
 import { addClusterOptions, addClusterOutputOptions, type ClusterOptions, type ClusterOutputOptions } from './cluster-options.ts';
+import type { ClusterExplainOptions } from './commands/cluster-explain.ts';
+import type { ClusterHistoryOptions } from './commands/cluster-history.ts';
 import type { ConfigSetOptions } from './commands/config-set.ts';
+import type { ExcludeOptions } from './commands/exclude-add.ts';
+import type { LogsOptions } from './commands/logs.ts';
+import type { RemoveOptions } from './commands/remove.ts';
+import type { RunOptions } from './commands/run.ts';
+import type { StatusOptions } from './commands/status.ts';
 import type { UpdateOptions } from './commands/update.ts';
 import type { DisableOptions } from './disable-cluster.ts';
 import { addEnableOptions, type EnableOptions } from './enable-options.ts';
-import { type Command, Option } from 'commander';
-import type { CliContext } from '../context.ts';
-import type { ExitCode } from '../exit-codes.ts';
-import { positiveInteger, timeBound } from '../option-values.ts';
-import { OWN_EXCLUSIONS } from '../../cluster/exclusion-names.ts';
-import type { ExcludeOptions } from './commands/exclude-add.ts';
-import type { ClusterExplainOptions } from './commands/cluster-explain.ts';
-import type { ClusterHistoryOptions } from './commands/cluster-history.ts';
-import type { LogsOptions } from './commands/logs.ts';
-import type { StatusOptions } from './commands/status.ts';
-import { addClusterOptions, addClusterOutputOptions, type ClusterOutputOptions } from './cluster-options.ts';
 
 /** What the commands of `image-cleaner cluster` and of `kubectl image-cleaner` are added to. */
 export interface ClusterParts {
@@ -35,6 +32,8 @@ const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [
   addUpdate,
   addDisable,
   addStatus,
+  addRun,
+  addRemove,
   addExclude,
   addExplain,
   addHistory,
@@ -199,3 +198,56 @@ function addExplain({ cluster, context, exit }: ClusterParts): void {
       exit(await clusterExplain(context, image, options));
     });
 }
+/** Of commands that follow a run to its end. */
+function addFollowOptions(command: Command): Command {
+  return command
+    .option('--no-wait', 'ask for it, and end')
+    .option(
+      '--timeout <duration>',
+      'how long to wait for its end, such as 30m; it goes on all the same (default: as long as it takes)',
+      duration,
+    );
+}
+
+function addRun({ cluster, context, exit }: ClusterParts): void {
+  addFollowOptions(addClusterOutputOptions(cluster.command('run')))
+    .description('clean all nodes now, by the configuration, whatever the schedule says, and tell what came of it')
+    .option('--attach', 'follow the run that is under way or asked for; ask for none', false)
+    .addHelpText('after', RUN_HELP)
+    .action(async (options: RunOptions) => {
+      const { run } = await import('./commands/run.ts');
+      exit(await run(context, options));
+    });
+}
+
+const RUN_HELP = `
+Ctrl-C ends this command, not the run.
+
+Exit codes: 0 the run is completed, 1 it has failed, or was not over in time, 3 automatic runs are off, 130 interrupted: the run goes on
+
+Examples:
+  image-cleaner cluster run
+  image-cleaner cluster run --timeout 30m -o json
+  image-cleaner cluster run --attach`;
+
+function addRemove({ cluster, context, exit }: ClusterParts): void {
+  addFollowOptions(addClusterOutputOptions(cluster.command('remove')))
+    .description('remove images from all nodes now, but for containers that use them and exclusions that keep them')
+    .argument('<image...>', 'tags, digests or ids, or * for every image')
+    .option('-y, --yes', 'with *: remove without asking', false)
+    .option('--replace-list', "put them in the place of somebody else's ImageList", false)
+    .addHelpText('after', REMOVE_HELP)
+    .action(async (images: string[], options: RemoveOptions) => {
+      const { remove } = await import('./commands/remove.ts');
+      exit(await remove(context, images, options));
+    });
+}
+
+const REMOVE_HELP = `
+It writes the ImageList named imagelist. Ctrl-C ends this command, not the removal.
+
+Exit codes: 0 done on enough nodes, 1 it has failed, or was not over in time, 2 one is no image, 3 refused, 130 interrupted: the removal goes on
+
+Examples:
+  image-cleaner cluster remove nginx:1.25 registry.example/shop@sha256:…
+  image-cleaner cluster remove '*' --yes`;

@@ -4,7 +4,8 @@ import type { CliContext } from '../context.ts';
 import { countOf } from './count-of.ts';
 import { FIGURES } from './describe-decision.ts';
 import { formatOutcome } from './format-outcome.ts';
-import { imageName, printable } from './image-name.ts';
+import { imageName } from './image-name.ts';
+import { createLines, type Lines } from './lines.ts';
 
 /** Progress of a run on standard error: on a terminal one line that is written over, elsewhere plain lines. */
 export interface Progress {
@@ -15,35 +16,12 @@ export interface Progress {
   readonly clear: () => void;
 }
 
-export function createProgress({ stderr: stream, env }: Pick<CliContext, 'stderr' | 'env'>): Progress {
-  const live = stream.isTTY === true && env['TERM'] !== 'dumb';
-  const clear = (): void => {
-    if (live) stream.write('\r\u001b[K');
-  };
-  const say = (line: string): void => {
-    clear();
-    stream.write(`${printable(line)}\n`);
-  };
-  const pass = (line: string): void => {
-    if (!live) return;
-    clear();
-    stream.write(printable(line).slice(0, Math.max(columnsOf(stream) - 1, 1)));
-  };
-  return { say, clear, onEvent: (event) => report(event, { say, pass }) };
+export function createProgress(context: Pick<CliContext, 'stderr' | 'env'>): Progress {
+  const lines = createLines(context);
+  return { say: lines.say, clear: lines.clear, onEvent: (event) => report(event, lines) };
 }
 
-/** A terminal that does not know its width, as over a serial line, says 0. */
-function columnsOf({ columns = 0 }: CliContext['stderr']): number {
-  return columns > 0 ? columns : 80;
-}
-
-interface Lines {
-  readonly say: (line: string) => void;
-  /** A line that only a terminal shows, until the next one. */
-  readonly pass: (line: string) => void;
-}
-
-function report(event: EngineEvent, { say, pass }: Lines): void {
+function report(event: EngineEvent, { say, pass }: Pick<Lines, 'say' | 'pass'>): void {
   switch (event.kind) {
     case 'inventory-taken': {
       const { images, containers, runtime } = event.inventory;
