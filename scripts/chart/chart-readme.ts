@@ -7,7 +7,7 @@ import { chartFields } from './chart-schema.ts';
 export function chartReadme(): string {
   return `# Helm chart of Image Cleaner
 
-Finds the images on the nodes of a cluster that nothing uses, scans them, and removes those that have to go. It takes Helm 3.8 or later.
+Finds the images on the nodes of a cluster that nothing uses, scans them, and removes those that have to go. It is tested with Helm 3.19.
 
     kubectl create namespace eraser-system
     kubectl label namespace eraser-system pod-security.kubernetes.io/enforce=privileged

@@ -32,7 +32,7 @@ export const chartValuesSchema = z.strictObject({
   runtimeConfig: value(
     z.looseObject({}),
     {},
-    'The configuration, an `EraserConfig`: what is given here of `eraser.sh/v1alpha3` is put over the defaults below; of an older version it is taken as it is.',
+    'The configuration, an `EraserConfig`: what is given here of `eraser.sh/v1alpha3` is put over the defaults, which values.yaml shows; of an older version it is taken as it is.',
   ),
   deploy: group(
     {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,8 +67,8 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
   });
   afterAll(() => rm(home, { recursive: true }));
 
-  async function render(values?: object, args: readonly string[] = []): Promise<KubernetesObject[]> {
-    const { code, stdout, stderr } = await helm(['template', RELEASE, CHART, '--namespace', NAMESPACE, ...args], values);
+  async function render(values?: object, args: readonly string[] = [], chart = CHART): Promise<KubernetesObject[]> {
+    const { code, stdout, stderr } = await helm(['template', RELEASE, chart, '--namespace', NAMESPACE, ...args], values);
     expect(`${String(code)} ${stderr}`).toBe('0 ');
     return parseAllDocuments(stdout).flatMap((document) => {
       const object = document.toJS() as unknown;
@@ -177,8 +177,24 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
     ).toEqual([...KEPT, ...claims].sort());
   });
 
-  test("a values file written for Eraser's chart: none of its images runs, the manager has the memory that it needs, the rest holds", async () => {
-    const rendered = await render(undefined, ['--values', ERASERS_VALUES]);
+  test.each(['kube-system', 'default'])('in the namespace %s, too', async (namespace) => {
+    const rendered = await render({}, ['--namespace', namespace]);
+    expect(bySite(rendered.map(withoutRelease))).toEqual(bySite(manifestObjects({ namespace })));
+  });
+
+  /** What `--reuse-values` makes of this chart: its values are those of the release that there is. */
+  async function renderOverErasers(): Promise<KubernetesObject[]> {
+    const chart = join(home, 'chart-over-erasers');
+    await cp(CHART, chart, { recursive: true });
+    await copyFile(ERASERS_VALUES, join(chart, 'values.yaml'));
+    return render(undefined, [], chart);
+  }
+
+  test.each([
+    ["a values file written for Eraser's chart", () => render(undefined, ['--values', ERASERS_VALUES])],
+    ["the values of a release of Eraser's chart, and none of this one's", renderOverErasers],
+  ])('%s: none of its images runs, the manager has the memory that it needs, the rest holds', async (_name, renderIt) => {
+    const rendered = await renderIt();
     const values = z.object({ runtimeConfig: configShape }).parse(parse(await readFile(ERASERS_VALUES, 'utf8')));
     const ofRelease = (name: string): object => ({ ...values.runtimeConfig.components[name], image: { tag: version } });
     const { scheduling, imageJob } = configShape.parse(parse(defaultConfiguration(version))).manager;

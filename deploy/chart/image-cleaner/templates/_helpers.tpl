@@ -12,7 +12,7 @@
 {{- $groups := index . 3 -}}
 {{- range $key, $default := index . 1 -}}
 {{- $below := printf "%s%s" $path $key -}}
-{{- if kindIs "invalid" (get $given $key) -}}
+{{- if or (not (hasKey $given $key)) (kindIs "invalid" (get $given $key)) -}}
 {{- $_ := set $given $key $default -}}
 {{- else if has $below $groups -}}
 {{- include "image-cleaner.fillGroups" (list (get $given $key) $default (printf "%s." $below) $groups) -}}
