@@ -58,6 +58,23 @@ export const TRIVY: GoTool = {
   duration: '5 to 10 minutes and 3 GB of memory the first time',
 };
 
+export const HELM: GoTool = {
+  name: 'helm',
+  module: 'helm.sh/helm/v3',
+  version: 'v3.19.5',
+  go: '1.24.0',
+  commands: { helm: 'helm.sh/helm/v3/cmd/helm' },
+  // Without it, helm holds the cluster that it renders for by default to be far older than what it is built with.
+  variables: {
+    'helm.sh/helm/v3/internal/version.version': 'v3.19.5',
+    'helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor': '1',
+    'helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor': '34',
+  },
+  tags: [],
+  env: {},
+  duration: 'about three minutes',
+};
+
 /** The directory that holds the tool's binaries, built into the cache when they aren't there. Throws `tool-missing` with the reason. */
 export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promise<string> {
   return await cachedDirectory(`${tool.name}-${tool.version}`, async (making) => {

@@ -1,10 +1,10 @@
 import { inject } from 'vitest';
 import { LabError, requireRoot } from './lab-error.ts';
 import type { OnProgress } from './tools.ts';
-import { ensureContainerd, ensureFakeClock, ensureTrivy } from './tools.ts';
+import { ensureContainerd, ensureFakeClock, ensureHelm, ensureTrivy } from './tools.ts';
 
 /** What an integration test may depend on. */
-export const REAL_PARTS = ['containerd-debian', 'containerd-v2', 'trivy', 'fake-clock'] as const;
+export const REAL_PARTS = ['containerd-debian', 'containerd-v2', 'trivy', 'fake-clock', 'helm'] as const;
 export type RealPart = (typeof REAL_PARTS)[number];
 
 /** Why a part can't be had on this machine; null: it can. */
@@ -45,6 +45,10 @@ export async function ensureRealParts(onProgress: OnProgress): Promise<MissingPa
     }),
     'fake-clock': await reason(async () => {
       await ensureFakeClock(onProgress);
+      return null;
+    }),
+    helm: await reason(async () => {
+      await ensureHelm(onProgress);
       return null;
     }),
   };

@@ -7,11 +7,14 @@ import { join } from 'node:path';
 import { copyTree } from './copy-tree.ts';
 
 /** Fails when what is committed is not what `npm run generate` makes of proto/, src/api/ and src/installation/, in a copy: others work with the tree. */
-const FOLDERS = ['src/cri/gen', 'src/scan/gen', 'deploy/crds', 'deploy/manifest', 'docs/reference'];
+const CHART = 'deploy/chart/image-cleaner';
+const FOLDERS = ['src/cri/gen', 'src/scan/gen', 'deploy/crds', 'deploy/manifest', CHART, `${CHART}/templates`, 'docs/reference'];
 const read = (tree: string): Map<string, string> =>
   new Map(
     FOLDERS.flatMap((folder) =>
-      readdirSync(join(tree, folder)).map((file) => [join(folder, file), readFileSync(join(tree, folder, file), 'utf8')] as const),
+      readdirSync(join(tree, folder), { withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map(({ name }) => [join(folder, name), readFileSync(join(tree, folder, name), 'utf8')] as const),
     ),
   );
 

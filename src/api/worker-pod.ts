@@ -31,6 +31,9 @@ export const WORKER_VOLUMES = {
   temporary: 'temporary',
 } as const;
 
+/** By which the pods of a job are found, and deleted together. */
+export const JOB_UID_LABEL = 'eraser.sh/job-uid';
+
 /** The file in the token's folder. */
 export const TOKEN_FILE = 'token';
 

@@ -1,10 +1,14 @@
 import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../api/eraser-config/config-map.ts';
 import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../api/exclusion-config-map.ts';
+import { HISTORY_CLAIM, makeExtras, type ExtraOptions } from './make-extras.ts';
+import { HEALTH_PORT, LABELS, MANAGER } from './manager-names.ts';
 import { makeRbac } from './make-rbac.ts';
 import { SERVICE_ACCOUNTS } from './permissions.ts';
 
-export interface ManifestOptions {
+export { LABELS, MANAGER };
+
+export interface ManifestOptions extends ExtraOptions {
   readonly namespace: string;
   /** The image of the manager, of collector and remover. */
   readonly image: string;
@@ -18,16 +22,30 @@ export interface ManifestOptions {
   readonly trivyArgs?: readonly string[];
   /** Where Trivy's server keeps the vulnerability database. */
   readonly trivyCache?: object;
+  /** Where the history is kept, unless `historyClaim` says it: for as long as the pod is on its node, when neither does. */
+  readonly historyVolume?: object;
+  readonly resources?: { readonly manager?: object; readonly trivy?: object };
+  /** Of both containers of the manager's pod. */
+  readonly pullPolicy?: string;
+  /** The names of secrets, for the manager's pod and for worker pods. */
+  readonly pullSecrets?: readonly string[];
+  /** Of the manager's container, beside what it is denied in any case where this does not say otherwise. */
+  readonly securityContext?: object;
+  readonly pod?: ManagerPodOptions;
+}
+
+/** How the manager's pod is placed and labelled. */
+export interface ManagerPodOptions {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly priorityClassName?: string;
+  readonly nodeSelector?: Readonly<Record<string, string>>;
+  readonly tolerations?: readonly object[];
+  readonly affinity?: object;
 }
 
 /** Of workers, where the configuration names none: below all that has no class, and never in the place of another pod. */
 export const WORKER_PRIORITY_CLASS = 'eraser-imagejob-pods';
-/** The Deployment's name, and Eraser's. */
-export const MANAGER = 'eraser-controller-manager';
-/** Of what Eraser has no label for, and of its manager. */
-export const LABELS = { 'app.kubernetes.io/name': 'image-cleaner', 'control-plane': 'controller-manager' };
 const CONFIG_FOLDER = '/config';
-const HEALTH_PORT = 8081;
 
 /** All objects but the definitions of the kinds, in the order in which they are to be made. */
 export function makeManifest(options: ManifestOptions): object[] {
@@ -58,6 +76,7 @@ export function makeManifest(options: ManifestOptions): object[] {
     },
     coordinatorService(namespace),
     deployment(options),
+    ...makeExtras(options),
   ];
 }
 
@@ -81,9 +100,15 @@ function coordinatorService(namespace: string): object {
 /** What neither container needs: to be root, to write to its own files, or any power over the node. */
 const RESTRICTED = { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } };
 const NOBODY = 65532;
+/** What the two containers of the manager's pod get, unless told otherwise. */
+export const DEFAULT_RESOURCES = {
+  manager: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+  trivy: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '2Gi' } },
+};
 
 function deployment(options: ManifestOptions): object {
-  const { namespace, trivyCache = { emptyDir: { sizeLimit: '4Gi' } } } = options;
+  const { namespace, trivyCache = { emptyDir: { sizeLimit: '4Gi' } }, pod = {}, pullSecrets = [] } = options;
+  const selector = options.selector ?? { 'control-plane': LABELS['control-plane'] };
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',
@@ -92,18 +117,22 @@ function deployment(options: ManifestOptions): object {
       replicas: 1,
       // Its history can be opened by one.
       strategy: { type: 'Recreate' },
-      selector: { matchLabels: { 'control-plane': LABELS['control-plane'] } },
+      selector: { matchLabels: selector },
       template: {
-        metadata: { labels: LABELS },
+        metadata: { labels: { ...pod.labels, ...LABELS, ...selector } },
         spec: {
           serviceAccountName: SERVICE_ACCOUNTS.manager,
           terminationGracePeriodSeconds: 20,
-          nodeSelector: { 'kubernetes.io/os': 'linux' },
+          ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
+          ...(pod.priorityClassName === undefined ? {} : { priorityClassName: pod.priorityClassName }),
+          nodeSelector: pod.nodeSelector ?? { 'kubernetes.io/os': 'linux' },
+          ...(pod.tolerations === undefined ? {} : { tolerations: pod.tolerations }),
+          ...(pod.affinity === undefined ? {} : { affinity: pod.affinity }),
           securityContext: { runAsNonRoot: true, runAsUser: NOBODY, fsGroup: NOBODY, seccompProfile: { type: 'RuntimeDefault' } },
           containers: [manager(options), trivyServer(options)],
           volumes: [
             { name: 'manager-config', configMap: { name: CONFIG_MAP_NAME } },
-            { name: 'history', emptyDir: {} },
+            { name: 'history', ...historyVolume(options) },
             { name: 'trivy-cache', ...trivyCache },
             { name: 'trivy-tmp', emptyDir: { sizeLimit: '4Gi' } },
           ],
@@ -113,13 +142,18 @@ function deployment(options: ManifestOptions): object {
   };
 }
 
-function manager({ image, scannerImage, managerArgs = [] }: ManifestOptions): object {
+function historyVolume({ historyClaim, historyVolume: volume = { emptyDir: {} } }: ManifestOptions): object {
+  return historyClaim === undefined ? volume : { persistentVolumeClaim: { claimName: HISTORY_CLAIM } };
+}
+
+function manager(options: ManifestOptions): object {
+  const { image, scannerImage, managerArgs = [], pullSecrets = [] } = options;
   const fieldOf = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const probe = (path: string): object => ({ httpGet: { path, port: 'health' }, periodSeconds: 10 });
   return {
     name: 'manager',
     image,
-    imagePullPolicy: 'IfNotPresent',
+    imagePullPolicy: options.pullPolicy ?? 'IfNotPresent',
     command: ['/usr/bin/controller'],
     args: [
       `--config=${CONFIG_FOLDER}/${CONFIG_MAP_KEY}`,
@@ -129,15 +163,20 @@ function manager({ image, scannerImage, managerArgs = [] }: ManifestOptions): ob
       '--history=/var/lib/image-cleaner/history.db',
       ...managerArgs,
     ],
-    env: [fieldOf('POD_NAME', 'metadata.name'), fieldOf('POD_NAMESPACE', 'metadata.namespace'), fieldOf('POD_IP', 'status.podIP')],
+    env: [
+      fieldOf('POD_NAME', 'metadata.name'),
+      fieldOf('POD_NAMESPACE', 'metadata.namespace'),
+      fieldOf('POD_IP', 'status.podIP'),
+      ...(pullSecrets.length === 0 ? [] : [{ name: 'ERASER_PULL_SECRET_NAMES', value: pullSecrets.join(',') }]),
+    ],
     ports: [
       { name: 'coordinator', containerPort: COORDINATOR.port },
       { name: 'health', containerPort: HEALTH_PORT },
     ],
     livenessProbe: { ...probe('/healthz'), initialDelaySeconds: 15, failureThreshold: 3 },
     readinessProbe: probe('/readyz'),
-    resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
-    securityContext: RESTRICTED,
+    resources: options.resources?.manager ?? DEFAULT_RESOURCES.manager,
+    securityContext: { ...RESTRICTED, ...options.securityContext },
     volumeMounts: [
       { name: 'manager-config', mountPath: CONFIG_FOLDER, readOnly: true },
       { name: 'history', mountPath: '/var/lib/image-cleaner' },
@@ -146,11 +185,11 @@ function manager({ image, scannerImage, managerArgs = [] }: ManifestOptions): ob
 }
 
 /** On loopback: the manager's coordinator is the only way to it. */
-function trivyServer({ scannerImage, trivyArgs = [] }: ManifestOptions): object {
+function trivyServer({ scannerImage, trivyArgs = [], pullPolicy = 'IfNotPresent', resources }: ManifestOptions): object {
   return {
     name: 'trivy-server',
     image: scannerImage,
-    imagePullPolicy: 'IfNotPresent',
+    imagePullPolicy: pullPolicy,
     command: ['/usr/bin/trivy'],
     args: [
       'server',
@@ -162,7 +201,7 @@ function trivyServer({ scannerImage, trivyArgs = [] }: ManifestOptions): object 
       ...trivyArgs,
     ],
     env: [{ name: 'TMPDIR', value: '/tmp' }],
-    resources: { requests: { cpu: '50m', memory: '256Mi' }, limits: { memory: '2Gi' } },
+    resources: resources?.trivy ?? DEFAULT_RESOURCES.trivy,
     securityContext: RESTRICTED,
     volumeMounts: [
       { name: 'trivy-cache', mountPath: '/var/lib/trivy' },

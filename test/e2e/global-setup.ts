@@ -7,6 +7,7 @@ import { startCluster, type Cluster } from '../../lab/cluster.ts';
 import { demoDatabase } from '../../lab/demo-images.ts';
 import { writeImageArchive } from '../../lab/image-archive.ts';
 import { LabError } from '../../lab/lab-error.ts';
+import { ensureHelm } from '../../lab/tools.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { assembleImages, type Images } from '../../scripts/images/assemble-images.ts';
 import { ensureBundle } from '../ensure-bundle.ts';
@@ -28,6 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   try {
     await ensureBundle();
+    await ensureHelm(print);
     const images = await assembleImages({
       root,
       repository: 'docker.io/library',

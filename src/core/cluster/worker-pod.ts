@@ -2,6 +2,7 @@ import type { ParticipatingNode } from '../../api/cluster-node.ts';
 import { API_GROUP } from '../../api/custom-resource.ts';
 import type { EraserConfig, HostVolume } from '../../api/eraser-config.ts';
 import {
+  JOB_UID_LABEL,
   TOKEN_FILE,
   WORKER_VOLUMES,
   type NodeAffinity,
@@ -12,6 +13,8 @@ import {
 } from '../../api/worker-pod.ts';
 import type { Components } from './resolve-components.ts';
 import { makeWorkerContainers, temporaryVolume } from './worker-containers.ts';
+
+export { JOB_UID_LABEL };
 
 export interface WorkerPodInput {
   readonly name: string;
@@ -50,8 +53,6 @@ export interface WorkerFrame {
 /** Without any right; the coordinator knows worker pods by it. */
 export const WORKER_SERVICE_ACCOUNT = 'eraser-imagejob-pods';
 export const WORKER_TYPE_LABEL = 'eraser.sh/type';
-/** By which the pods of a job are found, and deleted together. */
-export const JOB_UID_LABEL = 'eraser.sh/job-uid';
 
 /** A priority class that every cluster has. The kubelet admits its pods under disk pressure too (`IsCriticalPod`). */
 const NODE_CRITICAL = 'system-node-critical';
