@@ -37,7 +37,7 @@ export async function findTraces(site: ClusterSite, wanted: readonly string[], n
   const [nodes, pods] = await Promise.all([
     list(site, NODES, (object) => {
       const found = nodeSchema.safeParse(object).data;
-      return found?.status.images.some(({ names }) => names?.some(means)) === true
+      return found?.status.images.some(({ names }) => (names ?? []).some(means)) === true
         ? { node: found.metadata.name, name: found.metadata.name }
         : null;
     }),

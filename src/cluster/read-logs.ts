@@ -72,7 +72,9 @@ async function readLiving(site: ClusterSite, query: LogQuery, { uid, onLine, pau
       const stream = streamLog(site, { pod: name, container, follow: query.follow }, (line) => onLine({ node, container, line }));
       // One that is gone by now is in the history.
       const told = stream.then(
-        (hasBeen) => void (hasBeen && shown.add(key)),
+        (hasBeen) => {
+          if (hasBeen) shown.add(key);
+        },
         (error: unknown) => faults.push(error),
       );
       streams.set(

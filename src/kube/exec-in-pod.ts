@@ -135,10 +135,12 @@ function followProgram(socket: WebSocket, { mostBytes }: Program, { connection, 
         fail(error);
       }
     });
-    socket.addEventListener('error', ({ message, error }) => fail(isOpen ? (error ?? new Error(message)) : new NotOpened(message)));
+    socket.addEventListener('error', ({ message, error }) => fail(isOpen ? error : new NotOpened(message)));
     socket.addEventListener('close', ({ reason }) => {
-      if (exitCode === null)
-        return fail(isOpen ? new Error(`the connection was closed before the program's end: ${reason}`) : new NotOpened(reason));
+      if (exitCode === null) {
+        fail(isOpen ? new Error(`the connection was closed before the program's end: ${reason}`) : new NotOpened(reason));
+        return;
+      }
       const { stdout, stderr } = output;
       const code = exitCode;
       end(() => resolve({ exitCode: code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString('utf8') }));

@@ -22,7 +22,7 @@ export function runClusterCli(args: readonly string[], kubeconfig = inject('prep
       (error, stdout, stderr) => {
         if (error === null) resolve({ code: 0, stdout, stderr });
         else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
-        else reject(error);
+        else reject(new Error('ended by a signal', { cause: error }));
       },
     );
   });

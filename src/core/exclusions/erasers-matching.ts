@@ -1,6 +1,6 @@
 import type { ExclusionList } from '../../api/exclusion-list.ts';
 import type { NamedImage } from '../names.ts';
-import type { ExclusionMatch } from './exclusions.ts';
+import type { ExclusionMatch } from './exclusion-match.ts';
 
 /**
  * What Eraser keeps by entries that end in `/*`: all that begins with what is before the first `*`; and by those that end in `:*`: all that begins

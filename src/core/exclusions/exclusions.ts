@@ -1,15 +1,11 @@
 import type { ExclusionList } from '../../api/exclusion-list.ts';
 import { ExclusionIndex } from './exclusion-index.ts';
 import { ErasersMatching } from './erasers-matching.ts';
+import type { ExclusionMatch } from './exclusion-match.ts';
 import { parseExclusion } from './exclusion-pattern.ts';
 import { namesOf, type NamedImage } from '../names.ts';
 
-export interface ExclusionMatch {
-  /** The name of the list. */
-  readonly list: string;
-  /** The entry as it was written. */
-  readonly entry: string;
-}
+export type { ExclusionMatch };
 
 export interface Exclusions {
   /**
