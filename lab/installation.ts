@@ -11,7 +11,7 @@ import { parseImageJob, type ImageJob } from '../src/api/image-job.ts';
 import { parseImageList, type ImageList } from '../src/api/image-list.ts';
 import { waitUntil } from './wait-until.ts';
 import { connectReader, corePath, kindPath, type ApiReader } from './api-reader.ts';
-import { kubectlWith, type Kubectl } from './kubectl.ts';
+import { kubectlWith, type Kubectl, type KubectlResult } from './kubectl.ts';
 
 const CRDS = fileURLToPath(new URL('../deploy/crds', import.meta.url));
 /** As Eraser's own manifest has it. */
@@ -250,19 +250,13 @@ export class Installation {
     return all.flatMap(({ items }) => items);
   }
 
-  /** What the manager and Trivy's server say, for the message of a test that fails. */
+  /** What the manager, Trivy's server and worker pods say, for the message of a test that fails. */
   async logs(): Promise<string> {
-    const { stdout } = await this.#kubectl([
-      'logs',
-      '-n',
-      this.namespace,
-      '-l',
-      'control-plane=controller-manager',
-      '--all-containers',
-      '--tail=60',
-    ]);
+    const logsOf = (selector: string): Promise<KubectlResult> =>
+      this.#kubectl(['logs', '-n', this.namespace, '-l', selector, '--all-containers', '--prefix', '--tail=60']);
+    const said = [await logsOf('control-plane=controller-manager'), await logsOf('eraser.sh/job-uid')];
     const pods = await this.#kubectl(['get', 'pods', '-A', '-o', 'wide']);
-    return `${stdout}\n${pods.stdout}`;
+    return [...said, pods].map(({ stdout }) => stdout).join('\n');
   }
 }
 
