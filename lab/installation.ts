@@ -227,11 +227,11 @@ export class Installation {
   }
 
   /** The jobs, once there are so many and none of them goes on. */
-  async untilJobsEnd(count = 1): Promise<ImageJob[]> {
+  async untilJobsEnd(count = 1, { timeoutMs = SOON.timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<ImageJob[]> {
     let jobs: ImageJob[] = [];
     const hasEnded = ({ status }: ImageJob): boolean => status?.phase === 'Completed' || status?.phase === 'Failed';
     const areDone = async (): Promise<boolean> => (jobs = await this.jobs()).length === count && jobs.every(hasEnded);
-    await waitUntil(`${String(count)} jobs have ended`, areDone, SOON);
+    await waitUntil(`${String(count)} jobs have ended`, areDone, { ...SOON, timeoutMs });
     return jobs;
   }
 

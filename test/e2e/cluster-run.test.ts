@@ -97,10 +97,10 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
     // Between its first look and the end of its run it dies once more.
     await vi.waitFor(async () => expect(await site.jobs()).toHaveLength(2), { ...SOON, interval: 20 });
     await killManager();
-    const jobs = await site.untilJobsEnd(2);
+    const jobs = await site.untilJobsEnd(2, { timeoutMs: 300_000 });
     expect(jobs.filter(({ metadata }) => metadata.annotations[REQUEST] === 'by-hand')).toHaveLength(1);
     await expectCleanNodes();
-  });
+  }, 480_000);
 
   test('is refused when automatic runs are off', async () => {
     await site.configure({ ...MANUAL, components: { collector: { enabled: false } } });
