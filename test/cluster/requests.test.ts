@@ -235,5 +235,5 @@ describe.skipIf(lacksNodeAccess())('a run over 100 nodes with 500 pods on them',
     const idle = (await requestsOf(site)).length;
     await sleep(3_000);
     expect((await requestsOf(site)).length - idle).toBe(0);
-  });
+  }, 600_000);
 });
