@@ -1000,15 +1000,15 @@ export const BREAKS: readonly Break[] = [
   {
     rule: "the cleaner's own images stay",
     file: 'src/controller/image-job/begin-run.ts',
-    find: 'exclusions: [context.ownExclusions, ...inputs.exclusions],',
-    replace: 'exclusions: inputs.exclusions,',
+    find: 'exclusions: [context.ownExclusions, ...inputs.exclusions,',
+    replace: 'exclusions: [...inputs.exclusions,',
     tests: 'src/controller/image-job/begin-run',
   },
   {
     rule: 'the start of a run is stored before its job is made',
     file: 'src/controller/schedule/plan-automatic-run.ts',
-    find: "const intent = { job: automaticJobName(now), stage: 'intended' } as const;",
-    replace: "const intent = { job: automaticJobName(now), stage: 'created' } as const;",
+    find: "automatic: { job: automaticJobName(now), stage: 'intended' }",
+    replace: "automatic: { job: automaticJobName(now), stage: 'created' }",
     tests: 'src/controller/schedule/plan-automatic-run',
   },
   {
@@ -1232,8 +1232,8 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'a run is told only of results that came to their end and are on record',
     file: 'src/controller/bind/tell-results.ts',
-    find: "if (sent.state === 'completed') noteReported(",
-    replace: 'noteReported(',
+    find: "if (sent.state === 'completed') manager.noteReported(",
+    replace: 'manager.noteReported(',
     tests: 'src/controller/bind/tell-results',
   },
   {
