@@ -110,7 +110,7 @@ const UNSEEN: MigrationFinding = {
 
 /** By the images that kubelets tell of: of each node the 50 largest, unless it is set otherwise. */
 function narrowedExclusions(lists: readonly ExclusionList[], images: readonly NamedImage[]): MigrationFinding[] {
-  const compiled = compileExclusions([...lists, ...lists.map(asErasers)]);
+  const compiled = compileExclusions([...lists, ...asErasers(lists)]);
   if (!compiled.ok) return [];
   return images.flatMap((image): MigrationFinding[] => {
     const match = compiled.exclusions.match(image);

@@ -103,7 +103,7 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'rule 3: until a run has completed, what Eraser keeps by an exclusion stays',
     file: 'src/controller/image-job/begin-run.ts',
-    find: 'run.keepsAsEraser ? inputs.exclusions.map(asErasers) : []',
+    find: 'run.keepsAsEraser ? asErasers(inputs.exclusions) : []',
     replace: '[] as typeof inputs.exclusions',
     tests: 'src/controller/image-job/begin-run.test.ts',
   },

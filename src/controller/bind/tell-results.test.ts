@@ -32,7 +32,7 @@ test('what stayed only as Eraser would keep it is told, with the entry, and no m
     ruling: { outcome: 'keep' as const, reason: { code: 'excluded' as const, list, entry: 'host:5000/app:*' } },
   });
   const sent = nodeResults([
-    keptOn(image(1), excludedBy(asErasers({ name: 'mine/a.json', entries: [] }).name)),
+    keptOn(image(1), excludedBy(asErasers([{ name: 'mine/a.json', entries: ['a:*'] }])[0]?.name ?? '')),
     keptOn(image(2), excludedBy('mine/a.json')),
   ]);
   const [kept, ...others] = await told({ ...sent, state: 'failed' });

@@ -25,7 +25,7 @@ function automaticJob(): ImageJob {
 const REGION = { spec: { replicas: 0, template: { spec: { containers: [{ image: 'registry.example/region:1' }] } } } };
 
 function inputs(manager: object = {}): RunInputs {
-  return { configuration: acceptedConfiguration(manager), exclusions: [{ name: 'mine/a.json', entries: ['nginx'] }] };
+  return { configuration: acceptedConfiguration(manager), exclusions: [{ name: 'mine/a.json', entries: ['nginx', 'ghcr.io/acme/*'] }] };
 }
 
 interface World {

@@ -70,7 +70,7 @@ export async function beginRun(
   const { participating, skipped } = selectNodes(nodes.value, configuration.nodeFilter);
   const content = {
     configuration: configuration.text,
-    exclusions: [context.ownExclusions, ...inputs.exclusions, ...(run.keepsAsEraser ? inputs.exclusions.map(asErasers) : [])],
+    exclusions: [context.ownExclusions, ...inputs.exclusions, ...(run.keepsAsEraser ? asErasers(inputs.exclusions) : [])],
     images: list.images,
     protections: protections.value,
     nodes: divideNodes(participating, skipped),

@@ -15,7 +15,7 @@ const listOf = (...entries: string[]) => ({ name: 'excluded/list.json', entries 
 
 /** By the list as it is, then as Eraser matches it, read back from a run's configmaps. */
 function match(entry: string, kept: NamedImage): ExclusionMatch | null {
-  const thawed = thawExclusions(freezeExclusions([listOf(entry), asErasers(listOf(entry))]));
+  const thawed = thawExclusions(freezeExclusions([listOf(entry), ...asErasers([listOf(entry)])]));
   if (!thawed.ok) throw new Error(JSON.stringify(thawed.errors));
   const compiled = compileExclusions(thawed.value);
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.errors));
@@ -52,6 +52,8 @@ describe('what only Eraser would keep', () => {
 });
 
 test('a list that is matched so is told by its name', () => {
-  expect(erasersListOf(asErasers(listOf()).name)).toBe('excluded/list.json');
+  const [list] = asErasers([listOf('nginx', 'nginx:*'), listOf('nginx')]);
+  expect(list).toMatchObject({ entries: ['nginx:*'], matching: 'eraser' });
+  expect(erasersListOf(list?.name ?? '')).toBe('excluded/list.json');
   expect(erasersListOf('excluded/list.json')).toBeNull();
 });

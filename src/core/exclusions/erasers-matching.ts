@@ -31,9 +31,12 @@ function beginningOf(entry: string): string | null {
 /** Tells in a decision that Image Cleaner itself would not keep the image. */
 const SUFFIX = ', as Eraser matches it';
 
-/** The same entries, as Eraser matches them. */
-export function asErasers({ name, entries }: ExclusionList): ExclusionList {
-  return { name: `${name}${SUFFIX}`, entries, matching: 'eraser' };
+/** The entries of each list that Eraser matches otherwise, as it does; lists without any are left out. */
+export function asErasers(lists: readonly ExclusionList[]): ExclusionList[] {
+  return lists.flatMap(({ name, entries }): ExclusionList[] => {
+    const others = entries.filter((entry) => beginningOf(entry) !== null);
+    return others.length === 0 ? [] : [{ name: `${name}${SUFFIX}`, entries: others, matching: 'eraser' }];
+  });
 }
 
 /** The name of the list whose entries kept an image only as Eraser matches them; null: it was kept otherwise. */
