@@ -75,7 +75,7 @@ export interface InstallationParts {
   readonly trivyCache: string;
   /** Eraser's, unless given. */
   readonly namespace?: string;
-  /** Of a manager's leadership; a few seconds, unless given, so that another soon takes over. */
+  /** Of a manager's leadership; unless given, so short that another soon takes over, and long enough for a busy machine. */
   readonly leaseDuration?: string;
 }
 
@@ -127,7 +127,7 @@ export class Installation {
   }
 
   manifest(configuration: string, options: Partial<ManifestOptions> = {}): object[] {
-    const { image, scannerImage, trivyCache, leaseDuration = '3s' } = this.#parts;
+    const { image, scannerImage, trivyCache, leaseDuration = '8s' } = this.#parts;
     return makeManifest({
       namespace: this.namespace,
       image,

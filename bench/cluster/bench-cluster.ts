@@ -8,8 +8,10 @@ import { startCluster } from '../../lab/cluster.ts';
 import { demoDatabase } from '../../lab/demo-images.ts';
 import { writeImageArchive } from '../../lab/image-archive.ts';
 import { AUTOMATIC, Installation, MANUAL } from '../../lab/installation.ts';
+import { runCommand } from '../../lab/run-command.ts';
 import { alpineFiles } from '../../lab/sample-packages.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
+import { waitUntil } from '../../lab/wait-until.ts';
 import { assembleImages } from '../../scripts/images/assemble-images.ts';
 import type { BenchmarkResult, Figure, Measurement } from '../figure.ts';
 import { findManager, type ManagerProcess } from './manager-process.ts';
@@ -51,7 +53,15 @@ export async function benchCluster(effort: number, say: (line: string) => void):
     const [image = ''] = images['image-cleaner'].refs;
     const [scannerImage = ''] = images['image-cleaner-scanner'].refs;
     const site = await Installation.connect({ cluster: cluster.facts, image, scannerImage, trivyCache: folder, leaseDuration: '15s' });
-    const bench = new ClusterBench(site, cluster.facts.auditLog ?? '', await RunWatch.begin(cluster.kubeconfig));
+    const enable = ['enable', '--image', image, '--scanner-image', scannerImage];
+    const offline = ['--trivy-cache-host-path', folder, '--trivy-arg=--skip-db-update'];
+    const bench = new ClusterBench({
+      site,
+      auditLog: cluster.facts.auditLog ?? '',
+      runs: await RunWatch.begin(cluster.kubeconfig),
+      enable: () => clusterCommand(cluster.kubeconfig, [...enable, ...offline]),
+      purge: () => clusterCommand(cluster.kubeconfig, ['disable', '--purge', '--yes']),
+    });
     try {
       return await bench.run(Math.max(2, Math.round(5 * effort)));
     } finally {
@@ -68,15 +78,30 @@ interface Measured extends Measurement {
   readonly requests: number;
 }
 
+/** As an operator does it. */
+async function clusterCommand(kubeconfig: string, args: readonly string[]): Promise<void> {
+  await runCommand(process.execPath, [join(root, 'dist/image-cleaner.mjs'), 'cluster', ...args, '--kubeconfig', kubeconfig]);
+}
+
+interface BenchedCluster {
+  readonly site: Installation;
+  readonly auditLog: string;
+  readonly runs: RunWatch;
+  readonly enable: () => Promise<void>;
+  readonly purge: () => Promise<void>;
+}
+
 class ClusterBench {
   readonly #site: Installation;
   readonly #auditLog: string;
   readonly #runs: RunWatch;
+  readonly #commands: Pick<BenchedCluster, 'enable' | 'purge'>;
 
-  constructor(site: Installation, auditLog: string, runs: RunWatch) {
+  constructor({ site, auditLog, runs, ...commands }: BenchedCluster) {
     this.#site = site;
     this.#auditLog = auditLog;
     this.#runs = runs;
+    this.#commands = commands;
   }
 
   close(): Promise<void> {
@@ -100,6 +125,7 @@ class ClusterBench {
       manual.push(await this.#measure(manager, () => this.#site.applyList(namesOf(round))));
     }
     const idle = await this.#idle();
+    const enabled = await this.#enable(rounds);
     const figures: Figure[] = [
       { name: 'automatic run, scan included', unit: 'ms', samples: first.map(({ wallMs }) => wallMs), budget: 5_000 },
       { name: 'automatic run again, nothing new', unit: 'ms', samples: again.map(({ wallMs }) => wallMs), budget: 3_000 },
@@ -119,6 +145,7 @@ class ClusterBench {
         samples: [idle.rssBytes / 1024 / 1024],
         budget: MOST_RSS_MIB,
       },
+      { name: 'from `cluster enable` to a worker pod that runs', unit: 'ms', samples: enabled, budget: 20_000 },
       { name: 'API requests in an idle minute', unit: 'runs', samples: [idle.requests], budget: 0 },
     ];
     return {
@@ -156,10 +183,10 @@ class ClusterBench {
   }
 
   async #idle(): Promise<{ readonly rssBytes: number; readonly requests: number }> {
-    const items = Array.from({ length: PAPER_NODES }, (_, number) => ({
+    const items = paperNodes().map((name) => ({
       apiVersion: 'v1',
       kind: 'Node',
-      metadata: { name: `paper-${String(number)}`, labels: { 'kubernetes.io/os': 'linux' } },
+      metadata: { name, labels: { 'kubernetes.io/os': 'linux' } },
     }));
     await this.#site.do(['create', '-f', '-'], { apiVersion: 'v1', kind: 'List', items });
     await this.#site.reinstall(MANUAL);
@@ -169,7 +196,30 @@ class ClusterBench {
     await sleep(IDLE_MS);
     return { rssBytes: await manager.rssBytes(), requests: (await countRequests(this.#auditLog)) - requests };
   }
+
+  /** Of a cluster that has nothing of it; ends with the manager taken away again. */
+  async #enable(rounds: number): Promise<number[]> {
+    // The purge takes the kinds away that it watches.
+    await this.#runs.close();
+    await this.#site.do(['delete', 'nodes', ...paperNodes()]);
+    const samples: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      await this.#commands.purge();
+      const started = performance.now();
+      const enabled = this.#commands.enable();
+      const runs = async (): Promise<boolean> => (await this.#site.workerPods()).some(({ status }) => status.phase === 'Running');
+      await Promise.race([enabled.then(() => new Promise(() => undefined)), waitUntil('a worker pod runs', runs, PATIENCE)]);
+      samples.push(performance.now() - started);
+      await enabled;
+    }
+    await this.#commands.purge();
+    return samples;
+  }
 }
+
+const PATIENCE = { timeoutMs: 120_000, pollMs: 50 };
+
+const paperNodes = (): string[] => Array.from({ length: PAPER_NODES }, (_, number) => `paper-${String(number)}`);
 
 /** Automatic runs, the first of them long enough after the start for the manager to have come to rest. */
 const EVERY = {

@@ -16,7 +16,7 @@ import {
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';
-import { planSettings } from './plan-settings.ts';
+import { findDowngrade, planSettings, type Downgrade } from './plan-settings.ts';
 import { lookAtNamespace } from './look-at-namespace.ts';
 import { describeNodes, refuseSecondInstallation, requireFitNamespace, requireRightsFor, requireServerVersion } from './preflight.ts';
 
@@ -40,6 +40,8 @@ export interface EnablePlan {
   /** An automatic run is to begin at once, though by what is on record of the time before a disable none may be due. */
   readonly requestsRun: boolean;
   readonly images: Pick<InstallationSettings, 'image' | 'scannerImage'>;
+  /** null: what is installed is not newer. */
+  readonly downgrade: Downgrade | null;
   readonly notes: readonly string[];
 }
 
@@ -74,6 +76,7 @@ export async function planEnable(site: ClusterSite, request: EnableRequest): Pro
     stored,
     requestsRun,
     images: settings,
+    downgrade: findDowngrade(settings, installed, request.version),
     notes: [...(await describeNodes(site, configuration.text)), ...configuration.warnings.map((line) => `warning: ${line}`)],
   };
 }

@@ -1,3 +1,4 @@
+import semver from 'semver';
 import { ClusterError } from './cluster-error.ts';
 import type { InstallationSettings } from './installed-settings.ts';
 
@@ -25,6 +26,24 @@ export function planSettings(
     trivyArgs: given.trivyArgs ?? installed?.trivyArgs ?? [],
     trivyCacheHostPath: given.trivyCacheHostPath ?? installed?.trivyCacheHostPath ?? null,
   };
+}
+
+export interface Downgrade {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Where what is installed is newer than this program, or than the image that it would get. null: it is not, or nobody can tell by the image's tag. */
+export function findDowngrade(planned: InstallationSettings, installed: InstallationSettings | null, version: string): Downgrade | null {
+  const from = installed === null ? null : versionOf(installed.image);
+  if (from === null) return null;
+  const to = [version, versionOf(planned.image) ?? version].reduce((one, other) => (semver.lt(one, other) ? one : other));
+  return semver.lt(to, from) ? { from, to } : null;
+}
+
+/** By its tag; null: it does not say. */
+function versionOf(image: string): string | null {
+  return semver.valid(/:([^:/@]+)$/.exec(image)?.[1]);
 }
 
 /** The version of this program, where the tag is a version; a digest, and a tag of another kind, were chosen on purpose. */

@@ -42,7 +42,7 @@ type Attempt =
   /** The same may be answered later. */
   | { readonly kind: 'away'; readonly fault: ScannerFault; readonly pauseMs: number };
 
-const BACKOFF = { firstMs: 200, longestMs: 15_000 };
+const BACKOFF = { firstMs: 200, longestMs: 5_000 };
 /** What may pass by itself: a certificate is vouched for once the bundle with its authority has arrived. */
 const PASSING: ReadonlySet<string> = new Set(['server-unreachable', 'server-certificate', 'timeout']);
 

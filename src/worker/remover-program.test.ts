@@ -125,6 +125,15 @@ describe('the remover', () => {
     expect(coordinator.results).toMatchObject([{ state: 'interrupted' }]);
   });
 
+  test('stopped with nothing removed, it does not hold the pod for a coordinator that is away', async () => {
+    coordinator.before = async (call, signal) => {
+      if (call === 'reportResult') await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('away'))));
+    };
+    setTimeout(() => stop.abort(new Error('stopped by SIGTERM')), 300);
+    expect((await run(['--run=automatic', '--scanner=custom', '--exclusions=1'])).code).toBe(143);
+    // Less than the 20 s for a result of removals.
+  }, 15_000);
+
   test('an automatic run fails when its result is not taken, a manual one does not', async () => {
     coordinator.before = (call) => (call === 'reportResult' ? Promise.reject(new Error('away')) : Promise.resolve());
     expect((await run(['--run=remover-only', '--scanner=off', '--exclusions=1'])).code).toBe(1);

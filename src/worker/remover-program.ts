@@ -59,8 +59,8 @@ interface Ended {
 const REPORT_PATIENCE_MS = 600_000;
 /** For a coordinator that has not been there before, without which a manual run can do. */
 const MANUAL_PATIENCE_MS = 10_000;
-/** Within the time that a pod has after SIGTERM (30 s), with the log still to send. */
-const STOPPING_PATIENCE_MS = 20_000;
+/** Within the time that a pod has after SIGTERM (30 s), with the log still to send. Where nothing was removed, nobody is to wait for the pod. */
+const STOPPING_PATIENCE_MS = { removed: 20_000, nothingRemoved: 2_000 } as const;
 
 async function remove({ context, args, log, coordinator, handOver }: RemoverRun): Promise<RemoverOutcome> {
   const { paths, now, timing, signal } = context;
@@ -88,7 +88,8 @@ async function report({ context, args, log, coordinator }: RemoverRun, { result,
   if (coordinator === null) return true;
   const isManual = args.run === 'manual';
   try {
-    await coordinator.reportResult(result, patience(context.signal, patienceMs));
+    const stoppingMs = STOPPING_PATIENCE_MS[(result.summary?.removed ?? 0) === 0 ? 'nothingRemoved' : 'removed'];
+    await coordinator.reportResult(result, patience(context.signal, { mostMs: patienceMs, stoppingMs }));
     return true;
   } catch (error) {
     log[isManual ? 'warn' : 'error']('the coordinator has not taken the result', { error: errorMessage(error) });
@@ -97,11 +98,11 @@ async function report({ context, args, log, coordinator }: RemoverRun, { result,
 }
 
 /** Aborts after so long, and sooner where the pod is told to end, before or meanwhile. */
-function patience(stop: AbortSignal, mostMs: number): AbortSignal {
+function patience(stop: AbortSignal, { mostMs, stoppingMs }: { readonly mostMs: number; readonly stoppingMs: number }): AbortSignal {
   const most = AbortSignal.timeout(mostMs);
-  if (stop.aborted) return AbortSignal.any([most, AbortSignal.timeout(STOPPING_PATIENCE_MS)]);
+  if (stop.aborted) return AbortSignal.any([most, AbortSignal.timeout(stoppingMs)]);
   const stopped = new AbortController();
-  const onStop = (): void => void setTimeout(() => stopped.abort(stop.reason), STOPPING_PATIENCE_MS).unref();
+  const onStop = (): void => void setTimeout(() => stopped.abort(stop.reason), stoppingMs).unref();
   stop.addEventListener('abort', onStop, { once: true });
   return AbortSignal.any([most, stopped.signal]);
 }

@@ -38,35 +38,6 @@ describe.skipIf(lacksNodeAccess())('the controller on three nodes', () => {
     ]);
   });
 
-  test('works a list off on every node once, not again after a restart, and again when it is changed or made anew', async () => {
-    const site = await onCluster('ok');
-    await site.configure(CONFIG);
-    const first = await started(site);
-    await site.applyList(LIST);
-    await untilListIsDone(site);
-    expect((await site.list()).status).toMatchObject({ success: 3, failed: 0, skipped: 0, removedImages: 6, reclaimedBytes: 3000 });
-    const [job] = await site.jobs();
-    expect(job?.status).toMatchObject({ phase: 'Completed', desired: 3, succeeded: 3, failed: 0, skipped: 0 });
-    expect(job?.metadata.labels).toMatchObject({ 'eraser.sh/job-owner': 'imagelist-controller' });
-    expect(timesMade(site)).toEqual([1, 1, 1]);
-    await vi.waitFor(async () => expect(await site.pods()).toEqual([]), SOON);
-    expect(await first.stop()).toBe(0);
-
-    const second = await started(site);
-    await sleep(3_000);
-    expect(await site.jobs()).toHaveLength(1);
-    await site.applyList([...LIST, 'docker.io/library/nothing:2']);
-    await untilListIsDone(site, 2);
-    expect(await site.jobs()).toHaveLength(2);
-
-    await site.done(['delete', 'imagelist', 'imagelist']);
-    await site.applyList(LIST);
-    await untilListIsDone(site);
-    expect(await site.jobs()).toHaveLength(3);
-    expect(timesMade(site)).toEqual(Array<number>(9).fill(1));
-    await second.stop();
-  });
-
   test('tells the node that failed and why, and keeps a job that has failed for its time', async () => {
     const site = await onCluster('fails-on-n1');
     const imageJob = { cleanup: { delayOnSuccess: '0s', delayOnFailure: '1h' } };
@@ -87,23 +58,6 @@ describe.skipIf(lacksNodeAccess())('the controller on three nodes', () => {
     await sleep(2_000);
     expect(await site.jobs()).toHaveLength(1);
   });
-
-  test('a run is carried to its end by whoever comes after a kill, with no pod twice', async () => {
-    for (const moment of ['manual run begins', 'run begins', 'worker pod made', 'run ended']) {
-      const site = await onCluster('slow');
-      await site.configure(CONFIG);
-      const first = await started(site, ['--max-parallel=1']);
-      await site.applyList(LIST);
-      await first.untilLogged(moment);
-      await first.kill();
-      await started(site, ['--max-parallel=1']);
-      await untilListIsDone(site);
-      expect((await site.list()).status, moment).toMatchObject({ success: 3, failed: 0, skipped: 0, removedImages: 6 });
-      expect(timesMade(site), moment).toEqual([1, 1, 1]);
-      expect(site.mostAtOnce(), moment).toBe(1);
-      expect(await site.jobs(), moment).toHaveLength(1);
-    }
-  }, 240_000);
 
   test('a run survives a controller that is killed again and again', async () => {
     const site = await onCluster('slow');
@@ -173,20 +127,6 @@ describe.skipIf(lacksNodeAccess())('the controller on three nodes', () => {
     expect(timesMade(site)).toEqual(Array<number>(6).fill(1));
     expect([...site.sharedNodes()]).toEqual([]);
     expect(site.mostAtOnce()).toBe(3);
-  });
-
-  test('a pod that never starts fails its node in its time', async () => {
-    const site = await onCluster('not-there');
-    await site.configure(CONFIG);
-    await started(site, ['--start-timeout=20s']);
-    await site.applyList(LIST);
-    await untilListIsDone(site);
-    expect((await site.list()).status).toMatchObject({ success: 0, failed: 3 });
-    const [job] = await site.jobs();
-    expect(job?.status?.conditions?.find(({ type }) => type === 'Failed')?.message).toMatch(
-      /n0: its worker pod did not start within 20 seconds: (ErrImagePull|ImagePullBackOff)/,
-    );
-    await vi.waitFor(async () => expect(await site.pods()).toEqual([]), SOON);
   });
 
   test('one container that fails, fails its node', async () => {

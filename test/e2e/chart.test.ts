@@ -52,7 +52,7 @@ describe.skipIf(lacksCluster())('the Helm chart on a real cluster', () => {
   /** What this cluster needs beside: it has no network, and a manager is to take over soon. */
   const valuesWith = (runtimeConfig: object): object => ({
     runtimeConfig,
-    deploy: { additionalArgs: ['--lease-duration=3s'] },
+    deploy: { additionalArgs: ['--lease-duration=8s'] },
     trivy: { args: ['--skip-db-update'], cache: { volume: { hostPath: { path: inject('prepared').trivyCache, type: 'Directory' } } } },
   });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest';
 import * as z from 'zod';
 import { AUTOMATIC, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
-import { runClusterCli, type ClusterCliResult } from './run-cluster-cli.ts';
+import { runClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 import { healthy, library, vulnerable } from './sample-images.ts';
 
 /** What an operator sees of an installation by the command line, held against the API server's objects and the runtimes' lists. */

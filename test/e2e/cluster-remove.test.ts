@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, 
 import * as z from 'zod';
 import { MANUAL, SOON, connectSite, lacksCluster, type Installation } from './site.ts';
 import { library, runnable, vulnerable } from './sample-images.ts';
-import { startClusterCli } from './start-cluster-cli.ts';
+import { runClusterCli } from './start-cluster-cli.ts';
 
 const WORKLOADS = 'remove';
 const USED = library('used:1');
@@ -58,7 +58,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster remove', () => {
   test('removes what is listed from all nodes, twice as once, and tells what is in use and stays', async () => {
     for (const time of ['first', 'again']) {
       const before = (await tagsOfAll()).flat().length;
-      const { code, stdout, stderr } = await startClusterCli('remove', 'gone:1', library('gone:2'), 'used:1', '-o', 'json').result;
+      const { code, stdout, stderr } = await runClusterCli(['remove', 'gone:1', library('gone:2'), 'used:1', '-o', 'json']);
       expect(code, `${time}: ${stderr}`).toBe(0);
       expect(await tagsOfAll()).toEqual([[STAYS, USED], [STAYS], [STAYS]]);
       const end = endSchema.parse(JSON.parse(stdout));
@@ -77,25 +77,25 @@ describe.skipIf(lacksCluster())('image-cleaner cluster remove', () => {
       [['remove', 'gone:*', '--yes'], 2, 'no wildcards'],
     ];
     for (const [args, expected, message] of refusals) {
-      const { code, stderr } = await startClusterCli(...args).result;
+      const { code, stderr } = await runClusterCli(args);
       expect(stderr).toContain(message);
       expect(code).toBe(expected);
     }
     expect(await site.do(['get', 'imagelists', '-o', 'name'])).toBe('');
     await site.applyList([library('somebodys:1')]);
     await site.untilListIsDone();
-    const { code, stderr } = await startClusterCli('remove', 'gone:1').result;
+    const { code, stderr } = await runClusterCli(['remove', 'gone:1']);
     expect(code).toBe(3);
     expect(stderr).toContain(library('somebodys:1'));
     expect((await site.list()).spec?.images).toEqual([library('somebodys:1')]);
     expect((await tagsOfAll()).flat()).toContain(library('gone:1'));
-    const replaced = await startClusterCli('remove', 'gone:1', '--replace-list').result;
+    const replaced = await runClusterCli(['remove', 'gone:1', '--replace-list']);
     expect(replaced.code, replaced.stderr).toBe(0);
     expect((await tagsOfAll()).flat()).not.toContain(library('gone:1'));
   });
 
   test('removes everything that nothing uses, when that is confirmed', async () => {
-    const { code, stdout, stderr } = await startClusterCli('remove', '*', '--yes').result;
+    const { code, stdout, stderr } = await runClusterCli(['remove', '*', '--yes']);
     expect(code, stderr).toBe(0);
     expect(stdout).toContain('3 of 3 nodes succeeded');
     expect(await tagsOfAll()).toEqual([[USED], [], []]);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, 
 import * as z from 'zod';
 import { MANUAL, SOON, connectSite, lacksCluster, type Installation } from './site.ts';
 import { healthy, library, vulnerable } from './sample-images.ts';
-import { startClusterCli } from './start-cluster-cli.ts';
+import { runClusterCli, startClusterCli } from './start-cluster-cli.ts';
 
 const GONE = [library('gone:1'), library('gone:2')];
 const STAYS = library('stays:1');
@@ -47,7 +47,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
 
   test('cleans all nodes, and ends with the figures that the runtimes show', async () => {
     const before = await countImages();
-    const { code, stdout, stderr } = await startClusterCli('run', '-o', 'json').result;
+    const { code, stdout, stderr } = await runClusterCli(['run', '-o', 'json']);
     expect(code, stderr).toBe(0);
     await expectCleanNodes();
     const end = endSchema.parse(JSON.parse(stdout));
@@ -63,7 +63,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
   });
 
   test('goes on when Ctrl-C ends the command, and is followed again', async () => {
-    const cli = startClusterCli('run');
+    const cli = startClusterCli(['run']);
     await cli.seen('at work');
     cli.child.kill('SIGINT');
     const { code, stderr } = await cli.result;
@@ -71,7 +71,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
     expect(stderr).toContain('image-cleaner cluster run --attach');
     const [job] = await site.jobs();
     expect(job?.status?.phase).toBe('Running');
-    const again = await startClusterCli('run', '--attach').result;
+    const again = await runClusterCli(['run', '--attach']);
     expect(again.code, again.stderr).toBe(0);
     expect(again.stdout).toContain(`Completed: ${job?.metadata.name ?? ''}`);
     await expectCleanNodes();
@@ -79,7 +79,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
   });
 
   test('survives the death of its manager, also before that has seen the request', async () => {
-    const cli = startClusterCli('run', '-o', 'json');
+    const cli = startClusterCli(['run', '-o', 'json']);
     await cli.seen('at work');
     await killManager();
     const { code, stdout, stderr } = await cli.result;
@@ -90,12 +90,12 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
     for (const node of site.nodes) await node.import(GONE.map(vulnerable));
     await site.do(['scale', '-n', site.namespace, 'deployment/eraser-controller-manager', '--replicas=0']);
     await vi.waitFor(async () => expect(await site.managerPods()).toEqual([]), SOON);
-    const refused = await startClusterCli('run').result;
+    const refused = await runClusterCli(['run']);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('image-cleaner cluster enable') as string });
     await site.do(['annotate', 'configmap', '-n', site.namespace, 'eraser-manager-config', '--overwrite', `${REQUEST}=by-hand`]);
     await site.do(['scale', '-n', site.namespace, 'deployment/eraser-controller-manager', '--replicas=1']);
     // Between its first look and the end of its run it dies once more.
-    await vi.waitFor(async () => expect(await site.jobs()).toHaveLength(2), { ...SOON, interval: 20 });
+    await vi.waitFor(async () => expect(await site.jobs()).toHaveLength(2), { ...SOON, interval: 100 });
     await killManager();
     const jobs = await site.untilJobsEnd(2, { timeoutMs: 300_000 });
     expect(jobs.filter(({ metadata }) => metadata.annotations[REQUEST] === 'by-hand')).toHaveLength(1);
@@ -104,7 +104,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster run', () => {
 
   test('is refused when automatic runs are off', async () => {
     await site.configure({ ...MANUAL, components: { collector: { enabled: false } } });
-    const { code, stderr } = await startClusterCli('run').result;
+    const { code, stderr } = await runClusterCli(['run']);
     expect(code).toBe(3);
     expect(stderr).toContain('components.collector.enabled');
     expect(await site.jobs()).toEqual([]);

@@ -37,7 +37,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
   async function labelsUntilDone(): Promise<Map<string, string | undefined>> {
     const seen = new Map<string, string | undefined>();
     const done = site.untilListIsDone().then(() => true);
-    while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(resolve, 20, false))]))) {
+    while (!(await Promise.race([done, new Promise<false>((resolve) => setTimeout(resolve, 100, false))]))) {
       for (const { metadata, spec } of await site.workerPods()) {
         if (spec.nodeName !== undefined) seen.set(spec.nodeName, metadata.labels['team']);
       }
@@ -49,7 +49,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
     for (const node of nodes) await node.import([vulnerable(GONE), vulnerable(LATER)]);
     await site.reinstall(labelled(MANUAL, 'before'), { managerArgs: ['--max-parallel=1'] });
     await site.applyList([GONE, LATER]);
-    await vi.waitFor(async () => expect(await site.workerPods()).not.toEqual([]), { ...SOON, interval: 20 });
+    await vi.waitFor(async () => expect(await site.workerPods()).not.toEqual([]), { ...SOON, interval: 100 });
     await site.configure(labelled(MANUAL, 'after'));
     await site.exclude('later', { 'images.json': ['excluded-later'] });
     expect(new Set((await labelsUntilDone()).values())).toEqual(new Set(['before']));
@@ -84,7 +84,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
         expect(found).toHaveLength(3);
         return found;
       },
-      { ...SOON, interval: 20 },
+      { ...SOON, interval: 100 },
     );
     for (const { metadata, spec } of pods) {
       expect(metadata.labels).toMatchObject({ team: 'platform' });
@@ -110,7 +110,7 @@ describe.skipIf(lacksCluster())('the configuration of a run', () => {
       const watching = (async () => {
         while (!over.signal.aborted) {
           for (const { spec } of await site.workerPods()) for (const { image } of spec.containers) images.add(image);
-          await new Promise((resolve) => setTimeout(resolve, 20));
+          await new Promise((resolve) => setTimeout(resolve, 100));
         }
       })();
       await installed;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import * as z from 'zod';
-import { runClusterCli, type ClusterCliResult } from './run-cluster-cli.ts';
+import { runClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 import { library, vulnerable } from './sample-images.ts';
 import { lacksCluster, connectSite, SOON, type InspectedNode, type Installation } from './site.ts';
 
@@ -42,7 +42,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster enable, update and disabl
   function flags(): string[] {
     const { image, scannerImage, trivyCache } = inject('prepared');
     const trivy = ['--trivy-cache-host-path', trivyCache, '--trivy-arg=--skip-db-update'];
-    return ['--image', image, '--scanner-image', scannerImage, ...trivy, '--manager-arg=--lease-duration=3s'];
+    return ['--image', image, '--scanner-image', scannerImage, ...trivy, '--manager-arg=--lease-duration=8s'];
   }
   async function succeed(args: readonly string[]): Promise<ClusterCliResult> {
     const result = await runClusterCli(args);
@@ -94,7 +94,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster enable, update and disabl
   test('disable takes the workloads, also of a run that is under way, and keeps all that they went by', async () => {
     await site.exclude('mine', { 'a.json': ['ghcr.io/acme/*'] });
     await site.applyList([GONE]);
-    await vi.waitFor(async () => expect(await site.workerPods()).not.toEqual([]), { ...SOON, interval: 20 });
+    await vi.waitFor(async () => expect(await site.workerPods()).not.toEqual([]), { ...SOON, interval: 100 });
     const before = await configuration();
     await succeed(['disable']);
     expect(await site.workerPods()).toEqual([]);

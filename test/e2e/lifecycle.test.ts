@@ -12,6 +12,7 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
   beforeAll(async () => {
     site = await connectSite();
     nodes = site.nodes;
+    await site.reinstall(MANUAL, { managerArgs: ['--max-parallel=1'] });
   });
   afterAll(async () => {
     await site.remove();
@@ -19,8 +20,10 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
   });
   beforeEach(async () => {
     onTestFailed(async () => void process.stderr.write(await site.logs()));
+    await site.do(['delete', 'imagelists,imagejobs', '--all', '--wait']);
+    await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
     for (const node of nodes) await node.import([vulnerable(GONE), vulnerable(library('stays:1'))]);
-    await site.reinstall(MANUAL, { managerArgs: ['--max-parallel=1'] });
+    await site.untilReady();
   });
 
   async function expectDoneOnce(): Promise<void> {
@@ -47,7 +50,7 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
   for (const [moment, isReached] of phases) {
     test(`is killed when ${moment} goes on, with nothing done twice`, async () => {
       await site.applyList([GONE]);
-      await vi.waitFor(() => isReached(site), { ...SOON, interval: 20 });
+      await vi.waitFor(() => isReached(site), { ...SOON, interval: 100 });
       await killManager();
       await expectDoneOnce();
     });

@@ -89,10 +89,10 @@ describe.skipIf(lacksCluster())('the nodes of a run', () => {
     for (const node of [nodes[0], nodes[2]]) await node?.import([await customScanner(`${repo}:1`, GONE)]);
     const scanner = { enabled: true, image: { repo, tag: '1' } };
     const configuration = { ...AUTOMATIC, components: { ...AUTOMATIC.components, scanner } };
-    await site.reinstall(configuration, { managerArgs: ['--start-timeout=8s', '--max-parallel=1'] });
+    await site.reinstall(configuration, { managerArgs: ['--start-timeout=20s', '--max-parallel=1'] });
     const [job] = await site.untilJobsEnd();
     expect(job?.status).toMatchObject({ phase: 'Failed', succeeded: 2, failed: 1, removedImages: 2 });
-    expect(readNodeFaults(job)).toMatch(/n1: its worker pod did not start within 8 seconds: .*(ErrImagePull|ImagePullBackOff)/);
+    expect(readNodeFaults(job)).toMatch(/n1: its worker pod did not start within 20 seconds: .*(ErrImagePull|ImagePullBackOff)/);
     expect(await cleaned()).toEqual(['n0', 'n2']);
     await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
   });

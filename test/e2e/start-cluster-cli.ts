@@ -4,18 +4,24 @@ import { inject } from 'vitest';
 import './prepared.ts';
 
 /** The program as users run it; the global set-up builds it. */
-const CLI = fileURLToPath(new URL('../../dist/image-cleaner.mjs', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/image-cleaner.mjs', import.meta.url));
+
+export interface ClusterCliResult {
+  /** null: ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 export interface ClusterCli {
   readonly child: ChildProcess;
-  readonly result: Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>;
+  readonly result: Promise<ClusterCliResult>;
   /** Resolves when standard error has shown the text. */
   readonly seen: (text: string) => Promise<void>;
 }
 
-/** `image-cleaner cluster …` as a process of its own, without a terminal, on the shared cluster. */
-export function startClusterCli(...args: readonly string[]): ClusterCli {
-  const { kubeconfig } = inject('prepared').cluster;
+/** `image-cleaner cluster …` as a process of its own, without a terminal, on the shared cluster, unless another kubeconfig is given. */
+export function startClusterCli(args: readonly string[], kubeconfig = inject('prepared').cluster.kubeconfig): ClusterCli {
   const child = spawn(process.execPath, [CLI, 'cluster', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/bin:/bin', HOME: '/nonexistent', KUBECONFIG: kubeconfig },
@@ -24,7 +30,7 @@ export function startClusterCli(...args: readonly string[]): ClusterCli {
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const result = new Promise<Awaited<ClusterCli['result']>>((resolve, reject) => {
+  const result = new Promise<ClusterCliResult>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
@@ -38,4 +44,8 @@ export function startClusterCli(...args: readonly string[]): ClusterCli {
       void result.then(() => reject(new Error(`ended without "${text}":\n${stderr}`)));
     });
   return { child, result, seen };
+}
+
+export function runClusterCli(args: readonly string[], kubeconfig?: string): Promise<ClusterCliResult> {
+  return startClusterCli(args, kubeconfig).result;
 }

@@ -290,16 +290,19 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     expect(coordinator.controller.results).toMatchObject([{ results: { ...said, decisions: [] } }]);
   });
 
-  test('a manual run: a remover alone, with one question about pods', async () => {
+  test('a manual run: a remover alone, which asks about pods once, and again after two seconds', async () => {
     await importImages(
       containerd,
       Array.from({ length: 10 }, (_, number) => smallImage(`docker.io/library/listed:${number}`)),
     );
     const coordinator = await begin('manual');
+    const started = performance.now();
     const { remover } = await ends(await startPod('manual', coordinator));
+    const seconds = (performance.now() - started) / 1_000;
     expect([remover?.code, remover?.stderr], remover?.stdout).toEqual([0, '']);
     expect(await tags()).toEqual([]);
-    expect(coordinator.controller.asked.nodePods).toBe(1);
+    // What is known of them holds for two seconds.
+    expect(coordinator.controller.asked.nodePods).toBeLessThanOrEqual(1 + Math.floor(seconds / 2));
     expect(coordinator.controller.results).toMatchObject([{ results: { mode: 'manual', scanner: null, summary: { removed: 10 } } }]);
   });
 

@@ -3,6 +3,7 @@ import type { ClusterSite } from '../../cluster/cluster-site.ts';
 import { formatChange } from '../../cluster/diff-values.ts';
 import { planEnable, type EnablePlan, type EnableRequest } from '../../cluster/plan-enable.ts';
 import { describePlan } from '../../cluster/plan-object.ts';
+import type { Downgrade } from '../../cluster/plan-settings.ts';
 import { waitUntilReady } from '../../cluster/wait-until-ready.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import type { CliContext } from '../context.ts';
@@ -18,13 +19,34 @@ export async function enableCluster(context: CliContext, options: EnableOptions,
   const request = { command, version: context.version, settings: settingsOf(options), configuration };
   return withSite(context, options, async (site) => {
     const plan = await planEnable(site, request);
-    return options.dryRun ? showPlan(context, site, plan) : carryOut(context, options, { site, plan });
+    return options.dryRun ? showPlan(context, site, plan) : carryOut(context, options, { site, plan, command });
   });
+}
+
+/** Of what nobody should do without knowing. */
+async function confirmPlan(context: CliContext, options: EnableOptions, { site, plan, command }: Planned): Promise<boolean> {
+  const tell = (line: string): unknown => context.stderr.write(`${line}\n`);
+  if (plan.objects.some(({ action }) => action === 'replace')) {
+    tell(`The namespace ${site.namespace} has an Eraser. Its manager is replaced; configuration, exclusions and lists are kept.`);
+    const question = { question: 'Replace it?', what: `${command} replaces the Eraser that is installed` };
+    if (!(await confirmOrRefuse(context, options, question))) return false;
+  }
+  if (plan.downgrade !== null) {
+    tell(describeDowngrade(plan.downgrade));
+    const question = { question: 'Go back to it?', what: `${command} goes back to an older version` };
+    if (!(await confirmOrRefuse(context, options, question))) return false;
+  }
+  return true;
+}
+
+function describeDowngrade({ from, to }: Downgrade): string {
+  return `Installed is ${from}, which is newer than ${to}. What only ${from} knows of the configuration and the definitions has no effect any more.`;
 }
 
 function showPlan(context: CliContext, site: ClusterSite, plan: EnablePlan): ExitCode {
   context.stdout.write(`${plan.objects.flatMap(describePlan).join('\n')}\n`);
   tellNotes(context, plan);
+  if (plan.downgrade !== null) context.stderr.write(`warning: ${describeDowngrade(plan.downgrade)}\n`);
   context.stderr.write(`Dry run: nothing was changed at ${site.client.server}.\n`);
   return EXIT.done;
 }
@@ -32,18 +54,13 @@ function showPlan(context: CliContext, site: ClusterSite, plan: EnablePlan): Exi
 interface Planned {
   readonly site: ClusterSite;
   readonly plan: EnablePlan;
+  readonly command: EnableRequest['command'];
 }
 
-async function carryOut(context: CliContext, options: EnableOptions, { site, plan }: Planned): Promise<ExitCode> {
+async function carryOut(context: CliContext, options: EnableOptions, planned: Planned): Promise<ExitCode> {
+  const { site, plan } = planned;
+  if (!(await confirmPlan(context, options, planned))) return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
   const tell = (line: string): unknown => context.stderr.write(`${line}\n`);
-  if (plan.objects.some(({ action }) => action === 'replace')) {
-    tell(`The namespace ${site.namespace} has an Eraser. Its manager is replaced; configuration, exclusions and lists are kept.`);
-    const isConfirmed = await confirmOrRefuse(context, options, {
-      question: 'Replace it?',
-      what: 'enable replaces the Eraser that is installed',
-    });
-    if (!isConfirmed) return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
-  }
   tellNotes(context, plan);
   await carryOutEnable(site, plan, { timing: SYSTEM_TIMING, tell });
   for (const change of plan.configuration.changes) tell(`Configuration: ${formatChange(change)}`);

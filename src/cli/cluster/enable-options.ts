@@ -36,5 +36,5 @@ export function addEnableOptions(command: Command): Command {
     )
     .option('--dry-run', 'show what would change, and change nothing', false)
     .addOption(durationOption('--wait-timeout <duration>', 'how long to wait until the manager is ready', '5m'))
-    .option('-y, --yes', 'take over an Eraser that is installed without asking', false);
+    .option('-y, --yes', 'take over an Eraser that is installed, or go back to an older version, without asking', false);
 }

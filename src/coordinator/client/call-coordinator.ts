@@ -25,8 +25,8 @@ export interface CoordinatorRequest<Schema extends z.ZodType> {
   readonly schema: Schema;
 }
 
-/** A controller's leader is back within half a minute; 200 workers that ask every ten seconds are no burden to it. */
-const BACKOFF = { firstMs: 200, longestMs: 15_000 };
+/** A manager that follows another is there within half a minute; 500 workers that ask every five seconds are no burden to it. */
+const BACKOFF = { firstMs: 200, longestMs: 5_000 };
 /** The server's own limit comes first, as an answer. */
 const ANSWER_SLACK_MS = 10_000;
 

@@ -64,6 +64,11 @@ describe.skipIf(lacksRealPart('containerd-debian'))('the history', () => {
     expect(stderr).toContain('--no-history');
     expect(await listImageIds(containerd)).toEqual(all);
   };
+  /** Closed at once: the close writes, too. */
+  const change = (sql: string): void => {
+    using database = new DatabaseSync(history);
+    database.exec(sql);
+  };
   /** A history with a run in it that removed nothing. */
   const makeHistory = async (): Promise<void> => {
     expect((await clean('--exclude', '*')).code).toBe(0);
@@ -76,7 +81,7 @@ describe.skipIf(lacksRealPart('containerd-debian'))('the history', () => {
       [
         'of another program',
         () => {
-          new DatabaseSync(history).exec('CREATE TABLE t (a); INSERT INTO t VALUES (1)');
+          change('CREATE TABLE t (a); INSERT INTO t VALUES (1)');
           return Promise.resolve();
         },
         /of another program/,
@@ -85,7 +90,7 @@ describe.skipIf(lacksRealPart('containerd-debian'))('the history', () => {
         'that is newer than this program',
         async () => {
           await makeHistory();
-          new DatabaseSync(history).exec('PRAGMA user_version = 99');
+          change('PRAGMA user_version = 99');
         },
         /newer image-cleaner/,
       ],
@@ -93,7 +98,7 @@ describe.skipIf(lacksRealPart('containerd-debian'))('the history', () => {
         'that is corrupt: cut off',
         async () => {
           await makeHistory();
-          new DatabaseSync(history).exec('PRAGMA wal_checkpoint(TRUNCATE)');
+          change('PRAGMA wal_checkpoint(TRUNCATE)');
           await truncate(history, (await stat(history)).size - 4096 * 4);
         },
         /damaged|corrupt|malformed/,
