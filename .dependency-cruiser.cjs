@@ -30,7 +30,7 @@ const packages = {
   controller: ['zod'],
   coordinator: ['p-queue', 'undici', 'zod'],
   worker: ['zod'],
-  cluster: ['yaml', 'zod'],
+  cluster: ['semver', 'yaml', 'zod'],
   cli: ['commander', 'yaml', 'zod'],
 };
 const escaped = (names) => names.map((name) => name.replaceAll(/[/.]/g, '\\$&')).join('|');

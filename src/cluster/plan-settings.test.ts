@@ -46,15 +46,39 @@ test('no image at all, or one whose scanner is not known, is refused with the fl
 });
 
 test.each([
-  ['an older program', '0.2.0', '0.1.9', '0.1.9', { from: '0.2.0', to: '0.1.9' }],
-  ['an older image than is installed', '0.2.0', '0.1.0', '0.2.0', { from: '0.2.0', to: '0.1.0' }],
-  ['an older program with the newer image', '0.2.0', '0.2.0', '0.1.0', { from: '0.2.0', to: '0.1.0' }],
-  ['before its release', '0.2.0', '0.2.0-rc.1', '0.2.0', { from: '0.2.0', to: '0.2.0-rc.1' }],
-  ['the same', '0.2.0', '0.2.0', '0.2.0', null],
-  ['a newer one', '0.2.0', '0.10.0', '0.10.0', null],
-  ['a tag that tells no version, installed', 'latest', '0.1.0', '0.1.0', null],
-  ['a tag that tells no version, planned', '0.2.0', 'latest', '0.1.0', { from: '0.2.0', to: '0.1.0' }],
-])('whether it is a downgrade: %s', (_what, installed, planned, program, expected) => {
+  { what: 'an older program', installed: '0.2.0', planned: '0.1.9', program: '0.1.9', expected: { from: '0.2.0', to: '0.1.9' } },
+  {
+    what: 'an older image than is installed',
+    installed: '0.2.0',
+    planned: '0.1.0',
+    program: '0.2.0',
+    expected: { from: '0.2.0', to: '0.1.0' },
+  },
+  {
+    what: 'an older program, the newer image',
+    installed: '0.2.0',
+    planned: '0.2.0',
+    program: '0.1.0',
+    expected: { from: '0.2.0', to: '0.1.0' },
+  },
+  {
+    what: 'before its release',
+    installed: '0.2.0',
+    planned: '0.2.0-rc.1',
+    program: '0.2.0',
+    expected: { from: '0.2.0', to: '0.2.0-rc.1' },
+  },
+  { what: 'the same', installed: '0.2.0', planned: '0.2.0', program: '0.2.0', expected: null },
+  { what: 'a newer one', installed: '0.2.0', planned: '0.10.0', program: '0.10.0', expected: null },
+  { what: 'a tag that tells no version, installed', installed: 'latest', planned: '0.1.0', program: '0.1.0', expected: null },
+  {
+    what: 'a tag that tells no version, planned',
+    installed: '0.2.0',
+    planned: 'latest',
+    program: '0.1.0',
+    expected: { from: '0.2.0', to: '0.1.0' },
+  },
+])('whether it is a downgrade: $what', ({ installed, planned, program, expected }) => {
   const at = (tag: string): typeof INSTALLED => ({ ...INSTALLED, image: `registry.example:5000/image-cleaner:${tag}` });
   expect(findDowngrade(at(planned), at(installed), program)).toEqual(expected);
 });

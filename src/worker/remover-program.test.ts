@@ -127,7 +127,8 @@ describe('the remover', () => {
 
   test('stopped with nothing removed, it does not hold the pod for a coordinator that is away', async () => {
     coordinator.before = async (call, signal) => {
-      if (call === 'reportResult') await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('away'))));
+      if (call === 'reportResult')
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('away'))));
     };
     setTimeout(() => stop.abort(new Error('stopped by SIGTERM')), 300);
     expect((await run(['--run=automatic', '--scanner=custom', '--exclusions=1'])).code).toBe(143);

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { healthy, library, vulnerable } from './sample-images.ts';
-import { connectSite, lacksCluster, MANUAL, SOON, type InspectedNode, type Installation } from './site.ts';
+import { AUTOMATIC, connectSite, lacksCluster, SOON, type InspectedNode, type Installation } from './site.ts';
 import { CLI, runClusterCli, startClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/cluster.md', import.meta.url));
@@ -37,7 +37,7 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-documented-'));
     await writeFile(join(folder, 'image-cleaner'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
     await chmod(join(folder, 'image-cleaner'), 0o755);
-    await writeFile(join(folder, 'eraser.yaml'), JSON.stringify(MANUAL));
+    await writeFile(join(folder, 'eraser.yaml'), JSON.stringify(AUTOMATIC));
     const { image, scannerImage, trivyCache } = inject('prepared');
     for (const { containerd } of site.nodes) {
       await containerd.ctr(['images', 'tag', '--force', image, `${REGISTRY}/image-cleaner:0.1.0`]);
@@ -46,7 +46,13 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
     // This cluster has no way to a vulnerability database: which one there is, is remembered over the disable.
     await runClusterCli(['disable', '--purge', '--yes']);
     const trivy = ['--trivy-cache-host-path', trivyCache, '--trivy-arg=--skip-db-update', '--manager-arg=--lease-duration=8s'];
-    const enabled = await runClusterCli(['enable', '--image', image, '--scanner-image', scannerImage, ...trivy]);
+    const enabled = await runClusterCli([
+      'enable',
+      '--config',
+      join(folder, 'eraser.yaml'),
+      ...['--image', image, '--scanner-image', scannerImage],
+      ...trivy,
+    ]);
     expect(enabled.code, enabled.stderr).toBe(0);
     expect((await runClusterCli(['disable'])).code).toBe(0);
   });
@@ -70,7 +76,7 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
       execFile('bash', ['-c', command], { cwd: folder, env }, (error, stdout, stderr) => {
         if (error === null) resolve({ code: 0, stdout, stderr });
         else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
-        else reject(error);
+        else reject(new Error('ended by a signal', { cause: error }));
       });
     });
   }
@@ -105,9 +111,11 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
     readonly after: (result: ClusterCliResult) => Promise<unknown>;
   }
   const says =
-    (text: string | RegExp) =>
-    ({ stdout }: ClusterCliResult) =>
-      Promise.resolve(expect(stdout).toMatch(text));
+    (text: string | RegExp): Way['after'] =>
+    ({ stdout }) => {
+      expect(stdout).toMatch(text);
+      return Promise.resolve();
+    };
   const logsOfNode: Way = {
     before: enabledAndIdle,
     typed: async () => ['RUN', await lastJob()],
