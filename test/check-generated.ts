@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { copyTree } from './copy-tree.ts';
 
-/** Fails when what is committed is not what `npm run generate` makes of proto/, src/api/ and src/installation/, in a copy: others work with the tree. */
+/** Fails when what is committed is not what `npm run generate` makes of proto/, src/api/, src/installation/ and src/cli/, in a copy: others work with the tree. */
 const CHART = 'deploy/chart/image-cleaner';
 const FOLDERS = ['src/cri/gen', 'src/scan/gen', 'deploy/crds', 'deploy/manifest', CHART, `${CHART}/templates`, 'docs/reference'];
 const read = (tree: string): Map<string, string> =>
@@ -25,7 +25,7 @@ try {
   const generated = read(copy);
   const different = [...new Set([...committed.keys(), ...generated.keys()])].filter((file) => committed.get(file) !== generated.get(file));
   if (different.length > 0) {
-    console.error(`Not what proto/, src/api/ and src/installation/ say: ${different.join(', ')}. Run npm run generate.`);
+    console.error(`Not what proto/, src/api/, src/installation/ and src/cli/ say: ${different.join(', ')}. Run npm run generate.`);
     process.exitCode = 1;
   }
 } finally {

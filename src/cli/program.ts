@@ -34,7 +34,8 @@ Exit codes:
   3    refused: nothing was removed, since it was not confirmed or could not be decided safely
   130  interrupted, after the removals in hand`;
 
-function createProgram(context: CliContext, exit: (code: ExitCode) => void): Command {
+/** With all commands where `commandLine` begins with none. */
+export function createProgram(context: CliContext, exit: (code: ExitCode) => void): Command {
   const { isKubectlPlugin } = context;
   const program = new Command(isKubectlPlugin ? 'kubectl image-cleaner' : 'image-cleaner')
     .description(isKubectlPlugin ? CLUSTER_DESCRIPTION : DESCRIPTION)

@@ -1,7 +1,5 @@
 import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { EXCLUSION_LABEL } from '../api/exclusion-config-map.ts';
-import { IMAGE_JOB } from '../api/image-job.ts';
-import { IMAGE_LIST } from '../api/image-list.ts';
 import { STATE_CONFIG_MAP } from '../api/state-config-map.ts';
 import { JOB_UID_LABEL } from '../core/cluster/worker-pod.ts';
 import { MANAGER } from '../installation/make-manifest.ts';
@@ -23,6 +21,7 @@ import { listForeignObjects } from './foreign-objects.ts';
 import { installationObjects } from './installation-objects.ts';
 import { NO_SETTINGS } from './installed-settings.ts';
 import { lookAtNamespace } from './look-at-namespace.ts';
+import { IMAGE_JOBS, IMAGE_LISTS } from './own-kinds.ts';
 import { findOtherInstallation } from './preflight.ts';
 import { requireRights, type NeededRight } from './rights.ts';
 
@@ -34,7 +33,6 @@ export interface PurgeLosses {
   readonly exclusions: readonly string[];
 }
 
-const kindOf = (plural: string): Resource => ({ group: 'eraser.sh', version: 'v1', plural, namespaced: false });
 const EXCLUSIONS = `${EXCLUSION_LABEL.name}=${EXCLUSION_LABEL.value}`;
 
 export async function listLosses({ client, namespace, call }: ClusterSite): Promise<PurgeLosses> {
@@ -44,8 +42,8 @@ export async function listLosses({ client, namespace, call }: ClusterSite): Prom
     return (await listed.catch((error: unknown) => (hasCode(error, 'not-found') ? { items: [] } : Promise.reject(error as Error)))).items;
   };
   const [imageLists, imageJobs, exclusions] = await Promise.all([
-    namesOf(kindOf(IMAGE_LIST.plural)),
-    namesOf(kindOf(IMAGE_JOB.plural)),
+    namesOf(IMAGE_LISTS),
+    namesOf(IMAGE_JOBS),
     client.list({ resource: CONFIG_MAPS, namespace }, { labelSelector: EXCLUSIONS, trim: ({ metadata }) => metadata.name }, call),
   ]);
   return { imageLists, imageJobs: imageJobs.length, exclusions: exclusions.items };
