@@ -123,5 +123,15 @@ export const chartValuesSchema = z.strictObject({
     { enabled: value(z.boolean(), false, 'Whether only worker pods reach the coordinator, and nobody the worker pods.') },
     'Network policies.',
   ),
+  openshift: group(
+    {
+      enabled: value(
+        z.boolean(),
+        false,
+        'Whether the service accounts may use the security context constraints of OpenShift that their pods need (`nonroot-v2`, `privileged`), and worker pods have the SELinux type `spc_t`.',
+      ),
+    },
+    'OpenShift.',
+  ),
   global: value(kubernetesObject, {}, 'For charts that this one is a part of; not used here.'),
 });

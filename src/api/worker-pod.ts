@@ -70,6 +70,7 @@ export interface WorkerPodSpec {
   readonly enableServiceLinks: false;
   readonly activeDeadlineSeconds: number;
   readonly priorityClassName?: string;
+  readonly securityContext?: { readonly seLinuxOptions: { readonly type: string } };
   readonly imagePullSecrets: readonly { readonly name: string }[];
   readonly tolerations: readonly { readonly operator: 'Exists' }[];
   readonly affinity: NodeAffinity;

@@ -47,6 +47,11 @@ const schema = z.object({
   'worker-image': image,
   'scanner-image': image.optional(),
   'worker-priority-class': z.string().optional(),
+  /** For nodes where SELinux denies other types the runtime's socket. */
+  'worker-selinux-type': z
+    .string()
+    .regex(/^[a-z][a-z0-9_]*$/, 'is no SELinux type such as spc_t')
+    .optional(),
   'max-parallel': maxParallel.optional(),
   'start-timeout': duration.default(5 * 60_000),
   'run-timeout': duration.default(2 * 3_600_000),

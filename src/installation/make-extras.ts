@@ -1,6 +1,7 @@
 import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { JOB_UID_LABEL } from '../api/worker-pod.ts';
 import { HEALTH_PORT, LABELS, MANAGER } from './manager-names.ts';
+import { SERVICE_ACCOUNTS } from './permissions.ts';
 
 /** What an installation has only where it is wanted. */
 export interface ExtraOptions {
@@ -13,6 +14,8 @@ export interface ExtraOptions {
   readonly podDisruptionBudget?: object;
   /** Whether only worker pods reach the coordinator, and nobody the worker pods. */
   readonly networkPolicy?: boolean;
+  /** Whether the service accounts may use the security context constraints of OpenShift that their pods need. */
+  readonly openshift?: boolean;
 }
 
 export const HISTORY_CLAIM = 'eraser-history';
@@ -20,7 +23,7 @@ export const HISTORY_CLAIM = 'eraser-history';
 const WORKERS = 'eraser-worker-pods';
 
 export function makeExtras(options: ExtraOptions): object[] {
-  const { namespace, historyClaim, podDisruptionBudget, networkPolicy = false, selector = LABELS } = options;
+  const { namespace, historyClaim, podDisruptionBudget, networkPolicy = false, openshift = false, selector = LABELS } = options;
   const metadataOf = (name: string): object => ({ name, namespace, labels: LABELS });
   const ourPods = { matchLabels: selector };
   return [
@@ -36,6 +39,14 @@ export function makeExtras(options: ExtraOptions): object[] {
           },
         ]),
     ...(networkPolicy ? [managerPolicy(metadataOf(MANAGER), ourPods), workerPolicy(metadataOf(WORKERS))] : []),
+    ...(openshift
+      ? [
+          // A user of its own choice, and no more.
+          useOfConstraints(metadataOf('eraser-manager-scc'), 'nonroot-v2', { name: SERVICE_ACCOUNTS.manager, namespace }),
+          // Folders of the node, as root, and an SELinux type of its own choice.
+          useOfConstraints(metadataOf('eraser-worker-scc'), 'privileged', { name: SERVICE_ACCOUNTS.workers, namespace }),
+        ]
+      : []),
   ];
 }
 
@@ -49,6 +60,17 @@ function claim(metadata: object, { size, accessMode, storageClassName }: NonNull
       resources: { requests: { storage: size } },
       ...(storageClassName === undefined ? {} : { storageClassName }),
     },
+  };
+}
+
+/** OpenShift has a ClusterRole for each of its constraints, which lets its subjects use them. */
+function useOfConstraints(metadata: object, constraints: string, account: { readonly name: string; readonly namespace: string }): object {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: `system:openshift:scc:${constraints}` },
+    subjects: [{ kind: 'ServiceAccount', ...account }],
   };
 }
 

@@ -147,7 +147,7 @@ function historyVolume({ historyClaim, historyVolume: volume = { emptyDir: {} } 
 }
 
 function manager(options: ManifestOptions): object {
-  const { image, scannerImage, managerArgs = [], pullSecrets = [] } = options;
+  const { image, scannerImage, managerArgs = [], pullSecrets = [], openshift = false } = options;
   const fieldOf = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const probe = (path: string): object => ({ httpGet: { path, port: 'health' }, periodSeconds: 10 });
   return {
@@ -161,6 +161,8 @@ function manager(options: ManifestOptions): object {
       `--scanner-image=${scannerImage}`,
       `--worker-priority-class=${WORKER_PRIORITY_CLASS}`,
       '--history=/var/lib/image-cleaner/history.db',
+      // With another, SELinux keeps their containers from the runtime's socket.
+      ...(openshift ? ['--worker-selinux-type=spc_t'] : []),
       ...managerArgs,
     ],
     env: [

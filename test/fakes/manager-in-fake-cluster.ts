@@ -215,6 +215,7 @@ const SETTINGS: ManagerSettings = {
   frame: {
     namespace: NAMESPACE,
     priorityClassName: null,
+    seLinuxType: null,
     pullSecrets: [],
     coordinator: { url: 'https://coordinator:8443', audience: 'coordinator', caConfigMap: 'coordinator-ca' },
     scannerTemporaryBytes: 1024 ** 3,

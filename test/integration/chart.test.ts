@@ -85,7 +85,12 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
     ['the default values', {}],
     [
       'all values that make further objects',
-      { podDisruptionBudget: { maxUnavailable: 1 }, networkPolicy: { enabled: true }, history: { claim: { size: '1Gi' } } },
+      {
+        podDisruptionBudget: { maxUnavailable: 1 },
+        networkPolicy: { enabled: true },
+        history: { claim: { size: '1Gi' } },
+        openshift: { enabled: true },
+      },
     ],
   ])('helm lint finds nothing: %s', async (_name, values) => {
     const { code, stdout, stderr } = await helm(['lint', '--strict', CHART], values);
@@ -122,6 +127,7 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
         history: { claim: { size: '2Gi', storageClassName: 'fast', accessMode: 'ReadWriteOncePod' } },
         podDisruptionBudget: { maxUnavailable: 1 },
         networkPolicy: { enabled: true },
+        openshift: { enabled: true },
       },
       {
         image: 'registry.example/cleaner:9.9.9',
@@ -152,6 +158,7 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
         historyClaim: { size: '2Gi', storageClassName: 'fast', accessMode: 'ReadWriteOncePod' },
         podDisruptionBudget: { maxUnavailable: 1 },
         networkPolicy: true,
+        openshift: true,
       },
     ],
     [

@@ -134,6 +134,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
       frame: {
         namespace: 'eraser-system',
         priorityClassName: null,
+        seLinuxType: null,
         pullSecrets: [],
         configMaps: { config: 'config', exclusions: ['exclusions'], imageList: run === 'manual' ? ['list'] : [] },
         coordinator: { url, audience: 'image-cleaner-coordinator', caConfigMap: 'ca' },

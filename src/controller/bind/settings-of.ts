@@ -29,6 +29,7 @@ export function settingsOf({ flags, namespace, env, mountedText }: SettingsInput
     frame: {
       namespace,
       priorityClassName: flags['worker-priority-class'] ?? null,
+      seLinuxType: flags['worker-selinux-type'] ?? null,
       pullSecrets: (env['ERASER_PULL_SECRET_NAMES'] ?? '').split(',').flatMap((name) => (name.trim() === '' ? [] : [name.trim()])),
       coordinator: { url: `https://${service}.${namespace}.svc:${port}`, audience, caConfigMap },
       scannerTemporaryBytes: SCANNER_TEMPORARY_BYTES,

@@ -23,6 +23,7 @@ const SETTINGS: RunSettings = {
   frame: {
     namespace: 'eraser-system',
     priorityClassName: null,
+    seLinuxType: null,
     pullSecrets: [],
     coordinator: { url: 'https://coordinator:8443', audience: 'coordinator', caConfigMap: 'coordinator-ca' },
     scannerTemporaryBytes: 1024,

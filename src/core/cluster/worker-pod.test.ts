@@ -15,6 +15,7 @@ const PRESSED: ParticipatingNode = { ...NODE, isUnderDiskPressure: true };
 const FRAME: WorkerFrame = {
   namespace: 'kube-system',
   priorityClassName: 'image-cleaner-worker',
+  seLinuxType: null,
   pullSecrets: [],
   configMaps: { config: 'job-config', exclusions: ['job-exclusions-0', 'job-exclusions-1'], imageList: ['job-list-0'] },
   coordinator: { url: 'https://coordinator.kube-system.svc:8443', audience: 'image-cleaner', caConfigMap: 'image-cleaner-ca' },
@@ -317,6 +318,11 @@ describe('the pod', () => {
     ],
   ])('its priority class: %s', (_case, asked, expected) => {
     expect(podOf(asked).spec.priorityClassName).toBe(expected);
+  });
+
+  test('its SELinux type: that which is given, else none of its own', () => {
+    expect(podOf({ frame: { seLinuxType: 'spc_t' } }).spec.securityContext).toEqual({ seLinuxOptions: { type: 'spc_t' } });
+    expect(podOf().spec).not.toHaveProperty('securityContext');
   });
 
   test('has no rights at the API server, ends by itself, and is not started again', () => {

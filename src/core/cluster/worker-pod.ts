@@ -32,6 +32,8 @@ export interface WorkerFrame {
   readonly namespace: string;
   /** Ours, of low priority, for where the configuration names none; null: the cluster has it not. */
   readonly priorityClassName: string | null;
+  /** The SELinux type of its containers; null: the runtime's choice. */
+  readonly seLinuxType: string | null;
   /** Beside those of the configuration. */
   readonly pullSecrets: readonly string[];
   /** The names of the configmaps that the run has frozen. */
@@ -107,6 +109,7 @@ export function makeWorkerPod({ name, job, run, node, manager, components, frame
       imagePullSecrets: [...new Set([...manager.pullSecrets, ...frame.pullSecrets])].map((secret) => ({ name: secret })),
       tolerations: [{ operator: 'Exists' }],
       affinity: onNode(node.name),
+      ...(frame.seLinuxType === null ? {} : { securityContext: { seLinuxOptions: { type: frame.seLinuxType } } }),
       containers,
       volumes: usedVolumes(allVolumes({ node, components, frame }), containers),
     },

@@ -64,6 +64,9 @@
   "networkPolicy": {
     "enabled": false
   },
+  "openshift": {
+    "enabled": false
+  },
   "global": {}
 }
 {{- end -}}
@@ -78,7 +81,8 @@
   "trivy.cache",
   "history",
   "history.claim",
-  "networkPolicy"
+  "networkPolicy",
+  "openshift"
 ]
 {{- end -}}
 
