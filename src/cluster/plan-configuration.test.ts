@@ -6,6 +6,7 @@ import { withIntervalHours } from './edit-configuration.ts';
 const VERSION = '1.2.3';
 const WEEKLY = withIntervalHours(defaultConfiguration(VERSION), 168);
 const STORED = '# ours\napiVersion: eraser.sh/v1alpha3\nkind: EraserConfig\nmanager:\n  scheduling:\n    repeatInterval: 12h\n';
+const AS_BEFORE = { version: VERSION, change: null };
 const NOTHING = { text: null, intervalHours: null };
 
 describe('what an enable makes of a configuration', () => {
@@ -19,21 +20,35 @@ describe('what an enable makes of a configuration', () => {
     ['the given one at another interval', STORED, { text: WEEKLY, intervalHours: 48 }, 'change', withIntervalHours(WEEKLY, 48)],
     ['the same interval again', WEEKLY, { text: null, intervalHours: 168 }, 'keep', WEEKLY],
   ] as const)('%s', (...[, stored, given, action, text]) => {
-    expect(planConfiguration(stored, given, VERSION)).toMatchObject({ action, text });
+    expect(planConfiguration(stored, given, AS_BEFORE)).toMatchObject({ action, text });
   });
 
   test('a stored one that cannot be used is kept, with a warning, but not edited', () => {
     const broken = STORED.replace('repeatInterval', 'repeatIntervall');
-    expect(planConfiguration(broken, NOTHING, VERSION)).toMatchObject({
+    expect(planConfiguration(broken, NOTHING, AS_BEFORE)).toMatchObject({
       action: 'keep',
       text: broken,
       warnings: [expect.stringContaining('did you mean repeatInterval?')],
     });
-    expect(() => planConfiguration(broken, { text: null, intervalHours: 48 }, VERSION)).toThrow(/did you mean repeatInterval\?/);
+    expect(() => planConfiguration(broken, { text: null, intervalHours: 48 }, AS_BEFORE)).toThrow(/did you mean repeatInterval\?/);
+  });
+
+  test('tags that tell the version before tell the new one; all else stays, to the letter', () => {
+    const own = `# ours\n${WEEKLY.replace('tag: 1.2.3\n', 'tag: 1.2.3 # the collector\n')}`;
+    const custom = own.replace(/(scanner:\n +enabled: true\n +image:\n)/, '$1      repo: registry.example/scanner\n');
+    const versions = { version: '1.3.0', change: { from: VERSION, to: '1.3.0' } };
+    expect(planConfiguration(own, NOTHING, versions)).toMatchObject({ action: 'change', text: own.replaceAll('1.2.3', '1.3.0') });
+    const { text } = planConfiguration(custom, NOTHING, versions);
+    expect(diffConfigurations(custom, text).map(({ path }) => path)).toEqual([
+      'components.collector.image.tag',
+      'components.remover.image.tag',
+    ]);
+    const elsewhere = own.replaceAll('tag: 1.2.3', 'tag: 1.0.0');
+    expect(planConfiguration(elsewhere, NOTHING, versions)).toMatchObject({ action: 'keep', text: elsewhere });
   });
 
   test('a given one that cannot be used is refused', () => {
-    expect(() => planConfiguration(STORED, { text: 'kind: Pod', intervalHours: null }, VERSION)).toThrow(/--config cannot be used/);
+    expect(() => planConfiguration(STORED, { text: 'kind: Pod', intervalHours: null }, AS_BEFORE)).toThrow(/--config cannot be used/);
   });
 });
 

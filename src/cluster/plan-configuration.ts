@@ -2,9 +2,10 @@ import * as z from 'zod';
 import { defaultConfiguration } from '../installation/default-configuration.ts';
 import { parseYaml } from '../platform/parse-yaml.ts';
 import { diffValues, type ValueChange } from './diff-values.ts';
-import { withIntervalHours } from './edit-configuration.ts';
+import { editConfiguration, readInConfiguration, withIntervalHours } from './edit-configuration.ts';
 import { DEFAULT_INTERVAL_HOURS } from './interval-hours.ts';
 import { formatFaults, judgeConfiguration, requireUsable } from './judge-configuration.ts';
+import type { VersionChange } from './plan-settings.ts';
 
 export interface GivenConfiguration {
   /** null: not given. */
@@ -20,18 +21,44 @@ export interface ConfigurationPlan {
   readonly warnings: readonly string[];
 }
 
+export interface Versions {
+  /** Of the default configuration. */
+  readonly version: string;
+  /** Of what is installed; null: there is none. */
+  readonly change: VersionChange | null;
+}
+
 /**
  * The configuration after an enable: what was given explicitly, else what is stored, else the default. What is given has to be usable; what is stored
- * stays, whatever it says. Throws a ClusterError `bad-value`.
+ * stays, whatever it says, but for tags of our images, which tell the version that is installed. Throws a ClusterError `bad-value`.
  */
-export function planConfiguration(stored: string | null, given: GivenConfiguration, version: string): ConfigurationPlan {
-  const base = given.text ?? stored ?? withIntervalHours(defaultConfiguration(version), DEFAULT_INTERVAL_HOURS);
+export function planConfiguration(stored: string | null, given: GivenConfiguration, { version, change }: Versions): ConfigurationPlan {
+  const kept = stored === null || change === null ? stored : withVersion(stored, change);
+  const base = given.text ?? kept ?? withIntervalHours(defaultConfiguration(version), DEFAULT_INTERVAL_HOURS);
   if (given.text !== null) requireUsable('The configuration of --config', given.text);
   if (given.intervalHours !== null) requireUsable('The stored configuration', base);
   const text = given.intervalHours === null ? base : withInterval(base, given.intervalHours);
   if (stored === null) return { action: 'create', text, changes: [], warnings: warningsOf(text) };
   const action = text === stored ? 'keep' : 'change';
   return { action, text, changes: diffConfigurations(stored, text), warnings: warningsOf(text) };
+}
+
+const COMPONENTS = ['collector', 'scanner', 'remover'];
+
+/** The tags that say the version before, of images that are ours. */
+function withVersion(text: string, { from, to }: VersionChange): string {
+  if (!judgeConfiguration(text).ok) return text;
+  const images = COMPONENTS.map((component) => ['components', component, 'image']);
+  const ours = images.filter((path) => {
+    const repository = readInConfiguration(text, [...path, 'repo']) ?? '';
+    return repository === '' && readInConfiguration(text, [...path, 'tag']) === from;
+  });
+  return ours.length === 0
+    ? text
+    : editConfiguration(
+        text,
+        ours.map((path) => ({ path: [...path, 'tag'], value: to })),
+      );
 }
 
 /** The text is left alone where it says so already. */

@@ -16,7 +16,7 @@ import {
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';
-import { findDowngrade, planSettings, type Downgrade } from './plan-settings.ts';
+import { findDowngrade, findVersionChange, planSettings, type VersionChange } from './plan-settings.ts';
 import { lookAtNamespace } from './look-at-namespace.ts';
 import { describeNodes, refuseSecondInstallation, requireFitNamespace, requireRightsFor, requireServerVersion } from './preflight.ts';
 
@@ -41,7 +41,7 @@ export interface EnablePlan {
   readonly requestsRun: boolean;
   readonly images: Pick<InstallationSettings, 'image' | 'scannerImage'>;
   /** null: what is installed is not newer. */
-  readonly downgrade: Downgrade | null;
+  readonly downgrade: VersionChange | null;
   readonly notes: readonly string[];
 }
 
@@ -64,7 +64,10 @@ export async function planEnable(site: ClusterSite, request: EnableRequest): Pro
   const installed =
     deployment === null || isForeign ? parseStoredSettings(stored?.annotations[SETTINGS_ANNOTATION]) : settingsOfDeployment(deployment);
   const settings = planSettings(request.settings, installed, request.version);
-  const configuration = planConfiguration(stored?.text ?? null, request.configuration, request.version);
+  const configuration = planConfiguration(stored?.text ?? null, request.configuration, {
+    version: request.version,
+    change: findVersionChange(settings, installed),
+  });
   const objects = installationObjects(namespace, settings, configuration.text).filter(
     ({ object }) => object.kind !== 'Namespace' || place?.madeBy !== 'others',
   );

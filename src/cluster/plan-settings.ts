@@ -28,17 +28,35 @@ export function planSettings(
   };
 }
 
-export interface Downgrade {
+/** Versions of Image Cleaner. */
+export interface VersionChange {
   readonly from: string;
   readonly to: string;
 }
 
 /** Where what is installed is newer than this program, or than the image that it would get. null: it is not, or nobody can tell by the image's tag. */
-export function findDowngrade(planned: InstallationSettings, installed: InstallationSettings | null, version: string): Downgrade | null {
-  const from = installed === null ? null : versionOf(installed.image);
+export function findDowngrade(
+  planned: InstallationSettings,
+  installed: InstallationSettings | null,
+  version: string,
+): VersionChange | null {
+  const { from, to } = findVersions(planned, installed);
   if (from === null) return null;
-  const to = [version, versionOf(planned.image) ?? version].reduce((one, other) => (semver.lt(one, other) ? one : other));
-  return semver.lt(to, from) ? { from, to } : null;
+  const least = [version, to ?? version].reduce((one, other) => (semver.lt(one, other) ? one : other));
+  return semver.lt(least, from) ? { from, to: least } : null;
+}
+
+/** null: there is no other version than before, or the images' tags do not tell. */
+export function findVersionChange(planned: InstallationSettings, installed: InstallationSettings | null): VersionChange | null {
+  const { from, to } = findVersions(planned, installed);
+  return from === null || to === null || from === to ? null : { from, to };
+}
+
+function findVersions(
+  planned: InstallationSettings,
+  installed: InstallationSettings | null,
+): { readonly [Part in keyof VersionChange]: string | null } {
+  return { from: installed === null ? null : versionOf(installed.image), to: versionOf(planned.image) };
 }
 
 /** By its tag; null: it does not say. */

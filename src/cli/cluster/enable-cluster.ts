@@ -3,7 +3,7 @@ import type { ClusterSite } from '../../cluster/cluster-site.ts';
 import { formatChange } from '../../cluster/diff-values.ts';
 import { planEnable, type EnablePlan, type EnableRequest } from '../../cluster/plan-enable.ts';
 import { describePlan } from '../../cluster/plan-object.ts';
-import type { Downgrade } from '../../cluster/plan-settings.ts';
+import type { VersionChange } from '../../cluster/plan-settings.ts';
 import { waitUntilReady } from '../../cluster/wait-until-ready.ts';
 import { SYSTEM_TIMING } from '../../platform/timing.ts';
 import type { CliContext } from '../context.ts';
@@ -39,7 +39,7 @@ async function confirmPlan(context: CliContext, options: EnableOptions, { site, 
   return true;
 }
 
-function describeDowngrade({ from, to }: Downgrade): string {
+function describeDowngrade({ from, to }: VersionChange): string {
   return `Installed is ${from}, which is newer than ${to}. What only ${from} knows of the configuration and the definitions has no effect any more.`;
 }
 
