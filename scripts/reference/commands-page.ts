@@ -38,7 +38,10 @@ ${table}`;
 }
 
 function argumentRow(help: Help, argument: Argument): string[] {
-  return [`\`${argument.required ? `<${help.argumentTerm(argument)}>` : `[${help.argumentTerm(argument)}]`}\``, help.argumentDescription(argument)];
+  return [
+    `\`${argument.required ? `<${help.argumentTerm(argument)}>` : `[${help.argumentTerm(argument)}]`}\``,
+    help.argumentDescription(argument),
+  ];
 }
 
 function optionRow(help: Help, option: Option): string[] {
