@@ -10,6 +10,8 @@ export interface DeletionPatience {
 }
 
 const POLL_MS = 200;
+/** Without a manager nobody takes what a worker would still have to tell, for which it has longer otherwise. */
+const WORKER_GRACE_SECONDS = 10;
 
 /** Until the object is gone, and what it owns before it. */
 export async function deleteAndWait(site: ClusterSite, reference: ObjectReference, patience: DeletionPatience): Promise<void> {
@@ -18,11 +20,20 @@ export async function deleteAndWait(site: ClusterSite, reference: ObjectReferenc
   await untilGone(site, patience, async () => ((await client.find(reference, call)) === null ? [] : [reference.name]));
 }
 
-/** Until there are no pods of these labels any more. They are deleted, unless something else does. */
+/** Deletes the pods of these labels, which are workers without a manager, and waits until they are gone. Resolves to how many there were. */
+export async function deleteWorkerPods(site: ClusterSite, labelSelector: string, patience: DeletionPatience): Promise<number> {
+  const { client, namespace, call } = site;
+  return untilPodsGone(site, labelSelector, patience, () =>
+    client.deleteCollection({ resource: PODS, namespace }, { labelSelector, gracePeriodSeconds: WORKER_GRACE_SECONDS }, call),
+  );
+}
+
+/** Until there are no pods of these labels any more. Resolves to how many there were; `begin` is called if there were any. */
 export async function untilPodsGone(
   site: ClusterSite,
-  { labelSelector, areDeleted }: { readonly labelSelector: string; readonly areDeleted: boolean },
+  labelSelector: string,
   patience: DeletionPatience,
+  begin: () => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   const { client, namespace, call } = site;
   const pods = { resource: PODS, namespace };
@@ -30,7 +41,7 @@ export async function untilPodsGone(
     (await client.list(pods, { labelSelector, trim: ({ metadata }: KubeObject) => metadata.name }, call)).items;
   const found = await list();
   if (found.length === 0) return 0;
-  if (!areDeleted) await client.deleteCollection(pods, { labelSelector }, call);
+  await begin();
   await untilGone(site, patience, list);
   return found.length;
 }

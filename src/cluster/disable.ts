@@ -4,7 +4,7 @@ import { CONFIG_MAPS, DEPLOYMENTS, PODS } from '../kube/resource.ts';
 import { ClusterError } from './cluster-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { changeConfiguration, readConfiguration } from './configuration-store.ts';
-import { deleteAndWait, untilPodsGone, type DeletionPatience } from './delete-and-wait.ts';
+import { deleteAndWait, deleteWorkerPods, untilPodsGone, type DeletionPatience } from './delete-and-wait.ts';
 import { SETTINGS_ANNOTATION, settingsOfDeployment } from './installed-settings.ts';
 import { requireRights } from './rights.ts';
 
@@ -34,13 +34,9 @@ export async function disable(site: ClusterSite, patience: DeletionPatience): Pr
     if (labels['app.kubernetes.io/name'] !== LABELS['app.kubernetes.io/name']) throw notOurs(namespace);
     await rememberSettings(site, JSON.stringify(settingsOfDeployment(deployment)));
     await deleteAndWait(site, reference, patience);
-    await untilPodsGone(
-      site,
-      { labelSelector: 'control-plane=controller-manager,app.kubernetes.io/name=image-cleaner', areDeleted: true },
-      patience,
-    );
+    await untilPodsGone(site, 'control-plane=controller-manager,app.kubernetes.io/name=image-cleaner', patience);
   }
-  const workerPods = await untilPodsGone(site, { labelSelector: JOB_UID_LABEL, areDeleted: false }, patience);
+  const workerPods = await deleteWorkerPods(site, JOB_UID_LABEL, patience);
   return { hadManager: deployment !== null, workerPods };
 }
 
