@@ -131,12 +131,14 @@ describe.skipIf(lacksCluster())('the Helm chart on a real cluster', () => {
         history: { claim: { size: '1Gi', storageClassName: 'fast' } },
         podDisruptionBudget: { maxUnavailable: 1 },
         networkPolicy: { enabled: true },
+        openshift: { enabled: true },
       };
       const rendered = await done(['template', RELEASE, CHART], values);
       const taken = await site.do(['apply', '--dry-run=server', '-f', '-'], rendered);
       expect(taken).toContain('persistentvolumeclaim/eraser-history created');
       expect(taken).toContain('poddisruptionbudget.policy/eraser-controller-manager created');
       expect(taken).toContain('networkpolicy.networking.k8s.io/eraser-worker-pods created');
+      expect(taken).toContain('rolebinding.rbac.authorization.k8s.io/eraser-worker-scc created');
     });
   });
 
