@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { FakeTiming } from '../../test/fakes/fake-timing.ts';
 import { SYSTEM_TIMING, type Timing } from '../platform/timing.ts';
@@ -140,6 +140,18 @@ test('without patience, one that is away is a fault at once', async () => {
   );
   await expect(client.get('version', signal)).rejects.toMatchObject({ code: 'server-failed' });
   expect(calls).toBe(1);
+});
+
+test('an address at which nobody takes the connection is not waited for long', async () => {
+  const silent = createTcpServer(() => undefined).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  onTestFinished(() => void silent.close());
+  const base = new URL(`https://127.0.0.1:${(silent.address() as AddressInfo).port}/`);
+  const client = await start(() => undefined, { base, connectTimeoutMs: 100, patience: null });
+  await expect(client.call('scan', Buffer.from('x'), signal)).rejects.toMatchObject({
+    code: 'server-unreachable',
+    message: expect.stringContaining('no connection within 0.1 s') as string,
+  });
 });
 
 test('an end that is wished for is not waited for', async () => {

@@ -1,5 +1,6 @@
-import { Agent, request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import { Agent, request as httpRequest, type ClientRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 
 export interface RpcAddress {
   /** Ends with a slash; without user and password. */
@@ -9,6 +10,8 @@ export interface RpcAddress {
   /** HTTP_PROXY and the like; null: the way is direct. */
   readonly proxies: Readonly<Record<string, string>> | null;
   readonly maxAnswerBytes: number;
+  /** For a connection that is direct, to its handshake's end; 10 s unless given. */
+  readonly connectTimeoutMs?: number;
   /** Whether a large body is sent only once the other side has asked for it: it may refuse the call by its headers. */
   readonly asksForLargeBodies: boolean;
 }
@@ -35,6 +38,11 @@ export class StaleConnection extends Error {
 }
 
 const MOST_SOCKETS = 16;
+/**
+ * Packets to an address that nobody has any more are answered by nobody: the system would try for two minutes, also when the Service has long had another
+ * address behind it.
+ */
+const CONNECT_TIMEOUT_MS = 10_000;
 const LARGE_BODY_BYTES = 1024 * 1024;
 
 /** Connections to one server, which stay open for as long as the authorities stay the same. */
@@ -64,6 +72,9 @@ export class RpcConnection {
     request.on('error', (cause: NodeJS.ErrnoException) => {
       reject(request.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') ? new StaleConnection(cause) : cause);
     });
+    request.once('socket', (socket) => {
+      if (!request.reusedSocket) this.#limitConnecting(request, socket, isSecure ? 'secureConnect' : 'connect');
+    });
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
       let size = 0;
@@ -79,6 +90,16 @@ export class RpcConnection {
     if (isAsked) request.once('continue', () => request.end(body)).flushHeaders();
     else request.end(body ?? undefined);
     return await promise;
+  }
+
+  /** Through a proxy there is more to a connection than its socket tells. */
+  #limitConnecting(request: ClientRequest, socket: Socket, connected: 'connect' | 'secureConnect'): void {
+    const { proxies, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#address;
+    if (proxies !== null) return;
+    const late = (): unknown => request.destroy(new Error(`no connection within ${connectTimeoutMs / 1_000} s`));
+    const timer = setTimeout(late, connectTimeoutMs);
+    const stop = (): void => clearTimeout(timer);
+    socket.once(connected, stop).once('close', stop);
   }
 
   close(): void {
