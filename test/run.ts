@@ -35,8 +35,8 @@ const SUITES: Readonly<Record<string, (print: Print | null) => Promise<SuiteResu
  * them.
  */
 const LANES: readonly (readonly string[])[] = [
-  ['unit', 'breaks', 'lint', 'integration', 'cluster-own'],
-  ['cluster', 'cluster-api', 'e2e'],
+  ['unit', 'breaks', 'integration', 'cluster-own'],
+  ['lint', 'cluster', 'cluster-api', 'e2e'],
 ];
 
 function sum(results: Iterable<SuiteResult>): Pick<SuiteResult, 'passed' | 'failed' | 'skipped'> {
