@@ -128,7 +128,7 @@ export const chartValuesSchema = z.strictObject({
       enabled: value(
         z.boolean(),
         false,
-        'Whether the service accounts may use the security context constraints of OpenShift that their pods need (`nonroot-v2`, `privileged`), and worker pods have the SELinux type `spc_t`.',
+        'Whether the service accounts may use the security context constraints of OpenShift that their pods need (`nonroot-v2`, `privileged`), and worker pods have the SELinux type `spc_t`. `nonroot-v2` allows the manager no folders of the node: give `trivy.cache.volume` and `history.volume` as claims there.',
       ),
     },
     'OpenShift.',

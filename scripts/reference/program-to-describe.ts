@@ -16,7 +16,11 @@ export function programToDescribe(): Command {
     bootClock: () => ({ bootId: '', uptimeMs: 0 }),
   };
   const context = {
-    ...{ env: {}, stdin, stdout, stderr, machine },
+    env: {},
+    stdin,
+    stdout,
+    stderr,
+    machine,
     now: Date.now,
     signal: new AbortController().signal,
     interrupt: () => undefined,

@@ -6,7 +6,11 @@ import { withIntervalHours } from './edit-configuration.ts';
 const VERSION = '1.2.3';
 const WEEKLY = withIntervalHours(defaultConfiguration(VERSION), 168);
 const STORED = '# ours\napiVersion: eraser.sh/v1alpha3\nkind: EraserConfig\nmanager:\n  scheduling:\n    repeatInterval: 12h\n';
-const AS_BEFORE = { version: VERSION, change: null };
+const imagesAt = (tag: string) => ({
+  image: `registry.example/image-cleaner:${tag}`,
+  scannerImage: `registry.example/image-cleaner-scanner:${tag}`,
+});
+const AS_BEFORE = { planned: imagesAt(VERSION), installed: imagesAt(VERSION), version: VERSION };
 const NOTHING = { text: null, intervalHours: null };
 
 describe('what an enable makes of a configuration', () => {
@@ -36,15 +40,23 @@ describe('what an enable makes of a configuration', () => {
   test('tags that tell the version before tell the new one; all else stays, to the letter', () => {
     const own = `# ours\n${WEEKLY.replace('tag: 1.2.3\n', 'tag: 1.2.3 # the collector\n')}`;
     const custom = own.replace(/(scanner:\n +enabled: true\n +image:\n)/, '$1      repo: registry.example/scanner\n');
-    const versions = { version: '1.3.0', change: { from: VERSION, to: '1.3.0' } };
+    const versions = { planned: imagesAt('1.3.0'), installed: imagesAt(VERSION), version: '1.3.0' };
     expect(planConfiguration(own, NOTHING, versions)).toMatchObject({ action: 'change', text: own.replaceAll('1.2.3', '1.3.0') });
     const { text } = planConfiguration(custom, NOTHING, versions);
     expect(diffConfigurations(custom, text).map(({ path }) => path)).toEqual([
       'components.collector.image.tag',
       'components.remover.image.tag',
     ]);
+    const spelledOut = custom.replace('registry.example/scanner', 'registry.example/image-cleaner-scanner');
+    expect(planConfiguration(spelledOut, NOTHING, versions).text).toBe(spelledOut.replaceAll('1.2.3', '1.3.0'));
     const elsewhere = own.replaceAll('tag: 1.2.3', 'tag: 1.0.0');
     expect(planConfiguration(elsewhere, NOTHING, versions)).toMatchObject({ action: 'keep', text: elsewhere });
+  });
+
+  test('a new one tells the version of the image, else that of the program', () => {
+    const newer = { planned: imagesAt('1.4.0'), installed: null, version: VERSION };
+    expect(planConfiguration(null, NOTHING, newer).text).toContain('tag: 1.4.0');
+    expect(planConfiguration(null, NOTHING, { ...newer, planned: imagesAt('latest') }).text).toContain(`tag: ${VERSION}`);
   });
 
   test('a given one that cannot be used is refused', () => {

@@ -5,7 +5,8 @@ import { diffValues, type ValueChange } from './diff-values.ts';
 import { editConfiguration, readInConfiguration, withIntervalHours } from './edit-configuration.ts';
 import { DEFAULT_INTERVAL_HOURS } from './interval-hours.ts';
 import { formatFaults, judgeConfiguration, requireUsable } from './judge-configuration.ts';
-import type { VersionChange } from './plan-settings.ts';
+import type { InstallationSettings } from './installed-settings.ts';
+import { repositoryOfImage, versionOfImage } from './plan-settings.ts';
 
 export interface GivenConfiguration {
   /** null: not given. */
@@ -21,20 +22,22 @@ export interface ConfigurationPlan {
   readonly warnings: readonly string[];
 }
 
-export interface Versions {
-  /** Of the default configuration. */
+type Images = Pick<InstallationSettings, 'image' | 'scannerImage'>;
+
+export interface PlannedImages {
+  readonly planned: Images;
+  /** null: none are. */
+  readonly installed: Images | null;
+  /** Of this program: where the image's tag tells none. */
   readonly version: string;
-  /** Of what is installed; null: there is none. */
-  readonly change: VersionChange | null;
 }
 
 /**
  * The configuration after an enable: what was given explicitly, else what is stored, else the default. What is given has to be usable; what is stored
  * stays, whatever it says, but for tags of our images, which tell the version that is installed. Throws a ClusterError `bad-value`.
  */
-export function planConfiguration(stored: string | null, given: GivenConfiguration, { version, change }: Versions): ConfigurationPlan {
-  const kept = stored === null || change === null ? stored : withVersion(stored, change);
-  const base = given.text ?? kept ?? withIntervalHours(defaultConfiguration(version), DEFAULT_INTERVAL_HOURS);
+export function planConfiguration(stored: string | null, given: GivenConfiguration, images: PlannedImages): ConfigurationPlan {
+  const base = given.text ?? (stored === null ? newConfiguration(images) : withVersion(stored, images));
   if (given.text !== null) requireUsable('The configuration of --config', given.text);
   if (given.intervalHours !== null) requireUsable('The stored configuration', base);
   const text = given.intervalHours === null ? base : withInterval(base, given.intervalHours);
@@ -43,22 +46,28 @@ export function planConfiguration(stored: string | null, given: GivenConfigurati
   return { action, text, changes: diffConfigurations(stored, text), warnings: warningsOf(text) };
 }
 
+function newConfiguration({ planned, version }: PlannedImages): string {
+  return withIntervalHours(defaultConfiguration(versionOfImage(planned.image) ?? version), DEFAULT_INTERVAL_HOURS);
+}
+
 const COMPONENTS = ['collector', 'scanner', 'remover'];
 
 /** The tags that say the version before, of images that are ours. */
-function withVersion(text: string, { from, to }: VersionChange): string {
-  if (!judgeConfiguration(text).ok) return text;
-  const images = COMPONENTS.map((component) => ['components', component, 'image']);
-  const ours = images.filter((path) => {
-    const repository = readInConfiguration(text, [...path, 'repo']) ?? '';
-    return repository === '' && readInConfiguration(text, [...path, 'tag']) === from;
-  });
-  return ours.length === 0
-    ? text
-    : editConfiguration(
-        text,
-        ours.map((path) => ({ path: [...path, 'tag'], value: to })),
-      );
+function withVersion(text: string, { planned, installed }: PlannedImages): string {
+  if (installed === null) return text;
+  const from = versionOfImage(installed.image);
+  const to = versionOfImage(planned.image);
+  if (from === null || to === null || from === to || !judgeConfiguration(text).ok) return text;
+  const repositories: unknown[] = ['', repositoryOfImage(installed.image), repositoryOfImage(installed.scannerImage)];
+  const tags = COMPONENTS.map((component) => ['components', component, 'image'])
+    .filter((path) => repositories.includes(readInConfiguration(text, [...path, 'repo']) ?? ''))
+    .map((path) => [...path, 'tag'])
+    .filter((path) => readInConfiguration(text, path) === from);
+  if (tags.length === 0) return text;
+  return editConfiguration(
+    text,
+    tags.map((path) => ({ path, value: to })),
+  );
 }
 
 /** The text is left alone where it says so already. */

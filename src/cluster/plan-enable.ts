@@ -16,7 +16,7 @@ import {
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';
-import { findDowngrade, findVersionChange, planSettings, type VersionChange } from './plan-settings.ts';
+import { findDowngrade, planSettings, type VersionChange } from './plan-settings.ts';
 import { lookAtNamespace } from './look-at-namespace.ts';
 import { describeNodes, refuseSecondInstallation, requireFitNamespace, requireRightsFor, requireServerVersion } from './preflight.ts';
 
@@ -65,8 +65,9 @@ export async function planEnable(site: ClusterSite, request: EnableRequest): Pro
     deployment === null || isForeign ? parseStoredSettings(stored?.annotations[SETTINGS_ANNOTATION]) : settingsOfDeployment(deployment);
   const settings = planSettings(request.settings, installed, request.version);
   const configuration = planConfiguration(stored?.text ?? null, request.configuration, {
+    planned: settings,
+    installed,
     version: request.version,
-    change: findVersionChange(settings, installed),
   });
   const objects = installationObjects(namespace, settings, configuration.text).filter(
     ({ object }) => object.kind !== 'Namespace' || place?.madeBy !== 'others',

@@ -68,6 +68,13 @@ test.each([
     program: '0.2.0',
     expected: { from: '0.2.0', to: '0.2.0-rc.1' },
   },
+  {
+    what: 'with a digest behind the tag',
+    installed: '0.2.0@sha256:0123',
+    planned: '0.1.0',
+    program: '0.1.0',
+    expected: { from: '0.2.0', to: '0.1.0' },
+  },
   { what: 'the same', installed: '0.2.0', planned: '0.2.0', program: '0.2.0', expected: null },
   { what: 'a newer one', installed: '0.2.0', planned: '0.10.0', program: '0.10.0', expected: null },
   { what: 'a tag that tells no version, installed', installed: 'latest', planned: '0.1.0', program: '0.1.0', expected: null },

@@ -40,28 +40,20 @@ export function findDowngrade(
   installed: InstallationSettings | null,
   version: string,
 ): VersionChange | null {
-  const { from, to } = findVersions(planned, installed);
+  const from = installed === null ? null : versionOfImage(installed.image);
   if (from === null) return null;
-  const least = [version, to ?? version].reduce((one, other) => (semver.lt(one, other) ? one : other));
-  return semver.lt(least, from) ? { from, to: least } : null;
+  const to = [version, versionOfImage(planned.image) ?? version].reduce((one, other) => (semver.lt(one, other) ? one : other));
+  return semver.lt(to, from) ? { from, to } : null;
 }
 
-/** null: there is no other version than before, or the images' tags do not tell. */
-export function findVersionChange(planned: InstallationSettings, installed: InstallationSettings | null): VersionChange | null {
-  const { from, to } = findVersions(planned, installed);
-  return from === null || to === null || from === to ? null : { from, to };
+/** By its tag, whether there is a digest behind it or not; null: it does not say. */
+export function versionOfImage(image: string): string | null {
+  return semver.valid(/:([^:/@]+)(?:@[^@]+)?$/.exec(image)?.[1]);
 }
 
-function findVersions(
-  planned: InstallationSettings,
-  installed: InstallationSettings | null,
-): { readonly [Part in keyof VersionChange]: string | null } {
-  return { from: installed === null ? null : versionOf(installed.image), to: versionOf(planned.image) };
-}
-
-/** By its tag; null: it does not say. */
-function versionOf(image: string): string | null {
-  return semver.valid(/:([^:/@]+)$/.exec(image)?.[1]);
+/** `registry.example:5000/team/image-cleaner`. */
+export function repositoryOfImage(image: string): string {
+  return image.replace(/@[^@]*$/, '').replace(/:[^:/]*$/, '');
 }
 
 /** The version of this program, where the tag is a version; a digest, and a tag of another kind, were chosen on purpose. */

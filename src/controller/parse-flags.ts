@@ -50,7 +50,7 @@ const schema = z.object({
   /** For nodes where SELinux denies other types the runtime's socket. */
   'worker-selinux-type': z
     .string()
-    .regex(/^[a-z][a-z0-9_]*$/, 'is no SELinux type such as spc_t')
+    .regex(/^[A-Za-z][\w.-]*$/, 'is no SELinux type such as spc_t')
     .optional(),
   'max-parallel': maxParallel.optional(),
   'start-timeout': duration.default(5 * 60_000),

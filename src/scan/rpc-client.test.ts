@@ -154,6 +154,12 @@ test('an address at which nobody takes the connection is not waited for long', a
   });
 });
 
+test('calls that wait for a connection of another have all of their time', async () => {
+  const client = await start((_, response) => void setTimeout(() => done(response), 300), { connectTimeoutMs: 100, patience: null });
+  const answers = await Promise.all(Array.from({ length: 40 }, () => client.call('scan', Buffer.from('x'), signal)));
+  expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(['answered']));
+});
+
 test('an end that is wished for is not waited for', async () => {
   const stop = new AbortController();
   const client = await start((_, response) => problem(response, 503, { headers: { 'retry-after': '30' } }));

@@ -72,8 +72,9 @@ export class RpcConnection {
     request.on('error', (cause: NodeJS.ErrnoException) => {
       reject(request.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') ? new StaleConnection(cause) : cause);
     });
+    // One that another call leaves to this one is connected already, and not told to be reused either.
     request.once('socket', (socket) => {
-      if (!request.reusedSocket) this.#limitConnecting(request, socket, isSecure ? 'secureConnect' : 'connect');
+      if (socket.connecting) this.#limitConnecting(request, socket, isSecure ? 'secureConnect' : 'connect');
     });
     request.once('response', (response) => {
       const chunks: Buffer[] = [];
@@ -98,8 +99,11 @@ export class RpcConnection {
     if (proxies !== null) return;
     const late = (): unknown => request.destroy(new Error(`no connection within ${connectTimeoutMs / 1_000} s`));
     const timer = setTimeout(late, connectTimeoutMs);
-    const stop = (): void => clearTimeout(timer);
-    socket.once(connected, stop).once('close', stop);
+    const stop = (): void => {
+      clearTimeout(timer);
+      socket.off(connected, stop).off('close', stop);
+    };
+    socket.on(connected, stop).on('close', stop);
   }
 
   close(): void {

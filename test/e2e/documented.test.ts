@@ -24,7 +24,7 @@ function commandsIn(markdown: string): string[] {
   return [...new Set([...blocks, ...tables])];
 }
 
-describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are written there', () => {
+describe.skipIf(lacksCluster())('the commands in the blocks and tables of docs/cluster.md, as they are written there', () => {
   let site: Installation;
   let node: InspectedNode;
   let folder: string;
@@ -55,6 +55,7 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
     ]);
     expect(enabled.code, enabled.stderr).toBe(0);
     expect((await runClusterCli(['disable'])).code).toBe(0);
+    await site.do(['delete', 'imagejobs', '--all', '--wait']);
   });
   afterAll(async () => {
     await site.remove();
@@ -97,11 +98,12 @@ describe.skipIf(lacksCluster())('the commands of docs/cluster.md, as they are wr
   async function expectAlpineGone(): Promise<void> {
     expect(await node.tags()).not.toContain(ALPINE);
   }
-  const lastJob = async (): Promise<string> =>
-    (await site.jobs())
-      .map(({ metadata }) => metadata.name)
-      .sort()
-      .at(-1) ?? '';
+  async function lastJob(): Promise<string> {
+    const madeAt = ({ metadata }: Awaited<ReturnType<Installation['jobs']>>[number]): number => Date.parse(metadata.creationTimestamp);
+    const last = (await site.jobs()).toSorted((a, b) => madeAt(a) - madeAt(b)).at(-1);
+    if (last === undefined) throw new Error('no job');
+    return last.metadata.name;
+  }
 
   interface Way {
     readonly before?: () => Promise<unknown>;

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, onTestFinished, test, vi } from 'vitest';
+import { watchWorkerPods, type SeenPods } from './watch-worker-pods.ts';
 import { MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { library, vulnerable } from './sample-images.ts';
 
@@ -18,18 +19,24 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
     await site.remove();
     await site.close();
   });
+  let pods: SeenPods;
   beforeEach(async () => {
     onTestFailed(async () => void process.stderr.write(await site.logs()));
     await site.do(['delete', 'imagelists,imagejobs', '--all', '--wait']);
     await vi.waitFor(async () => expect(await site.workerPods()).toEqual([]), SOON);
     for (const node of nodes) await node.import([vulnerable(GONE), vulnerable(library('stays:1'))]);
     await site.untilReady();
+    pods = watchWorkerPods(site);
+    onTestFinished(async () => {
+      await pods.stop();
+    });
   });
 
   async function expectDoneOnce(): Promise<void> {
     const list = await site.untilListIsDone();
     expect(list.status).toMatchObject({ success: 3, failed: 0, skipped: 0, removedImages: 3 });
     expect(await site.jobs()).toHaveLength(1);
+    expect(await pods.stop()).toEqual(nodes.map(({ name }) => name));
     for (const node of nodes) expect(await node.tags(), node.name).toEqual([library('stays:1')]);
   }
 

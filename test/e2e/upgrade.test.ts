@@ -1,12 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, onTestFinished, test, vi } from 'vitest';
 import { makeDefinitions } from '../../src/installation/make-definitions.ts';
 import { runClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 import { library, vulnerable } from './sample-images.ts';
 import { connectSite, lacksCluster, MANUAL, SOON, type Installation } from './site.ts';
+import { watchWorkerPods } from './watch-worker-pods.ts';
 
 const GONE = library('gone:1');
 const STAYS = library('stays:1');
@@ -60,26 +60,17 @@ describe.skipIf(lacksCluster())('in the middle of a run', () => {
 
   /** Does it while the first of three nodes is at work, and expects that each node is cleaned once, by one pod. */
   async function duringRun(act: () => Promise<unknown>): Promise<void> {
-    const pods = new Map<string, string>();
-    const over = new AbortController();
     await site.applyList([GONE]);
-    const watching = (async () => {
-      while (!over.signal.aborted) {
-        for (const { metadata, spec } of await site.workerPods()) pods.set(metadata.uid, spec.nodeName ?? metadata.name);
-        await sleep(100);
-      }
-    })();
-    try {
-      await vi.waitFor(async () => expect((await site.workerPods()).map(({ status }) => status.phase)).toContain('Running'), SOON);
-      await act();
-      const { status } = await site.untilListIsDone();
-      expect(status).toMatchObject({ success: 3, failed: 0, skipped: 0, removedImages: 3 });
-    } finally {
-      over.abort();
-      await watching;
-    }
+    const pods = watchWorkerPods(site);
+    onTestFinished(async () => {
+      await pods.stop();
+    });
+    await vi.waitFor(async () => expect((await site.workerPods()).map(({ status }) => status.phase)).toContain('Running'), SOON);
+    await act();
+    const { status } = await site.untilListIsDone();
+    expect(status).toMatchObject({ success: 3, failed: 0, skipped: 0, removedImages: 3 });
     expect(await site.jobs()).toHaveLength(1);
-    expect([...pods.values()].sort()).toEqual(site.nodes.map(({ name }) => name));
+    expect(await pods.stop()).toEqual(site.nodes.map(({ name }) => name));
     for (const node of site.nodes) expect(await node.tags(), node.name).toEqual([STAYS]);
   }
 
@@ -101,7 +92,12 @@ describe.skipIf(lacksCluster())('in the middle of a run', () => {
   });
 
   test('the manager comes before definitions of its version: the run goes on by those that are there', async () => {
-    await duringRun(() => site.do(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'List', items: olderDefinitions() }));
+    await duringRun(async () => {
+      for (const definition of olderDefinitions()) await site.do(['replace', '-f', '-'], definition);
+      await site.do(['delete', 'pods', '-n', site.namespace, '-l', 'control-plane=controller-manager', '--wait']);
+      await site.untilReady();
+    });
+    expect((await site.list()).status).not.toHaveProperty('reclaimedBytes');
   });
 
   test('definitions come before the manager of their version', async () => {
@@ -114,9 +110,9 @@ describe.skipIf(lacksCluster())('in the middle of a run', () => {
 });
 
 /** Without a field of the status, and without columns: as if they had come with this version. */
-function olderDefinitions(): unknown[] {
+function olderDefinitions(): object[] {
   const text = JSON.stringify(makeDefinitions(), (key, value: unknown) =>
     key === 'reclaimedBytes' || key === 'additionalPrinterColumns' ? undefined : value,
   );
-  return JSON.parse(text) as unknown[];
+  return JSON.parse(text) as object[];
 }

@@ -16,7 +16,7 @@ function pagesIn(folder: string): string[] {
 
 /** In blocks and within text: `image-cleaner clean --dry-run`. */
 function commandsIn(markdown: string): string[] {
-  const inBlocks = [...markdown.matchAll(/^ {4}(?:eval ")?(?:kubectl )?(image-cleaner .+?)(?: +#.*)?$/gm)];
+  const inBlocks = [...markdown.matchAll(/^ {4}(?:eval "|\$ )?(?:kubectl )?(image-cleaner .+?)(?: +#.*)?$/gm)];
   const inText = [...markdown.matchAll(/`(?:kubectl )?(image-cleaner [^`]+)`/g)];
   return [...inBlocks, ...inText].map(([, command]) => (command ?? '').replaceAll('\n', ' '));
 }

@@ -40,7 +40,10 @@ async function confirmPlan(context: CliContext, options: EnableOptions, { site, 
 }
 
 function describeDowngrade({ from, to }: VersionChange): string {
-  return `Installed is ${from}, which is newer than ${to}. What only ${from} knows of the configuration and the definitions has no effect any more.`;
+  return (
+    `Installed is ${from}, which is newer than ${to}. Keys of the configuration and flags of the manager that ${to} does not know keep it from ` +
+    'running until they are taken out; it reads no history that a newer one has written.'
+  );
 }
 
 function showPlan(context: CliContext, site: ClusterSite, plan: EnablePlan): ExitCode {
@@ -59,9 +62,9 @@ interface Planned {
 
 async function carryOut(context: CliContext, options: EnableOptions, planned: Planned): Promise<ExitCode> {
   const { site, plan } = planned;
+  tellNotes(context, plan);
   if (!(await confirmPlan(context, options, planned))) return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
   const tell = (line: string): unknown => context.stderr.write(`${line}\n`);
-  tellNotes(context, plan);
   await carryOutEnable(site, plan, { timing: SYSTEM_TIMING, tell });
   for (const change of plan.configuration.changes) tell(`Configuration: ${formatChange(change)}`);
   await waitUntilReady(site, { timeoutMs: options.waitTimeout, timing: SYSTEM_TIMING, tell });

@@ -87,7 +87,8 @@ export class CoordinatorConnection {
     const request = startRequest(url, { method, agent, headers, signal: ended.signal });
     request.on('error', reject);
     request.once('socket', (socket) => {
-      if (!request.reusedSocket) this.#limitConnecting(socket, ended);
+      // One that another call leaves to this one is connected already, and not told to be reused either.
+      if (socket.connecting) this.#limitConnecting(socket, ended);
     });
     request.once('response', (response) => void readAnswer(response, maxAnswerBytes).then(resolve, reject));
     if (body === null) request.end();
@@ -101,9 +102,11 @@ export class CoordinatorConnection {
   #limitConnecting(socket: Socket, ended: AbortController): void {
     const { connectTimeoutMs } = this.#options;
     const timer = setTimeout(() => ended.abort(new AttemptTimeout(`no connection within ${connectTimeoutMs / 1000} s`)), connectTimeoutMs);
-    const stop = (): void => clearTimeout(timer);
-    socket.once('secureConnect', stop);
-    socket.once('close', stop);
+    const stop = (): void => {
+      clearTimeout(timer);
+      socket.off('secureConnect', stop).off('close', stop);
+    };
+    socket.on('secureConnect', stop).on('close', stop);
   }
 }
 
