@@ -24,6 +24,13 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean --schedule', () => {
   const isGone = ({ id }: Image): Promise<void> =>
     waitUntil(`${id} is removed`, async () => !(await listImageIds(containerd)).includes(id));
 
+  /** An import that is slow would have its image removed before its content is unpacked. */
+  async function importBeside(child: RunningCli['child'], added: Image): Promise<void> {
+    child.kill('SIGSTOP');
+    await importImages(containerd, [added]);
+    child.kill('SIGCONT');
+  }
+
   beforeAll(async () => {
     containerd = await startContainerd({ version: 'debian' });
   });
@@ -40,9 +47,9 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean --schedule', () => {
     await importImages(containerd, [first]);
     const { child, result } = schedule('1s');
     await isGone(first);
-    await importImages(containerd, [second]);
+    await importBeside(child, second);
     await isGone(second);
-    await importImages(containerd, [first]);
+    await importBeside(child, first);
     await isGone(first);
     child.kill(end);
     const { code, stderr } = await result;
@@ -60,7 +67,7 @@ describe.skipIf(lacksRealPart('containerd-debian'))('clean --schedule', () => {
     await seen('error: ');
     await seen('the next one comes at its time');
     await containerd.restart();
-    await importImages(containerd, [back]);
+    await importBeside(child, back);
     await isGone(back);
     child.kill('SIGTERM');
     expect((await result).code).toBe(0);
