@@ -57,7 +57,7 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
   for (const [moment, isReached] of phases) {
     test(`is killed when ${moment} goes on, with nothing done twice`, async () => {
       await site.applyList([GONE]);
-      await vi.waitFor(() => isReached(site), { ...SOON, interval: 100 });
+      await vi.waitFor(() => isReached(site), { ...SOON, interval: 20 });
       await killManager();
       await expectDoneOnce();
     });
