@@ -23,12 +23,17 @@ test('takes the flags of Eraser’s manager with one dash or two, and ours', () 
   });
 });
 
+test.each(['spc_t', 'my_container.process', 'name_ns-1.process'])('takes the SELinux type %s', (type) => {
+  expect(parseFlags([IMAGE, `--worker-selinux-type=${type}`])['worker-selinux-type']).toBe(type);
+});
+
 test.each([
   [['--worker-image='], /--worker-image: names the image/],
   [[], /--worker-image/],
   [[IMAGE, '--max-parallel=0'], /--max-parallel: Allowed are/],
   [[IMAGE, '--run-timeout=long'], /"long" is no duration/],
   [[IMAGE, '--unknown=1'], /unknown/],
+  [[IMAGE, '--worker-selinux-type=spc t'], /is no SELinux type such as spc_t/],
   [[IMAGE, 'stray'], /stray/],
 ])('refuses %j', (args, message) => {
   expect(() => parseFlags(args)).toThrow(message);

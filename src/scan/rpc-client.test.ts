@@ -155,8 +155,9 @@ test('an address at which nobody takes the connection is not waited for long', a
 });
 
 test('calls that wait for a connection of another have all of their time', async () => {
-  const client = await start((_, response) => void setTimeout(() => done(response), 300), { connectTimeoutMs: 100, patience: null });
-  const answers = await Promise.all(Array.from({ length: 40 }, () => client.call('scan', Buffer.from('x'), signal)));
+  const options = { connectTimeoutMs: 2_000, timeoutMs: 20_000, patience: null };
+  const client = await start((_, response) => void setTimeout(() => done(response), 2_500), options);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => client.call('scan', Buffer.from('x'), signal)));
   expect(new Set(answers.map(({ kind }) => kind))).toEqual(new Set(['answered']));
 });
 

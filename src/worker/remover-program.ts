@@ -88,7 +88,9 @@ async function report({ context, args, log, coordinator }: RemoverRun, { result,
   if (coordinator === null) return true;
   const isManual = args.run === 'manual';
   try {
-    const stoppingMs = STOPPING_PATIENCE_MS[(result.summary?.removed ?? 0) === 0 ? 'nothingRemoved' : 'removed'];
+    // Of a removal that has failed, only this result tells.
+    const { removed = 0, failed = 0 } = result.summary ?? {};
+    const stoppingMs = STOPPING_PATIENCE_MS[removed + failed === 0 ? 'nothingRemoved' : 'removed'];
     await coordinator.reportResult(result, patience(context.signal, { mostMs: patienceMs, stoppingMs }));
     return true;
   } catch (error) {

@@ -75,9 +75,14 @@ export class BrokenTree {
 
   async #run(tests: readonly string[]): Promise<Results> {
     Object.assign(this.#results, { passed: 0, failed: null });
-    const { testModules } = await this.#vitest.runTestSpecifications(await this.#vitest.globTestSpecifications([...tests]));
+    const specifications = await this.#vitest.globTestSpecifications([...tests]);
+    const { testModules } = await this.#vitest.runTestSpecifications(specifications);
+    // What it gives has those of earlier breaks, too, as they ended then.
+    const files = new Set(specifications.map(({ moduleId }) => moduleId));
     // Where two files fail at once, each may be cancelled for the other before it is reported.
-    for (const { children } of testModules) for (const test of children.allTests('failed')) this.#results.failed ??= test.fullName;
+    for (const { moduleId, children } of testModules) {
+      if (files.has(moduleId)) for (const test of children.allTests('failed')) this.#results.failed ??= test.fullName;
+    }
     return this.#results;
   }
 

@@ -137,7 +137,7 @@ test.each<Case>([
     /root may open \/s and write to \/h/,
   ],
   [judgeRights({ userId: 0, socket: null, historyFolder: { path: '/h', isWritable: true } }), 'ok', /root may write to \/h/],
-  [judgeRights({ userId: 0, socket: null, historyFolder: null }), 'skipped', /root/],
+  [judgeRights({ userId: 0, socket: null, historyFolder: null }), 'skipped', /^root; there is nothing to open$/],
   [judgeRights({ userId: 7, socket: { path: '/s', isAccessible: false }, historyFolder: null }), 'problem', /User 7 may not open \/s/],
   [
     judgeRights({ userId: 0, socket: { path: '/s', isAccessible: true }, historyFolder: { path: '/h', isWritable: false } }),

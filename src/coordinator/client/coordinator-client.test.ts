@@ -355,6 +355,15 @@ describe('what is slow or strange', () => {
     client.close();
   });
 
+  test('calls that wait for a connection of another have all of their time', async () => {
+    const coordinator = await startCoordinator();
+    coordinator.controller.before = () => new Promise((resolve) => setTimeout(resolve, 2_500));
+    const client = coordinator.client({ connectTimeoutMs: 2_000 });
+    const calls = Array.from({ length: 12 }, () => client.readTask(signal));
+    expect(await Promise.all(calls)).toHaveLength(12);
+    expect(coordinator.retries).toEqual([]);
+  });
+
   const strange: readonly (readonly [string, StrangeAnswer, string])[] = [
     ['a page', { status: 200, type: 'text/html', body: '<html>' }, 'bad-answer'],
     ['another form', { status: 200, type: 'application/json', body: '{"protections":[]}' }, 'bad-answer'],
