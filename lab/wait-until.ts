@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LabError } from './lab-error.ts';
 
-const TIMEOUT_MS = 20_000;
+/** A limit for what hangs, no measure: the machine may be busy with other work. */
+const TIMEOUT_MS = 60_000;
 const POLL_MS = 15;
 
 export interface WaitOptions {
