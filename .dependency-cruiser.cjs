@@ -28,8 +28,8 @@ const packages = {
   store: ['kysely', 'zod'],
   engine: ['p-queue'],
   controller: ['zod'],
-  coordinator: ['p-queue', 'undici', 'zod'],
-  worker: ['zod'],
+  coordinator: ['p-queue', 'zod'],
+  worker: ['p-queue', 'zod'],
   cluster: ['semver', 'yaml', 'zod'],
   cli: ['commander', 'yaml', 'zod'],
 };

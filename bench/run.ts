@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import { requireRoot } from '../lab/lab-error.ts';
 import { runAttached } from '../lab/run-attached.ts';
 import type { Benchmark } from './benchmark.ts';
+import { coordinator } from './benchmarks/coordinator.ts';
 import { newDatabase } from './benchmarks/new-database.ts';
 import { planning } from './benchmarks/planning.ts';
 import { removal } from './benchmarks/removal.ts';
@@ -21,7 +22,7 @@ import { findMissedBudgets } from './judge.ts';
 import { startBenchNode } from './node-with-images.ts';
 import { MeasuredNode } from './run-measured.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [start, planning, removal, scanning, secondRun, newDatabase, smallMemory];
+const BENCHMARKS: readonly Benchmark[] = [start, planning, removal, scanning, secondRun, newDatabase, smallMemory, coordinator];
 const CLUSTER = 'cluster';
 const USAGE = `Usage: npm run bench -- [NAME…] [OPTION…]
 

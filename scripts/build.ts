@@ -86,6 +86,7 @@ const PROGRAM_GROUPS = {
   scanner: [
     'src/worker/scanner-program.ts',
     'src/worker/bind/connect-scanner.ts',
+    'src/scan/trivy-reader.ts',
     'src/scan/trivy-scanner.ts',
     'src/scan/plan-scan-concurrency.ts',
   ],

@@ -96,18 +96,29 @@ export type UnscannedReason = (typeof UNSCANNED_REASONS)[number];
  */
 export type ScanAttempt =
   /** `analysis`: null where the scanner gives none to keep. */
-  | { readonly kind: 'scanned'; readonly report: ScanReport; readonly analysis: ImageAnalysis | null }
-  | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
-  | { readonly kind: 'unparsable'; readonly error: string; readonly scannedName: string };
+  { readonly kind: 'scanned'; readonly report: ScanReport; readonly analysis: ImageAnalysis | null } | UnscannedAttempt | UnparsableAttempt;
+
+export interface UnscannedAttempt {
+  readonly kind: 'unscanned';
+  readonly reason: UnscannedReason;
+  readonly message: string;
+}
+
+export interface UnparsableAttempt {
+  readonly kind: 'unparsable';
+  readonly error: string;
+  readonly scannedName: string;
+}
+
+/** The same where somebody else judges by what was read. */
+export type ReadAttempt = { readonly kind: 'read'; readonly analysis: ImageAnalysis } | UnscannedAttempt | UnparsableAttempt;
 
 /**
  * The result of scanning one image. `unscanned` says nothing about the image, which therefore stays; `unscannable` says that its content
  * is complete and could not be parsed, twice alike. A fault of the scanner itself is neither: it is thrown (`ScannerFault`).
  */
 export type ScanResult =
-  | { readonly kind: 'scanned'; readonly report: ScanReport }
-  | { readonly kind: 'unscanned'; readonly reason: UnscannedReason; readonly message: string }
-  | { readonly kind: 'unscannable'; readonly error: string };
+  { readonly kind: 'scanned'; readonly report: ScanReport } | UnscannedAttempt | { readonly kind: 'unscannable'; readonly error: string };
 
 /** Scan results by image id, in the runtime's own form of the id. */
 export type ScanResults = ReadonlyMap<string, ScanResult>;

@@ -39,7 +39,7 @@ export class CoordinatorServer {
   constructor({ ports, credentials, identity, limits: given = {}, timing, wallNow, onEvent }: CoordinatorServerOptions) {
     const limits = { ...DEFAULT_LIMITS, ...given };
     const gate = new Gate({ ports, credentials, limits, timing });
-    this.#calls = new CallServer({ gate, calls: bindCalls(ports, limits, wallNow), limits, onEvent });
+    this.#calls = new CallServer({ gate, calls: bindCalls(ports, limits, { wallNow, timing }), limits, onEvent });
     this.#server = createServer({
       cert: identity.certificate,
       key: identity.key,

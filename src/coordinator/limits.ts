@@ -15,12 +15,12 @@ export interface CoordinatorLimits {
   readonly maxBytesInFlight: number;
   readonly maxCalls: number;
   readonly maxCallsPerWorker: number;
-  /** Of these two, those that go to Trivy's server have their own, so that scans keep nobody from telling what was removed. */
-  readonly maxTrivyCalls: number;
-  readonly maxTrivyBytesInFlight: number;
-  /**
-   * Calls of one worker: as many at once, and then so many each second. A scan takes one, or two where its image is large.
-   */
+  /** Of these two, scans have their own, so that they keep nobody from telling what was removed. Most of those calls only wait. */
+  readonly maxScansCalls: number;
+  readonly maxScansBytesInFlight: number;
+  /** What was read of images is judged for so many calls at once. */
+  readonly maxJudgements: number;
+  /** Calls of one worker: as many at once, and then so many each second. */
   readonly worker: { readonly burst: number; readonly perSecond: number };
   /** Refusals for want of a valid token, of one address: each may cost the API server a TokenReview. */
   readonly refusals: { readonly burst: number; readonly perSecond: number };
@@ -45,8 +45,9 @@ export const DEFAULT_LIMITS: CoordinatorLimits = {
   maxBytesInFlight: 96 * MiB,
   maxCalls: 512,
   maxCallsPerWorker: 16,
-  maxTrivyCalls: 128,
-  maxTrivyBytesInFlight: 64 * MiB,
+  maxScansCalls: 1_024,
+  maxScansBytesInFlight: 64 * MiB,
+  maxJudgements: 4,
   worker: { burst: 400, perSecond: 200 },
   refusals: { burst: 50, perSecond: 1 },
   maxReviews: 16,

@@ -1,12 +1,4 @@
-import {
-  CALL_LIMITS,
-  PODS_PATH,
-  RUN_CALLS,
-  TRIVY_CALLS,
-  type CoordinatorCall,
-  type NodeRun,
-  type RunCall,
-} from '../api/coordinator/coordinator-api.ts';
+import { CALL_LIMITS, PODS_PATH, RUN_CALLS, type CoordinatorCall, type NodeRun } from '../api/coordinator/coordinator-api.ts';
 import { refuse, type Refusal } from './refusal.ts';
 
 export interface Route {
@@ -17,8 +9,7 @@ export interface Route {
 }
 
 const RUN_PATH = /^\/v1\/runs\/([^/]+)\/nodes\/([^/]+)\/(.+)$/;
-const CALLS_OF_RUN: readonly RunCall[] = [...RUN_CALLS, ...TRIVY_CALLS];
-const ALLOWED_PATHS = `${PODS_PATH}, or /v1/runs/{uid of the ImageJob}/nodes/{node}/ and one of: ${CALLS_OF_RUN.join(', ')}.`;
+const ALLOWED_PATHS = `${PODS_PATH}, or /v1/runs/{uid of the ImageJob}/nodes/{node}/ and one of: ${RUN_CALLS.join(', ')}.`;
 
 /** `path`: as it was sent, without a query. */
 export function matchRoute(method: string, path: string): Route | Refusal {
@@ -32,7 +23,7 @@ export function matchRoute(method: string, path: string): Route | Refusal {
 function findRoute(path: string): Route | null {
   if (path === PODS_PATH) return { kind: 'route', call: 'pods', run: null };
   const [, job, node, name] = RUN_PATH.exec(path) ?? [];
-  const call = CALLS_OF_RUN.find((known) => known === name);
+  const call = RUN_CALLS.find((known) => known === name);
   if (job === undefined || node === undefined || call === undefined) return null;
   try {
     return { kind: 'route', call, run: { job: decodeURIComponent(job), node: decodeURIComponent(node) } };

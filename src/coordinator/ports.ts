@@ -1,9 +1,8 @@
-import type { Readable } from 'node:stream';
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
 import type { RunSettings } from '../api/coordinator/settings-call.ts';
-import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
+import type { ImageAnalysis } from '../api/scan-report.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import type { PendingPod } from '../core/image-use.ts';
 
@@ -19,7 +18,7 @@ export interface CoordinatorPorts {
   readonly images: ImageKnowledge;
   readonly results: ResultSink;
   readonly logs: LogSink;
-  readonly trivy: TrivyServer;
+  readonly verdicts: Verdicts;
 }
 
 /** Says whose token it is. */
@@ -81,19 +80,31 @@ export interface Worker extends NodeRun {
   readonly podUid: string;
 }
 
-export interface WantedReports {
-  readonly imageIds: readonly string[];
-  /** Whose reports count, made with just this database; null: Trivy's, with the database that the cluster's server has now. */
-  readonly scanner: ScannerInfo | null;
-}
-
 export interface ImageKnowledge {
   /** Takes note of what is on the node; gives what is known of its images, by the wall clock of now, this time included. May come twice. */
   observe(worker: Worker, report: InventoryReport, signal: AbortSignal): Promise<ImageHistories>;
-  /** What scans on any node have found in these images, by the ids as they were given; one without an entry is not known. */
-  readReports(wanted: WantedReports, signal: AbortSignal): Promise<ReadonlyMap<string, ScanReport>>;
-  /** Keeps what a scan on this node has found. May come twice. */
-  keepReports(worker: Worker, reports: readonly ScanReport[], signal: AbortSignal): Promise<void>;
+}
+
+export interface WantedVerdicts {
+  readonly imageIds: readonly string[];
+  /** Whose analyses count; null: those of the version of Trivy's server. */
+  readonly scannerVersion: string | null;
+}
+
+/** A `ScanReport` as JSON: it is sent as it is to each node that has the image. */
+export type ReportJson = string;
+
+export type Judged<Value> =
+  | { readonly kind: 'judged'; readonly value: Value }
+  /** Trivy's server cannot be asked. `mayPass`: it may by itself be there again. */
+  | { readonly kind: 'away'; readonly why: string; readonly mayPass: boolean };
+
+/** Judges images by what was read of them, on whatever node, by the vulnerability database that the cluster has now. */
+export interface Verdicts {
+  /** By the ids as they were given; of one without an entry, nothing that is of use was read yet. */
+  read(wanted: WantedVerdicts, signal: AbortSignal): Promise<Judged<ReadonlyMap<string, ReportJson>>>;
+  /** Of what a worker has read just now; both are kept. In their order; null: what was read is of no use. May come twice. */
+  judge(worker: Worker, analyses: readonly ImageAnalysis[], signal: AbortSignal): Promise<Judged<readonly (ReportJson | null)[]>>;
 }
 
 /** Keeps what came of each node in each run. The coordinator never has two calls about one node of one run under way. */
@@ -120,31 +131,6 @@ export interface LogSink {
     piece: { readonly container: string; readonly sequence: number; readonly lines: readonly string[] },
     signal: AbortSignal,
   ): Promise<void>;
-}
-
-/** Trivy's server, with the vulnerability database of the cluster. Only the coordinator reaches it. */
-export interface TrivyServer {
-  /** Passes a call on as it came. Rejects only when the signal aborts, which also ends the body of the answer. */
-  pass(call: TrivyServerCall, signal: AbortSignal): Promise<TrivyServerAnswer>;
-}
-
-export interface TrivyServerCall {
-  readonly method: 'GET' | 'POST';
-  /** `twirp/trivy.scanner.v1.Scanner/Scan`. */
-  readonly path: string;
-  /** In protobuf; empty: none. */
-  readonly body: Buffer;
-}
-
-export type TrivyServerAnswer =
-  | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: Buffer | StreamedBody }
-  | { readonly kind: 'away'; readonly why: string };
-
-/** A body that is never whole in memory. Whoever has it reads it, or destroys the stream. */
-export interface StreamedBody {
-  readonly stream: Readable;
-  /** Bytes; null: it is not known before the end. */
-  readonly length: number | null;
 }
 
 /** What an operator has to be told of; none of it holds a token. */

@@ -1,19 +1,15 @@
 import { STATUS_CODES } from 'node:http';
 import { PROBLEM_STATUS, PROBLEM_TYPE, type ProblemCode, type ProblemDetails } from '../api/coordinator/problem-details.ts';
 import type { Problem } from '../api/problem.ts';
-import type { StreamedBody } from './ports.ts';
 
 /** What is sent back. */
 export interface Answer {
   readonly kind: 'answer';
   readonly status: number;
   readonly type: string;
-  readonly body: Buffer | StreamedBody;
+  readonly body: Buffer;
   readonly headers: Readonly<Record<string, string>>;
 }
-
-/** One that is in memory. */
-export type WholeAnswer = Answer & { readonly body: Buffer };
 
 export interface RefusalDetails {
   /** What is wrong with this call. */
@@ -39,7 +35,7 @@ export function refuse(code: ProblemCode, details: RefusalDetails): Refusal {
 /** More would be of no help. */
 const MOST_ERRORS = 20;
 
-export function answerRefusal({ code, detail, allowed, errors = [], retryAfterSeconds, allow }: Refusal): WholeAnswer {
+export function answerRefusal({ code, detail, allowed, errors = [], retryAfterSeconds, allow }: Refusal): Answer {
   const status = PROBLEM_STATUS[code];
   const problem: ProblemDetails = {
     type: 'about:blank',
@@ -58,6 +54,6 @@ export function answerRefusal({ code, detail, allowed, errors = [], retryAfterSe
   return { kind: 'answer', status, type: PROBLEM_TYPE, body: Buffer.from(JSON.stringify(problem)), headers };
 }
 
-export function answerJson(value: unknown): WholeAnswer {
+export function answerJson(value: unknown): Answer {
   return { kind: 'answer', status: 200, type: 'application/json', body: Buffer.from(JSON.stringify(value)), headers: {} };
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { CALL_LIMITS, type CoordinatorCall } from '../api/coordinator/coordinator-api.ts';
 import { PROBLEM_STATUS } from '../api/coordinator/problem-details.ts';
 import { RoomError } from '../platform/errors.ts';
@@ -8,9 +7,9 @@ import type { AnswerCall } from './calls/call.ts';
 import type { Gate } from './gate.ts';
 import type { CoordinatorLimits } from './limits.ts';
 import { matchRoute, type Route } from './match-route.ts';
-import type { OnCoordinatorEvent, StreamedBody, Worker } from './ports.ts';
+import type { OnCoordinatorEvent, Worker } from './ports.ts';
 import { readBody } from './read-body.ts';
-import { answerRefusal, refuse, type Answer, type Refusal, type WholeAnswer } from './refusal.ts';
+import { answerRefusal, refuse, type Answer, type Refusal } from './refusal.ts';
 import { Slots } from './slots.ts';
 
 export interface CallServerOptions {
@@ -45,19 +44,19 @@ const SHOWN_PATH = 200;
 export class CallServer {
   readonly #options: CallServerOptions;
   readonly #room: Room;
-  readonly #trivyRoom: Room;
+  readonly #scansRoom: Room;
   #isClosing = false;
 
   constructor(options: CallServerOptions) {
     this.#options = options;
-    const { maxCalls, maxTrivyCalls, maxCallsPerWorker, maxBytesInFlight, maxTrivyBytesInFlight } = options.limits;
+    const { maxCalls, maxScansCalls, maxCallsPerWorker, maxBytesInFlight, maxScansBytesInFlight } = options.limits;
     this.#room = { underWay: new Slots(maxCalls, maxCallsPerWorker), bytes: new Slots(maxBytesInFlight) };
-    this.#trivyRoom = { underWay: new Slots(maxTrivyCalls, maxCallsPerWorker), bytes: new Slots(maxTrivyBytesInFlight) };
+    this.#scansRoom = { underWay: new Slots(maxScansCalls, maxCallsPerWorker), bytes: new Slots(maxScansBytesInFlight) };
   }
 
   /** Bytes of bodies and answers in memory. */
   get bytesInFlight(): number {
-    return this.#room.bytes.total + this.#trivyRoom.bytes.total;
+    return this.#room.bytes.total + this.#scansRoom.bytes.total;
   }
 
   /** Calls that come from now on are refused; those under way are answered. */
@@ -130,7 +129,7 @@ export class CallServer {
   }
 
   #roomFor(call: CoordinatorCall): Room {
-    return call.startsWith('trivy/') ? this.#trivyRoom : this.#room;
+    return call === 'scans' ? this.#scansRoom : this.#room;
   }
 
   /** All calls may be repeated, so whatever went wrong is worth another try. */
@@ -156,43 +155,23 @@ export class CallServer {
     });
   }
 
-  #send(passage: Passage, answer: Answer): void {
-    const { response } = passage;
-    if (!Buffer.isBuffer(answer.body)) {
-      void this.#stream(passage, answer, answer.body);
-      return;
-    }
+  #send({ request, response, room }: Passage, answer: Answer): void {
     if (response.destroyed) return;
-    const release = passage.room.bytes.take('', answer.body.length);
+    const release = room.bytes.take('', answer.body.length);
     if (release !== null) response.once('close', release);
-    const busy = (): WholeAnswer =>
+    const busy = (): Answer =>
       answerRefusal(refuse('busy', { detail: 'Too much is being sent at once.', allowed: SAME_AGAIN, retryAfterSeconds: 1 }));
-    const { body, ...head }: WholeAnswer = release === null ? busy() : { ...answer, body: answer.body };
-    this.#writeHead(passage, head, body.length);
-    response.end(body);
-  }
-
-  /** An answer that breaks off breaks the connection off, so that nobody takes its beginning for the whole. */
-  async #stream(passage: Passage, head: Omit<Answer, 'body'>, { stream, length }: StreamedBody): Promise<void> {
-    const { response } = passage;
-    if (response.destroyed) {
-      stream.destroy();
-      return;
-    }
-    this.#writeHead(passage, head, length);
-    await pipeline(stream, response).catch(() => response.destroy());
-  }
-
-  #writeHead({ request, response }: Passage, { status, type, headers }: Omit<Answer, 'body'>, length: number | null): void {
+    const { status, type, headers, body } = release === null ? busy() : answer;
     // What is left of a body that nobody has read would be taken for the next request.
     const isReusable = request.complete && !this.#isClosing;
     response.writeHead(status, {
       'content-type': type,
       'cache-control': 'no-store',
-      ...(length === null ? {} : { 'content-length': length }),
+      'content-length': body.length,
       ...headers,
       ...(isReusable ? {} : { connection: 'close' }),
     });
+    response.end(body);
   }
 }
 

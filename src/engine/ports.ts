@@ -1,7 +1,7 @@
 import type { RemoveDecision } from '../api/decision.ts';
 import type { FilesystemUsage, ImageStorage, NodeContainer, NodeImage, RuntimeVersion, SandboxImageReferences } from '../api/inventory.ts';
 
-import type { ImageAnalysis, ScanAttempt, ScannerInfo, ScanReport } from '../api/scan-report.ts';
+import type { ImageAnalysis, ReadAttempt, ScanAttempt, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import type { Removal } from './removal.ts';
 
@@ -56,6 +56,17 @@ export interface Scanner {
    */
   evaluate(analyses: readonly ImageAnalysis[], signal: AbortSignal): Promise<(ScanReport | null)[]>;
   /** Ends whatever the scanner has running. */
+  close(): Promise<void>;
+}
+
+/** The part of a scanner that reads images, for somebody else to judge. */
+export interface ImageReader {
+  /** As of a scanner. */
+  readonly unsupportedBecause: string | null;
+  /** Rejects with a `ScannerFault` when it cannot work at all. */
+  probe(signal: AbortSignal): Promise<Pick<ScannerInfo, 'name' | 'version'>>;
+  /** Tries to read one image, once. Rejects as `scan` of a scanner. */
+  read(target: ScanTarget, signal: AbortSignal): Promise<ReadAttempt>;
   close(): Promise<void>;
 }
 

@@ -1,17 +1,14 @@
 import PQueue from 'p-queue';
 import type { NodeImage } from '../api/inventory.ts';
 import type { ScanAttempt, ScanResult, ScanResults } from '../api/scan-report.ts';
-import { formatDuration } from '../platform/duration.ts';
+import { attemptImage, MAX_TIMER_MS, type AttemptLimits, type AttemptSignals } from './attempt-image.ts';
 import type { OnEvent } from './events.ts';
 import { judgeKnownImages } from './judge-known-images.ts';
-import type { NodeRuntime, Scanner, ScanRecords } from './ports.ts';
+import type { NodeRuntime, Scanner, ScanRecords, ScanTarget } from './ports.ts';
 
-export interface ScanLimits {
+export interface ScanLimits extends AttemptLimits {
   /** Scans at once. */
   readonly concurrency: number;
-  readonly perImageTimeoutMs: number;
-  /** For all images together; an image that has no result by then stays unscanned. */
-  readonly totalTimeoutMs: number;
 }
 
 export interface ScanImagesOptions {
@@ -76,69 +73,12 @@ async function scanEach(options: ScanImagesOptions, total: AbortSignal): Promise
   return results;
 }
 
-/** The longest delay that a Node timer takes; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-interface ScanSignals {
-  /** The run is over: the user's abort, or a fault in another scan. */
-  readonly signal: AbortSignal;
-  /** The time for all images is up. */
-  readonly total: AbortSignal;
-}
-
-async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: ScanSignals): Promise<ScanResult> {
-  const { runtime, limits } = options;
-  const perImage = AbortSignal.timeout(Math.min(limits.perImageTimeoutMs, MAX_TIMER_MS));
-  const signal = AbortSignal.any([signals.signal, signals.total, perImage]);
-  const attempt = (): Promise<ScanAttempt> =>
-    options.scanner.scan({ imageId: image.id, repoTags: image.repoTags, repoDigests: image.repoDigests }, signal);
-  try {
-    signal.throwIfAborted();
-    const first = await attempt();
-    if (first.kind !== 'unparsable') return await kept(options, first);
-    if (!(await isStillNamed(runtime, image.id, first.scannedName, signal))) return movedName(first.scannedName);
-    if ((await runtime.isContentComplete(image.id, signal)) !== true)
-      return notProvenUnscannable(first.error, 'its content is not known to be complete');
-    const second = await attempt();
-    if (second.kind !== 'unparsable') return await kept(options, second);
-    if (!(await isStillNamed(runtime, image.id, second.scannedName, signal))) return movedName(second.scannedName);
-    if (second.error !== first.error) return notProvenUnscannable(second.error, 'two attempts failed differently');
-    return { kind: 'unscannable', error: first.error };
-  } catch (error) {
-    if (signals.signal.aborted) throw error;
-    if (signals.total.aborted) return timedOut('total-timeout', `the time for all scans was up (${formatDuration(limits.totalTimeoutMs)})`);
-    if (perImage.aborted) return timedOut('timeout', `the scan took longer than ${formatDuration(limits.perImageTimeoutMs)}`);
-    throw error;
-  }
-}
-
 /** Keeps a report for the next run, as soon as it is there: a run that is killed later loses none. */
-async function kept(
-  { records }: ScanImagesOptions,
-  attempt: ScanAttempt & { readonly kind: 'scanned' | 'unscanned' },
-): Promise<ScanResult> {
-  if (attempt.kind === 'unscanned') return attempt;
-  await records?.keep(attempt.report, attempt.analysis);
-  return { kind: 'scanned', report: attempt.report };
-}
-
-/**
- * A report says which image it is of, a failure does not: it counts only if the name that was scanned is the image's own afterwards too. A
- * tag may have moved to a broken image since the list was read.
- */
-async function isStillNamed(runtime: NodeRuntime, imageId: string, name: string, signal: AbortSignal): Promise<boolean> {
-  const now = await runtime.imageStatus(imageId, signal);
-  return now !== null && [...now.repoTags, ...now.repoDigests].includes(name);
-}
-
-function movedName(name: string): ScanResult {
-  return { kind: 'unscanned', reason: 'report-for-another-image', message: `${name} may mean another image by now` };
-}
-
-function notProvenUnscannable(error: string, because: string): ScanResult {
-  return { kind: 'unscanned', reason: 'scan-failed', message: `${error} (${because})` };
-}
-
-function timedOut(reason: 'timeout' | 'total-timeout', message: string): ScanResult {
-  return { kind: 'unscanned', reason, message };
+async function scanOne(options: ScanImagesOptions, image: NodeImage, signals: AttemptSignals): Promise<ScanResult> {
+  const { runtime, limits, scanner, records } = options;
+  const attempt = (target: ScanTarget, signal: AbortSignal): Promise<ScanAttempt> => scanner.scan(target, signal);
+  const ended = await attemptImage({ runtime, limits, attempt }, image, signals);
+  if (ended.kind !== 'scanned') return ended;
+  await records?.keep(ended.report, ended.analysis);
+  return { kind: 'scanned', report: ended.report };
 }

@@ -4,6 +4,9 @@ import type { Judge } from './judge.ts';
 import { parseScanResponse } from './scan-response.ts';
 import { RPC } from './trivy-rpc.ts';
 
+/** What it takes of a judge. */
+export type AnalysisJudging = Pick<Judge, 'scanner' | 'server' | 'blobs'>;
+
 /** Calls at once: the server works in parallel, and Node prepares the next ones meanwhile. */
 const CALLS_AT_ONCE = 8;
 
@@ -12,7 +15,7 @@ const CALLS_AT_ONCE = 8;
  * use: by another scanner or version, of an unknown form, garbled, or refused by the server.
  */
 export async function evaluateAnalyses(
-  judge: Judge,
+  judge: AnalysisJudging,
   analyses: readonly ImageAnalysis[],
   signal: AbortSignal,
 ): Promise<(ScanReport | null)[]> {
@@ -42,14 +45,14 @@ export async function evaluateAnalyses(
   }
 }
 
-function usableRecipe({ scanner }: Judge, analysis: ImageAnalysis): Recipe | null {
+function usableRecipe({ scanner }: AnalysisJudging, analysis: ImageAnalysis): Recipe | null {
   if (analysis.scannerName !== scanner.name || analysis.scannerVersion !== scanner.version) return null;
   const recipe = decodeRecipe(analysis.recipe);
   const keys = new Set(analysis.parts.map(({ key }) => key));
   return recipe !== null && recipe.imageId === analysis.imageId && recipe.partKeys.every((key) => keys.has(key)) ? recipe : null;
 }
 
-async function judgeRecipe({ server, scanner }: Judge, recipe: Recipe, signal: AbortSignal): Promise<ScanReport | null> {
+async function judgeRecipe({ server, scanner }: AnalysisJudging, recipe: Recipe, signal: AbortSignal): Promise<ScanReport | null> {
   const stored = await server.client.call(RPC.putArtifact, recipe.putArtifact, signal);
   if (stored.kind === 'refused') return null;
   const verdict = await server.client.call(RPC.scan, recipe.scan, signal);

@@ -30,7 +30,7 @@ export class JavaIndex {
   async #download(signal: AbortSignal): Promise<JavaIndexState> {
     signal.throwIfAborted();
     const { database, cacheDir } = this.#options;
-    const source = database.kind === 'server' ? database.javaIndex : database;
+    const source = database.kind === 'server' || database.kind === 'elsewhere' ? database.javaIndex : database;
     if (source?.kind !== 'download') return { kind: 'missing', problem: `there is no Java index in ${cacheDir}` };
     try {
       await downloadJavaIndex(this.#options, source.javaRepositories, signal);

@@ -1,6 +1,8 @@
 import type { ScannerInfo } from '../api/scan-report.ts';
 import { untilAborted } from '../platform/until-aborted.ts';
+import { createAbsentServer } from './absent-server.ts';
 import { createJudge, type Judge } from './judge.ts';
+import type { JudgingServer } from './judging-server.ts';
 import { startOwnServer } from './own-server.ts';
 import { probeTrivy, type TrivyProbe } from './probe-trivy.ts';
 import { ScannerFault } from './scanner-fault.ts';
@@ -15,8 +17,6 @@ export class JudgeKeeper {
   #isSwept = false;
   #found: TrivyProbe | null = null;
   #judge: Promise<Judge> | null = null;
-  /** Those of a server that has loaded another database: the scans under way find that out each by itself. */
-  readonly #outdated: Promise<Judge>[] = [];
   /** Ends the start of a server that nobody waits for any more. */
   #closing = new AbortController();
 
@@ -43,8 +43,7 @@ export class JudgeKeeper {
     } catch (error) {
       const explained = await judge.server.explain(error);
       if (explained instanceof ScannerFault) {
-        if (explained.code === 'database-changed' && !judge.server.isOurs) this.#setAside(started);
-        else await this.#drop(started);
+        await this.#drop(started);
         this.#forget(explained);
       }
       throw explained;
@@ -54,7 +53,6 @@ export class JudgeKeeper {
   async close(): Promise<void> {
     this.#closing.abort(new Error('the scanner is closed'));
     this.#closing = new AbortController();
-    for (const judge of this.#outdated.splice(0)) await this.#drop(judge);
     if (this.#judge !== null) await this.#drop(this.#judge);
     if (this.#found?.kind === 'server') this.#found.client.close();
   }
@@ -79,17 +77,18 @@ export class JudgeKeeper {
     await this.#sweep();
     await checkWorkPlace(this.#options.tmpDir);
     const found = (this.#found ??= await probeTrivy(this.#options, signal));
-    const server =
-      found.kind === 'server'
-        ? createUserServer(found.client, found.database, found.source)
-        : await startOwnServer(this.#options, found, signal);
-    return await createJudge(this.#options, found.info, server);
+    return await createJudge(this.#options, found.info, await this.#serverFor(found, signal));
   }
 
-  #setAside(outdated: Promise<Judge>): void {
-    if (this.#judge !== outdated) return;
-    this.#judge = null;
-    this.#outdated.push(outdated);
+  async #serverFor(found: TrivyProbe, signal: AbortSignal): Promise<JudgingServer> {
+    switch (found.kind) {
+      case 'own':
+        return await startOwnServer(this.#options, found, signal);
+      case 'server':
+        return createUserServer(found.client, found.database);
+      case 'elsewhere':
+        return createAbsentServer();
+    }
   }
 
   async #drop(dropped: Promise<Judge>): Promise<void> {

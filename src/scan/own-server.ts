@@ -70,7 +70,7 @@ export async function startOwnServer(options: TrivyOptions, probed: ProbedTrivy,
     opened.client = client;
     opened.watch = watch({ options, database, process, broken });
     const server = createOwnServer({ options, database, process, client, close });
-    const version = await proveWorking(server, deadline, signal);
+    const version = await proveWorking({ server, client }, deadline, signal);
     await checkSameVersion(options, info.version, { version, where: START });
     return server;
   } catch (error) {
@@ -126,24 +126,28 @@ interface Contact {
 function createClient(options: TrivyOptions, { token, port, broken }: Contact): RpcClient {
   return new RpcClient({
     base: new URL(`http://127.0.0.1:${port}/`),
-    token: () => Promise.resolve(token),
+    token,
     tokenHeader: 'Trivy-Token',
-    ca: () => Promise.resolve([]),
+    ca: [],
     proxies: null,
     timeoutMs: options.rpcTimeoutMs ?? DEFAULT_RPC_TIMEOUT_MS,
     maxAnswerBytes: options.maxReportBytes ?? DEFAULT_MAX_REPORT_BYTES,
     broken,
-    patience: null,
   });
 }
 
+interface Started {
+  readonly server: JudgingServer;
+  readonly client: RpcClient;
+}
+
 /** Gives its version. */
-async function proveWorking(server: JudgingServer, deadline: Deadline, signal: AbortSignal): Promise<string> {
+async function proveWorking({ server, client }: Started, deadline: Deadline, signal: AbortSignal): Promise<string> {
   const both = AbortSignal.any([signal, deadline.signal]);
   let version: string;
   try {
-    await selfTestServer(server.client, both);
-    version = (await readServerVersion(server.client, both)).version;
+    await selfTestServer(client, both);
+    version = (await readServerVersion(client, both)).version;
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.signal.aborted) throw startTimeout(deadline, error);
@@ -204,7 +208,6 @@ function createOwnServer({ options, database, process, client, close }: OwnServe
   };
   return {
     client,
-    judgeAtOnce: null,
     isOurs: true,
     isAlive: () => process.end() === null,
     checkDatabase,

@@ -7,7 +7,7 @@ import type { RpcClient } from './rpc-client.ts';
 import { runTrivyWithin } from './run-trivy.ts';
 import { scannerFault } from './scanner-fault.ts';
 import { downloadDatabaseArguments, downloadEnvironment, downloadJavaDatabaseArguments } from './trivy-command.ts';
-import { DEFAULT_DOWNLOAD_TIMEOUT_MS, type TrivyOptions, type TrivyServerSource } from './trivy-options.ts';
+import { DEFAULT_DOWNLOAD_TIMEOUT_MS, type TrivyOptions } from './trivy-options.ts';
 import type { ServerVersion } from './trivy-rpc.ts';
 import { readTrivyVersion } from './trivy-version.ts';
 import { isUpdateDue } from './update-due.ts';
@@ -21,8 +21,8 @@ export type TrivyProbe =
       readonly info: ScannerInfo;
       readonly database: ServerVersion;
       readonly client: RpcClient;
-      readonly source: TrivyServerSource;
-    };
+    }
+  | { readonly kind: 'elsewhere'; readonly info: ScannerInfo };
 
 const MAX_DOWNLOAD_OUTPUT_BYTES = 1024 * 1024;
 
@@ -37,15 +37,17 @@ export async function probeTrivy(options: TrivyOptions, signal: AbortSignal): Pr
     const client = connectToUserServer(options, source);
     try {
       const version = await readTrivyVersion(options, signal);
-      const database = await probeUserServer(client, source, signal);
+      const database = await probeUserServer(client, signal);
       const { databaseUpdatedAt, databaseMark } = database;
-      return { kind: 'server', info: { name: 'trivy', version, databaseUpdatedAt, databaseMark }, database, client, source };
+      return { kind: 'server', info: { name: 'trivy', version, databaseUpdatedAt, databaseMark }, database, client };
     } catch (error) {
       client.close();
       throw error;
     }
   }
   const version = await readTrivyVersion(options, signal);
+  if (source.kind === 'elsewhere')
+    return { kind: 'elsewhere', info: { name: 'trivy', version, databaseUpdatedAt: null, databaseMark: null } };
   if (source.kind === 'download' && (await isUpdateDue(cacheDir, options.now()))) {
     const what = 'the download of the vulnerability database';
     await download(options, { args: downloadDatabaseArguments(cacheDir, source), what }, signal);

@@ -1,22 +1,18 @@
 import * as z from 'zod';
-import { backoffMs, type Timing } from '../platform/timing.ts';
 import { RpcConnection, StaleConnection, type HttpAnswer, type HttpCall, type RpcAddress } from './rpc-connection.ts';
 import { callFault } from './rpc-fault.ts';
-import { readProblem } from './rpc-problem.ts';
 import { scannerFault, type ScannerFault } from './scanner-fault.ts';
 
-export interface RpcServer extends Omit<RpcAddress, 'asksForLargeBodies'> {
+export interface RpcServer extends RpcAddress {
   /** What tells it from other servers in reports; its address if not given. */
   readonly name?: string;
-  /** Asked at each call; empty: there is none. */
-  readonly token: () => Promise<string>;
+  /** Empty: there is none. */
+  readonly token: string;
   readonly tokenHeader: string;
   /** For one answer. */
   readonly timeoutMs: number;
-  /** Once it aborts every call fails with its reason, those that wait too; null: nothing is known of the server but its answers. */
+  /** Once it aborts every call fails with its reason; null: nothing is known of the server but its answers. */
   readonly broken: AbortSignal | null;
-  /** How long a server that is away is asked again and again; null: not at all. */
-  readonly patience: { readonly ms: number; readonly timing: Timing } | null;
 }
 
 export type RpcAnswer =
@@ -26,53 +22,33 @@ export type RpcAnswer =
 
 const PROTOBUF = 'application/protobuf';
 
-export interface Post {
-  readonly path: string;
-  /** Of the body. The answer is in protobuf all the same. */
-  readonly type: string;
-  readonly body: Uint8Array;
-}
-
-type Headers = HttpAnswer['headers'];
-
 const twirpErrorSchema = z.object({ code: z.string(), msg: z.string() });
 
-type Attempt =
-  | { readonly kind: 'answer'; readonly answer: HttpAnswer }
-  /** The same may be answered later. */
-  | { readonly kind: 'away'; readonly fault: ScannerFault; readonly pauseMs: number };
-
-const BACKOFF = { firstMs: 200, longestMs: 5_000 };
-/** What may pass by itself: a certificate is vouched for once the bundle with its authority has arrived. */
-const PASSING: ReadonlySet<string> = new Set(['server-unreachable', 'server-certificate', 'timeout']);
+/** What a Trivy client asks of its server. */
+export interface RpcCalls {
+  readonly server: Pick<RpcServer, 'base'>;
+  /** One call of Twirp's. Throws a `ScannerFault` where no Trivy server gives an orderly answer. */
+  call(path: string, body: Uint8Array, signal: AbortSignal): Promise<RpcAnswer>;
+}
 
 /** Calls to one Trivy server over connections that stay open. All faults name the server's address, and never the token. */
-export class RpcClient {
+export class RpcClient implements RpcCalls {
   readonly server: RpcServer;
   readonly #connection: RpcConnection;
 
   /** Throws where the environment names a proxy that is none. */
   constructor(server: RpcServer) {
     this.server = server;
-    this.#connection = new RpcConnection({ ...server, asksForLargeBodies: server.patience !== null });
+    this.#connection = new RpcConnection(server);
   }
 
-  /** One call of Twirp's. Throws a `ScannerFault` where no Trivy server gives an orderly answer. */
   async call(path: string, body: Uint8Array, signal: AbortSignal): Promise<RpcAnswer> {
-    return (await this.post({ path, type: PROTOBUF, body }, signal)).answer;
-  }
-
-  /** The same, and the headers of the answer. */
-  async post({ path, type: sent, body }: Post, signal: AbortSignal): Promise<{ readonly answer: RpcAnswer; readonly headers: Headers }> {
-    const answer = await this.#request({ method: 'POST', path, headers: { 'content-type': sent }, body }, signal);
-    return { answer: this.#readAnswer(answer), headers: answer.headers };
+    return this.#readAnswer(await this.#request({ method: 'POST', path, headers: { 'content-type': PROTOBUF }, body }, signal));
   }
 
   #readAnswer(answer: HttpAnswer): RpcAnswer {
     const type = answer.headers['content-type'] ?? '';
     if (answer.status === 200 && type.startsWith(PROTOBUF)) return { kind: 'answered', body: answer.body };
-    const problem = readProblem(answer);
-    if (problem?.status === 413) return refusedAsTooLarge(problem.detail);
     const error = type.startsWith('application/json') ? parseTwirpError(answer.body) : null;
     if (error?.code === 'unauthenticated' || error?.code === 'permission_denied' || isDenied(answer)) throw this.#denied(answer);
     if (error === null || error.code === 'bad_route') throw this.#unexpected(answer);
@@ -82,7 +58,7 @@ export class RpcClient {
   async get(path: string, signal: AbortSignal): Promise<Buffer> {
     const answer = await this.#request({ method: 'GET', path, headers: {}, body: null }, signal);
     if (answer.status === 200) return answer.body;
-    throw isDenied(answer) && readProblem(answer) !== null ? this.#denied(answer) : this.#unexpected(answer);
+    throw this.#unexpected(answer);
   }
 
   close(): void {
@@ -90,42 +66,17 @@ export class RpcClient {
   }
 
   async #request(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const { patience } = this.server;
-    const until = patience === null ? 0 : patience.timing.now() + patience.ms;
-    for (let failures = 0; ; failures += 1) {
-      const attempt = await this.#attempt(call, signal);
-      if (attempt.kind === 'answer') return attempt.answer;
-      if (patience === null) throw attempt.fault;
-      const { timing } = patience;
-      const pauseMs = attempt.pauseMs + backoffMs(BACKOFF, failures, timing.random());
-      if (timing.now() + pauseMs > until) throw attempt.fault;
-      await timing.sleep(pauseMs, signal);
-    }
-  }
-
-  async #attempt(call: HttpCall, signal: AbortSignal): Promise<Attempt> {
     const { base, timeoutMs, broken, token, tokenHeader } = this.server;
     const timeout = AbortSignal.timeout(timeoutMs);
     const any = AbortSignal.any([signal, timeout, ...(broken === null ? [] : [broken])]);
-    const sentToken = await token();
-    const headers = sentToken === '' ? call.headers : { ...call.headers, [tokenHeader]: sentToken };
+    const headers = token === '' ? call.headers : { ...call.headers, [tokenHeader]: token };
     try {
-      const answer = await this.#sendAnew({ ...call, headers }, any);
-      const problem = readProblem(answer);
-      const isStale = isDenied(answer) && (await token()) !== sentToken;
-      if (!isStale && (problem === null || problem.retryAfterMs === null)) return { kind: 'answer', answer };
-      const fault = scannerFault(
-        'server-failed',
-        `The Trivy server at ${base.href} cannot be asked now: ${problem?.detail ?? 'its token'}`,
-      );
-      return { kind: 'away', fault, pauseMs: problem?.retryAfterMs ?? 0 };
+      return await this.#sendAnew({ ...call, headers }, any);
     } catch (error) {
       signal.throwIfAborted();
       broken?.throwIfAborted();
       const noAnswer = `The Trivy server at ${base.href} did not answer within ${timeoutMs / 1_000} s.`;
-      const fault = timeout.aborted ? scannerFault('timeout', noAnswer, error) : callFault(base, error);
-      if (PASSING.has(fault.code)) return { kind: 'away', fault, pauseMs: 0 };
-      throw fault;
+      throw timeout.aborted ? scannerFault('timeout', noAnswer, error) : callFault(base, error);
     }
   }
 
@@ -141,33 +92,22 @@ export class RpcClient {
     });
   }
 
-  #denied(answer: HttpAnswer): ScannerFault {
-    const why = readProblem(answer)?.detail;
-    const what = why === undefined ? 'the token' : 'the call';
-    const detail = why === undefined ? `HTTP status ${answer.status}` : why;
-    return scannerFault('server-refused', `The Trivy server at ${this.server.base.href} refuses ${what} (${detail}).`);
+  #denied({ status }: HttpAnswer): ScannerFault {
+    return scannerFault('server-refused', `The Trivy server at ${this.server.base.href} refuses the token (HTTP status ${status}).`);
   }
 
-  #unexpected(answer: HttpAnswer): ScannerFault {
-    const { status, headers } = answer;
+  #unexpected({ status, headers }: HttpAnswer): ScannerFault {
     const { href } = this.server.base;
     if (status >= 500) return scannerFault('server-failed', `The Trivy server at ${href} fails (HTTP status ${status}).`);
     const redirects = status >= 300 && status < 400;
     const type = headers['content-type'] ?? 'no type of content';
     const how = redirects ? `redirects to another address (HTTP status ${status})` : `answers with HTTP status ${status} and ${type}`;
-    const why = readProblem(answer)?.detail;
-    return scannerFault('server-bad-answer', `What is at ${href} is no Trivy server: it ${how}${why === undefined ? '' : `: ${why}`}.`);
+    return scannerFault('server-bad-answer', `What is at ${href} is no Trivy server: it ${how}.`);
   }
 }
 
 function isDenied({ status }: HttpAnswer): boolean {
   return status === 401 || status === 403;
-}
-
-/** In Twirp's form, for Trivy: something is wrong with what it has read out of one image. */
-function refusedAsTooLarge(message: string): RpcAnswer {
-  const code = 'malformed';
-  return { kind: 'refused', status: 413, code, message, body: Buffer.from(JSON.stringify({ code, msg: message })) };
 }
 
 function parseTwirpError(body: Buffer): z.infer<typeof twirpErrorSchema> | null {

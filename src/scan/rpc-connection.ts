@@ -5,15 +5,13 @@ import type { Socket } from 'node:net';
 export interface RpcAddress {
   /** Ends with a slash; without user and password. */
   readonly base: URL;
-  /** The certificates of authorities, PEM, for https. Asked at each call. */
-  readonly ca: () => Promise<readonly string[]>;
+  /** The certificates of authorities, PEM, for https. */
+  readonly ca: readonly string[];
   /** HTTP_PROXY and the like; null: the way is direct. */
   readonly proxies: Readonly<Record<string, string>> | null;
   readonly maxAnswerBytes: number;
   /** For a connection that is direct, to its handshake's end; 10 s unless given. */
   readonly connectTimeoutMs?: number;
-  /** Whether a large body is sent only once the other side has asked for it: it may refuse the call by its headers. */
-  readonly asksForLargeBodies: boolean;
 }
 
 export interface HttpCall {
@@ -43,32 +41,28 @@ const MOST_SOCKETS = 16;
  * address behind it.
  */
 const CONNECT_TIMEOUT_MS = 10_000;
-const LARGE_BODY_BYTES = 1024 * 1024;
 
-/** Connections to one server, which stay open for as long as the authorities stay the same. */
+/** Connections to one server, which stay open. */
 export class RpcConnection {
   readonly #address: RpcAddress;
-  readonly #agents: { readonly ca: readonly string[]; readonly agent: Agent }[] = [];
+  readonly #agent: Agent;
 
   /** Throws where the environment names a proxy that is none. */
   constructor(address: RpcAddress) {
     this.#address = address;
-    this.#addAgent([]);
+    const { base, proxies, ca } = address;
+    const options = { keepAlive: true, maxSockets: MOST_SOCKETS, ...(proxies === null ? {} : { proxyEnv: proxies }) };
+    this.#agent = base.protocol === 'https:' ? new HttpsAgent({ ...options, ca: [...ca] }) : new Agent(options);
   }
 
   /** One request, without repetition. Rejects when there is no whole answer. */
   async send({ method, path, headers, body }: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const { base, asksForLargeBodies } = this.#address;
+    const { base } = this.#address;
     const isSecure = base.protocol === 'https:';
-    const agent = this.#agentFor(isSecure ? await this.#address.ca() : []);
-    const isAsked = asksForLargeBodies && body !== null && body.length >= LARGE_BODY_BYTES;
-    const sent = {
-      ...headers,
-      ...(body === null ? {} : { 'content-length': body.length }),
-      ...(isAsked ? { expect: '100-continue' } : {}),
-    };
+    const sent = { ...headers, ...(body === null ? {} : { 'content-length': body.length }) };
+    const options = { method, agent: this.#agent, headers: sent, signal };
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
-    const request = (isSecure ? httpsRequest : httpRequest)(new URL(path, base), { method, agent, headers: sent, signal });
+    const request = (isSecure ? httpsRequest : httpRequest)(new URL(path, base), options);
     request.on('error', (cause: NodeJS.ErrnoException) => {
       reject(request.reusedSocket && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE') ? new StaleConnection(cause) : cause);
     });
@@ -88,8 +82,7 @@ export class RpcConnection {
       response.on('error', reject);
       response.once('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }));
     });
-    if (isAsked) request.once('continue', () => request.end(body)).flushHeaders();
-    else request.end(body ?? undefined);
+    request.end(body ?? undefined);
     return await promise;
   }
 
@@ -107,23 +100,6 @@ export class RpcConnection {
   }
 
   close(): void {
-    for (const { agent } of this.#agents) agent.destroy();
+    this.#agent.destroy();
   }
-
-  /** What is under way over the connections of before ends there. */
-  #agentFor(ca: readonly string[]): Agent {
-    return this.#agents.find((known) => isSame(known.ca, ca))?.agent ?? this.#addAgent(ca);
-  }
-
-  #addAgent(ca: readonly string[]): Agent {
-    const { base, proxies } = this.#address;
-    const options = { keepAlive: true, maxSockets: MOST_SOCKETS, ...(proxies === null ? {} : { proxyEnv: proxies }) };
-    const agent = base.protocol === 'https:' ? new HttpsAgent({ ...options, ca: [...ca] }) : new Agent(options);
-    this.#agents.push({ ca, agent });
-    return agent;
-  }
-}
-
-function isSame(some: readonly string[], others: readonly string[]): boolean {
-  return some === others || (some.length === others.length && some.every((text, at) => text === others[at]));
 }

@@ -1,19 +1,13 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { ImageAnalysis } from '../api/scan-report.ts';
+import type { AnalysisPart, ImageAnalysis } from '../api/scan-report.ts';
 import { encodePart, encodeRecipe } from './analysis-form.ts';
 import { refusal, success, type CallAnswer, type CallHandler } from './call-answer.ts';
 import { MissingBlobsRequestSchema, MissingBlobsResponseSchema, PutRequestKeySchema, ScanRequestSchema } from './gen/trivy_pb.js';
 import type { Judge } from './judge.ts';
-import type { JudgeAtOnce, ReadImage } from './judging-server.ts';
 import type { RpcAnswer } from './rpc-client.ts';
 import { parseMessage, RPC } from './trivy-rpc.ts';
 
-const NOTHING = Buffer.alloc(0);
-
-/**
- * Passes on what Trivy sends to its server in the scan of one image, and keeps it: that is the analysis of the image. Where the way to the server is
- * long, all goes there together, with the question for the verdict.
- */
+/** Passes on what Trivy sends to its server in the scan of one image, and keeps it: that is the analysis of the image. */
 export class ScanTap implements CallHandler {
   /** What went wrong with a call, through no fault of the image's; null: nothing. */
   failure: { readonly error: unknown } | null = null;
@@ -41,32 +35,19 @@ export class ScanTap implements CallHandler {
 
   /** All that Trivy read out of the image; null where a piece of it went unseen. */
   analysis(imageId: string): ImageAnalysis | null {
-    const read = this.#read();
-    if (read === null) return null;
-    const { parts, partKeys, putArtifact, scan } = read;
-    const { name, version } = this.#judge.scanner;
-    return {
-      imageId,
-      scannerName: name,
-      scannerVersion: version,
-      parts: [...parts].map(([key, part]) => encodePart(key, part)),
-      recipe: encodeRecipe({ imageId, partKeys, putArtifact, scan }),
-    };
-  }
-
-  #read(): (ReadImage & { readonly partKeys: readonly string[] }) | null {
     const scan = this.#scan;
     const request = scan === null ? null : parseMessage(ScanRequestSchema, scan);
     const putArtifact = request === null ? undefined : this.#artifacts.get(request.artifactId);
     if (scan === null || request === null || putArtifact === undefined) return null;
     const partKeys = request.blobIds;
-    const parts = new Map<string, Uint8Array>();
-    for (const key of partKeys) {
+    const parts: AnalysisPart[] = [];
+    for (const key of new Set(partKeys)) {
       const part = this.#parts.get(key);
       if (part === undefined) return null;
-      parts.set(key, part);
+      parts.push(encodePart(key, part));
     }
-    return { parts, partKeys, putArtifact, scan };
+    const { name, version } = this.#judge.scanner;
+    return { imageId, scannerName: name, scannerVersion: version, parts, recipe: encodeRecipe({ imageId, partKeys, putArtifact, scan }) };
   }
 
   /** The scan is over: the server need not keep anything for it. */
@@ -77,29 +58,21 @@ export class ScanTap implements CallHandler {
 
   async #answer(path: string, body: Uint8Array, signal: AbortSignal): Promise<CallAnswer> {
     const { blobs, server } = this.#judge;
-    const { judgeAtOnce } = server;
     switch (path) {
       case RPC.missingBlobs:
         return await this.#findMissing(body, signal);
       case RPC.putBlob: {
         const key = parseMessage(PutRequestKeySchema, body)?.id ?? '';
-        if (judgeAtOnce !== null) {
-          this.#keepPart(key, body);
-          return success(NOTHING);
-        }
         const answer = await blobs.put(key, body, signal);
         if (answer.kind === 'answered') this.#keepPart(key, body);
         return this.#passOn(answer);
       }
       case RPC.putArtifact:
         this.#artifacts.set(parseMessage(PutRequestKeySchema, body)?.id ?? '', body);
-        if (judgeAtOnce !== null) return success(NOTHING);
         return this.#passOn(await server.client.call(path, body, signal));
       case RPC.scan:
         this.#scan = body;
-        return judgeAtOnce === null
-          ? this.#passOn(await server.client.call(path, body, signal))
-          : await this.#haveJudged(judgeAtOnce, signal);
+        return this.#passOn(await server.client.call(path, body, signal));
       default:
         return refusal(404, 'bad_route', 'no such call');
     }
@@ -113,9 +86,9 @@ export class ScanTap implements CallHandler {
     const request = parseMessage(MissingBlobsRequestSchema, body);
     if (request === null) return refusal(400, 'malformed', 'the request cannot be read');
     const keys = [...new Set(request.blobIds)];
-    const { blobs, server } = this.#judge;
+    const { blobs } = this.#judge;
     this.#releases.push(blobs.hold(keys));
-    const missingThere = server.judgeAtOnce === null ? await blobs.missing(keys, signal) : new Set<string>();
+    const missingThere = await blobs.missing(keys, signal);
     const missing: string[] = [];
     for (const key of keys) {
       const part = await this.#judge.knownPart(key);
@@ -126,12 +99,6 @@ export class ScanTap implements CallHandler {
     // What the configuration tells is asked for anew each time: it is little, and part of the analysis.
     const response = create(MissingBlobsResponseSchema, { missingArtifact: true, missingBlobIds: missing });
     return success(toBinary(MissingBlobsResponseSchema, response));
-  }
-
-  async #haveJudged(judgeAtOnce: JudgeAtOnce, signal: AbortSignal): Promise<CallAnswer> {
-    const image = this.#read();
-    if (image === null) return refusal(400, 'malformed', 'the verdict is asked for before all was told');
-    return this.#passOn(await judgeAtOnce(image, signal));
   }
 
   #keepPart(key: string, part: Uint8Array): void {

@@ -24,7 +24,6 @@ export type ScannerFaultCode =
   | 'server-address'
   | 'server-unreachable'
   | 'server-certificate'
-  | 'server-credentials'
   | 'server-refused'
   | 'server-bad-answer'
   | 'server-failed';
@@ -53,7 +52,6 @@ const HINTS: Readonly<Record<ScannerFaultCode, string>> = {
   'server-unreachable': 'Check that the server runs, and the way to it: address, name, firewall.',
   'server-certificate':
     'Give the certificate of the authority that has signed the server’s, and call the server by a name in its certificate.',
-  'server-credentials': 'Check that the file is where it is said to be, and that this process may read it.',
   'server-refused': 'Check the token, and the header that carries it: they must be those that the server was started with.',
   'server-bad-answer':
     'Check that the address is that of a Trivy server itself, with its path if it has one, and of no page or login before it.',

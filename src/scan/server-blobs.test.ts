@@ -2,22 +2,23 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { DeleteBlobsRequestSchema } from './gen/trivy_pb.js';
 import type { JudgingServer } from './judging-server.ts';
-import type { RpcClient } from './rpc-client.ts';
+import type { RpcCalls } from './rpc-client.ts';
 import { ServerBlobs } from './server-blobs.ts';
 import { RPC } from './trivy-rpc.ts';
 
 const signal = new AbortController().signal;
 
 /** A server that takes everything, and the blobs that it was told to delete. */
-function recordDeletions(isOurs: boolean): { server: JudgingServer; deleted: string[] } {
+function recordDeletions(isOurs: boolean): { server: Pick<JudgingServer, 'client' | 'isOurs'>; deleted: string[] } {
   const deleted: string[] = [];
-  const client = {
-    call(path: string, body: Uint8Array) {
+  const client: RpcCalls = {
+    server: { base: new URL('http://127.0.0.1/') },
+    call(path, body) {
       if (path === RPC.deleteBlobs) deleted.push(...fromBinary(DeleteBlobsRequestSchema, body).blobIds);
       return Promise.resolve({ kind: 'answered', body: Buffer.alloc(0) });
     },
   };
-  return { server: { isOurs, client: client as unknown as RpcClient } as JudgingServer, deleted };
+  return { server: { isOurs, client }, deleted };
 }
 
 describe('ServerBlobs', () => {

@@ -7,7 +7,7 @@ import { RPC, deleteBlobs, readMissingBlobs } from './trivy-rpc.ts';
  * has become much.
  */
 export class ServerBlobs {
-  readonly #server: JudgingServer;
+  readonly #server: Pick<JudgingServer, 'client' | 'isOurs'>;
   readonly #limit: number;
   /** Sizes of what was sent, by key. */
   readonly #sizes = new Map<string, number>();
@@ -16,7 +16,7 @@ export class ServerBlobs {
   #deletion: Promise<unknown> = Promise.resolve();
 
   /** `limit`: bytes, as they were sent. */
-  constructor(server: JudgingServer, limit: number) {
+  constructor(server: Pick<JudgingServer, 'client' | 'isOurs'>, limit: number) {
     this.#server = server;
     this.#limit = limit;
   }

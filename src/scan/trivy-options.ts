@@ -1,5 +1,4 @@
 import type { ScannerInfo } from '../api/scan-report.ts';
-import type { Timing } from '../platform/timing.ts';
 
 /** Where Trivy finds the images: `address` is the path of the socket, also as `unix://…`. It cannot read the store of any runtime but containerd. */
 export type ImageSource =
@@ -11,7 +10,8 @@ export type DatabaseSource =
   | { readonly kind: 'as-is' }
   /** Trivy brings the database up to date where it is due; repositories are tried in order, Trivy's own if none are given. */
   | { readonly kind: 'download'; readonly repositories?: readonly string[]; readonly javaRepositories?: readonly string[] }
-  | TrivyServerSource;
+  | TrivyServerSource
+  | ElsewhereSource;
 
 /** A Trivy server of the user's: its database judges, and none is needed here. */
 export interface TrivyServerSource {
@@ -20,23 +20,20 @@ export interface TrivyServerSource {
   readonly url: string;
   /** What tells it from other servers in reports; its URL if not given. */
   readonly name?: string;
-  /** Never shown, logged or put on a command line. One that changes is asked for at each call. */
-  readonly token?: string | (() => Promise<string>);
+  /** Never shown, logged or put on a command line. */
+  readonly token?: string;
   /** The header that carries the token; `Trivy-Token`, Trivy's default, if not given. */
   readonly tokenHeader?: string;
-  /** Certificates of the authorities that may have signed the server's, as PEM text, asked for at each call if they change; those of the machine and of Node if not given. */
-  readonly ca?: string | (() => Promise<string>);
-  /**
-   * How long a server that is away, or that what stands before it keeps waiting (problem details with Retry-After), is asked again and again. If not
-   * given, it is asked once, and an update of its database in the middle of a scan is a fault.
-   */
-  readonly patience?: { readonly ms: number; readonly timing: Timing };
-  /**
-   * Where the way to the server is long, and what stands before it takes all calls for one image together, and tells with the verdict by which
-   * database it was made.
-   */
-  readonly together?: { readonly path: string; readonly mostBytes: number };
+  /** Certificates of the authorities that may have signed the server's, as PEM text; those of the machine and of Node if not given. */
+  readonly ca?: string;
   /** Loads the index of Java archives, which Trivy looks up while it reads an image, into the cache folder here; the index as it is if not given. */
+  readonly javaIndex?: { readonly kind: 'download'; readonly javaRepositories?: readonly string[] };
+}
+
+/** Nobody judges here: images are only read (`createTrivyReader`). */
+export interface ElsewhereSource {
+  readonly kind: 'elsewhere';
+  /** As of a server. */
   readonly javaIndex?: { readonly kind: 'download'; readonly javaRepositories?: readonly string[] };
 }
 

@@ -12,7 +12,7 @@ import {
   ScanResponseSchema,
 } from './gen/trivy_pb.js';
 import { parseTrivyJson } from './parse-trivy-json.ts';
-import type { RpcAnswer, RpcClient } from './rpc-client.ts';
+import type { RpcAnswer, RpcCalls, RpcClient } from './rpc-client.ts';
 import { scannerFault } from './scanner-fault.ts';
 
 /** The paths of Trivy's interface, below the server's address. */
@@ -54,12 +54,7 @@ export function parseMessage<Schema extends DescMessage>(schema: Schema, bytes: 
 }
 
 export async function readServerVersion(client: RpcClient, signal: AbortSignal): Promise<ServerVersion> {
-  return parseServerVersion(client, await client.get('version', signal));
-}
-
-/** `page`: the server's page `version`. */
-export function parseServerVersion(client: RpcClient, page: Buffer): ServerVersion {
-  const { Version, VulnerabilityDB } = parseTrivyJson(page, versionSchema, {
+  const { Version, VulnerabilityDB } = parseTrivyJson(await client.get('version', signal), versionSchema, {
     what: 'version',
     by: `What is at ${client.server.base.href}`,
     code: 'server-bad-answer',
@@ -73,7 +68,7 @@ export function parseServerVersion(client: RpcClient, page: Buffer): ServerVersi
 }
 
 /** Which of these blobs the server does not hold. Proves also that the server takes the token. */
-export async function readMissingBlobs(client: RpcClient, blobIds: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+export async function readMissingBlobs(client: RpcCalls, blobIds: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
   const request = create(MissingBlobsRequestSchema, { artifactId: 'sha256:none', blobIds: [...blobIds] });
   const answer = await client.call(RPC.missingBlobs, toBinary(MissingBlobsRequestSchema, request), signal);
   const response = parseMessage(MissingBlobsResponseSchema, accepted(client, answer));
@@ -81,13 +76,13 @@ export async function readMissingBlobs(client: RpcClient, blobIds: readonly stri
   return new Set(response.missingBlobIds);
 }
 
-export async function deleteBlobs(client: RpcClient, blobIds: readonly string[], signal: AbortSignal): Promise<void> {
+export async function deleteBlobs(client: RpcCalls, blobIds: readonly string[], signal: AbortSignal): Promise<void> {
   const request = create(DeleteBlobsRequestSchema, { blobIds: [...blobIds] });
   accepted(client, await client.call(RPC.deleteBlobs, toBinary(DeleteBlobsRequestSchema, request), signal));
 }
 
 /** Has the server judge an Alpine with one package: it stores, finds its database, and looks a package up in it. */
-export async function selfTestServer(client: RpcClient, signal: AbortSignal): Promise<void> {
+export async function selfTestServer(client: RpcCalls, signal: AbortSignal): Promise<void> {
   const id = 'image-cleaner-self-test';
   const blob = create(PutBlobRequestSchema, {
     diffId: id,
@@ -113,11 +108,11 @@ export async function selfTestServer(client: RpcClient, signal: AbortSignal): Pr
   await deleteBlobs(client, [id], signal);
 }
 
-function accepted(client: RpcClient, answer: RpcAnswer): Buffer {
+function accepted(client: RpcCalls, answer: RpcAnswer): Buffer {
   if (answer.kind === 'answered') return answer.body;
   throw scannerFault('server-failed', `The Trivy server at ${client.server.base.href} fails: ${answer.message.slice(0, 500)}`);
 }
 
-function unreadable(client: RpcClient): Error {
+function unreadable(client: RpcCalls): Error {
   return scannerFault('server-bad-answer', `The answer of the Trivy server at ${client.server.base.href} cannot be read.`);
 }

@@ -8,7 +8,7 @@ import { JudgeKeeper } from './judge-keeper.ts';
 import { selfTestClient } from './run-client.ts';
 import { scanByName, unscanned } from './scan-by-name.ts';
 import { ScanTap } from './scan-tap.ts';
-import { ScannerFault, scannerFault } from './scanner-fault.ts';
+import { scannerFault } from './scanner-fault.ts';
 import type { TrivyOptions } from './trivy-options.ts';
 
 export interface ImageToScan {
@@ -72,19 +72,6 @@ export function createTrivyScanner(given: TrivyOptions): TrivyScanner {
     return failure;
   };
 
-  /** A server that is to be waited for is one for long, and may load a new database: then it judges the image by that. */
-  const scanThroughUpdates = async (imageId: string, wanted: NamesToScan): Promise<ScanAttempt> => {
-    for (let updates = 0; ; updates += 1) {
-      try {
-        return await keeper.use(wanted.signal, (judge) => scanNames(judge, imageId, wanted));
-      } catch (error) {
-        const isUpdate = error instanceof ScannerFault && error.code === 'database-changed';
-        const mayFollow = options.database.kind === 'server' && options.database.patience !== undefined;
-        if (!isUpdate || !mayFollow || updates === MOST_UPDATES) throw error;
-      }
-    }
-  };
-
   const { images } = options;
   const unsupportedBecause = images.kind === 'containerd' ? null : `Trivy cannot read the image store of ${images.runtimeName}`;
 
@@ -96,7 +83,7 @@ export function createTrivyScanner(given: TrivyOptions): TrivyScanner {
       if (unsupportedBecause !== null) return unscanned('unsupported-runtime', unsupportedBecause);
       const names = namesOf(image);
       if (names.length === 0) return unscanned('no-scannable-name', 'the image has neither a tag nor a repository digest');
-      return await scanThroughUpdates(image.imageId, { names, signal });
+      return await keeper.use(signal, (judge) => scanNames(judge, image.imageId, { names, signal }));
     },
     async evaluate(analyses, signal) {
       signal.throwIfAborted();
@@ -106,9 +93,6 @@ export function createTrivyScanner(given: TrivyOptions): TrivyScanner {
     close: () => keeper.close(),
   };
 }
-
-/** During the scan of one image. */
-const MOST_UPDATES = 2;
 
 interface NamesToScan {
   readonly names: readonly string[];

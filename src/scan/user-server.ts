@@ -1,8 +1,6 @@
 import { getCACertificates } from 'node:tls';
-import { errorMessage } from '../platform/errors.ts';
 import { namesBadAdvisories } from './classify-trivy-failure.ts';
 import type { JudgingServer } from './judging-server.ts';
-import { judgeTogether } from './judge-together.ts';
 import { RpcClient } from './rpc-client.ts';
 import { scannerFault } from './scanner-fault.ts';
 import { DEFAULT_MAX_REPORT_BYTES, DEFAULT_RPC_TIMEOUT_MS, type TrivyOptions, type TrivyServerSource } from './trivy-options.ts';
@@ -18,14 +16,13 @@ export function connectToUserServer(options: ConnectionOptions, source: TrivySer
   const server = {
     base,
     name: source.name ?? base.href,
-    token: reading(source.token ?? '', 'token'),
+    token: source.token ?? '',
     tokenHeader: source.tokenHeader ?? DEFAULT_TOKEN_HEADER,
-    ca: base.protocol === 'https:' ? authorities(source) : (): Promise<string[]> => Promise.resolve([]),
+    ca: base.protocol === 'https:' ? authorities(source) : [],
     proxies: isLoopback(base) ? null : proxiesOf(options.env),
     timeoutMs: options.rpcTimeoutMs ?? DEFAULT_RPC_TIMEOUT_MS,
     maxAnswerBytes: options.maxReportBytes ?? DEFAULT_MAX_REPORT_BYTES,
     broken: null,
-    patience: source.patience ?? null,
   };
   try {
     return new RpcClient(server);
@@ -46,29 +43,26 @@ function proxiesOf(env: TrivyOptions['env']): Record<string, string> | null {
 }
 
 /** Whether the server answers and takes the token, and by which database it judges. Throws a `ScannerFault`. */
-export async function probeUserServer(client: RpcClient, { together }: TrivyServerSource, signal: AbortSignal): Promise<ServerVersion> {
+export async function probeUserServer(client: RpcClient, signal: AbortSignal): Promise<ServerVersion> {
   const version = await readServerVersion(client, signal);
   // Anyone may ask a Trivy server for the version.
-  if (together === undefined) await readMissingBlobs(client, [], signal);
+  await readMissingBlobs(client, [], signal);
   return version;
 }
 
 /** `database`: as the probe found it. */
-export function createUserServer(client: RpcClient, database: ServerVersion, { together }: TrivyServerSource): JudgingServer {
-  const checkVersion = ({ databaseUpdatedAt }: ServerVersion): void => {
-    if (databaseUpdatedAt === database.databaseUpdatedAt) return;
-    const { href } = client.server.base;
-    throw scannerFault('database-changed', `The Trivy server at ${href} has loaded another vulnerability database meanwhile.`);
-  };
+export function createUserServer(client: RpcClient, database: ServerVersion): JudgingServer {
   return {
     client,
-    judgeAtOnce: together === undefined ? null : judgeTogether(client, together, checkVersion),
     isOurs: false,
     isAlive: () => true,
     // A server that loads a database takes no calls until it has it, and by then says so: what it answered before it was asked, it judged by
     // the database that it names now.
     async checkDatabase(signal) {
-      if (together === undefined) checkVersion(await readServerVersion(client, signal));
+      const { databaseUpdatedAt } = await readServerVersion(client, signal);
+      if (databaseUpdatedAt === database.databaseUpdatedAt) return;
+      const { href } = client.server.base;
+      throw scannerFault('database-changed', `The Trivy server at ${href} has loaded another vulnerability database meanwhile.`);
     },
     explain: (error) => Promise.resolve(error),
     databaseFault(message) {
@@ -95,20 +89,6 @@ function parseAddress(text: string): URL {
 }
 
 /** The user's alone where they are given; else all that this machine and Node trust. */
-function authorities({ ca }: TrivyServerSource): () => Promise<string[]> {
-  const read = ca === undefined ? null : reading(ca, 'certificates of its authority');
-  const trusted = ca === undefined ? [...getCACertificates('default'), ...getCACertificates('system')] : [];
-  return async () => (read === null ? trusted : [await read()]);
-}
-
-/** Where it cannot be read, nothing can be asked of the server. */
-function reading(given: string | (() => Promise<string>), what: string): () => Promise<string> {
-  if (typeof given === 'string') return () => Promise.resolve(given);
-  return async () => {
-    try {
-      return await given();
-    } catch (cause) {
-      throw scannerFault('server-credentials', `The ${what} for the Trivy server cannot be read: ${errorMessage(cause)}.`, cause);
-    }
-  };
+function authorities({ ca }: TrivyServerSource): string[] {
+  return ca === undefined ? [...getCACertificates('default'), ...getCACertificates('system')] : [ca];
 }

@@ -2,10 +2,11 @@ import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
 import type { ContainerLog, JobTotals } from '../api/run-record.ts';
-import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
+import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import { RoomError } from '../platform/errors.ts';
 import type { ImageHistory, PruneResult, Retention } from './history.ts';
 import type { HistoryError } from './history-error.ts';
+import type { StoredAnalysis } from './stored-analyses.ts';
 
 /**
  * What the manager of a cluster remembers, in one file for all nodes. While the file cannot be used (no space, no right to write, another process
@@ -13,8 +14,9 @@ import type { HistoryError } from './history-error.ts';
  * aborts before its turn changes nothing either. Calls may overlap.
  */
 export interface ClusterHistory {
-  /** The coordinator's `ImageKnowledge`, but that it does not know which scanner is the present one. */
+  /** The coordinator's `ImageKnowledge`. */
   readonly images: NodeImages;
+  readonly scans: NodeScans;
   /** The coordinator's `ResultSink`. */
   readonly results: NodeResultRecords;
   /** The coordinator's `LogSink`. */
@@ -44,13 +46,29 @@ export interface WorkerPod extends NodeRun {
 export interface NodeImages {
   /** Takes note of all that is on the node now, and gives its images' histories, this look included, by the present wall clock. */
   observe(pod: Pick<WorkerPod, 'node'>, report: InventoryReport, signal: AbortSignal): Promise<ReadonlyMap<string, ImageHistory>>;
-  /** By the ids as they were given. An image without an entry has no report of the last day by just this scanner and its database. */
+}
+
+/** What nodes have read of images, and what was found in that. By the ids as they were given, `sha256:…`. */
+export interface NodeScans {
+  /** An image without an entry has no report of the last day by just this scanner and its database. */
   readReports(
     wanted: { readonly imageIds: readonly string[]; readonly scanner: ScannerInfo },
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, ScanReport>>;
-  /** What cannot be found again is not kept. */
-  keepReports(pod: Pick<WorkerPod, 'node'>, reports: readonly ScanReport[], signal: AbortSignal): Promise<void>;
+  /** An image without an entry was not read by this version of the scanner. */
+  readAnalyses(
+    wanted: { readonly imageIds: readonly string[]; readonly scanner: Pick<ScannerInfo, 'name' | 'version'> },
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, StoredAnalysis>>;
+  keep(scans: readonly NodeScan[], signal: AbortSignal): Promise<void>;
+}
+
+export interface NodeScan {
+  /** The node that read the image; null: it is not known. */
+  readonly reportedBy: string | null;
+  readonly report: ScanReport;
+  /** null: it is kept already. */
+  readonly analysis: ImageAnalysis | null;
 }
 
 export interface NodeResultRecords {

@@ -242,4 +242,8 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE scan_report ADD COLUMN reported_by TEXT;
   `,
+  // The same for what they have read of images.
+  `
+  ALTER TABLE analysis ADD COLUMN reported_by TEXT;
+  `,
 ];

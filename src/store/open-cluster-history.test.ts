@@ -8,10 +8,11 @@ import { DAY, HOUR, openTestHistory, temporaryFolder } from '../../test/fakes/hi
 import { finding, image, imageId, report } from '../../test/fakes/images.ts';
 import { ending, HOLDER, plan, removal, runStart } from '../../test/fakes/runs.ts';
 import { lookAt, NEVER, nodeResults, removedOn, workerPod } from '../../test/fakes/node-results.ts';
-import type { ScannerInfo } from '../api/scan-report.ts';
+import { analysisOf } from '../../test/fakes/fake-reader.ts';
+import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
-import type { ClusterHistory } from './cluster-history.ts';
+import type { ClusterHistory, NodeScan } from './cluster-history.ts';
 
 const POD = workerPod('node-1');
 const RESULTS = nodeResults([removedOn(image(1))]);
@@ -75,15 +76,17 @@ describe('ages', () => {
 describe('reports', () => {
   const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'server:cluster 1' };
   const found = { ...report(image(1)), scanner, findings: [finding()] };
+  const told = (reportedBy: string, ...reports: ScanReport[]): NodeScan[] =>
+    reports.map((each) => ({ reportedBy, report: each, analysis: null }));
 
   test('of one node count for all, by just this scanner and database, for a day', async () => {
     const { history, clock } = await openTestClusterHistory();
-    await history.images.keepReports({ node: 'node-1' }, [found, { ...report(image(3)), scanner }], NEVER);
+    await history.scans.keep(told('node-1', found, { ...report(image(3)), scanner }), NEVER);
     const ask = async (by: ScannerInfo): Promise<string[]> => [
-      ...(await history.images.readReports({ imageIds: [imageId(1)], scanner: by }, NEVER)).keys(),
+      ...(await history.scans.readReports({ imageIds: [imageId(1)], scanner: by }, NEVER)).keys(),
     ];
     const bare = imageId(1).slice('sha256:'.length);
-    expect(await history.images.readReports({ imageIds: [bare, imageId(2)], scanner }, NEVER)).toEqual(new Map([[bare, found]]));
+    expect(await history.scans.readReports({ imageIds: [bare, imageId(2)], scanner }, NEVER)).toEqual(new Map([[bare, found]]));
     expect(await ask({ ...scanner, databaseMark: 'server:cluster 2' })).toEqual([]);
     expect(await ask({ ...scanner, databaseUpdatedAt: '2026-11-01T06:00:00Z' })).toEqual([]);
     expect(await ask({ ...scanner, version: '0.75.0' })).toEqual([]);
@@ -95,12 +98,12 @@ describe('reports', () => {
 
   test('are written over by later ones; of each it is on record which node told it', async () => {
     const { history, path } = await openTestClusterHistory();
-    await history.images.keepReports({ node: 'node-1' }, [found], NEVER);
+    await history.scans.keep(told('node-1', found), NEVER);
     await Promise.all([
-      history.images.keepReports({ node: 'node-2' }, [{ ...found, findings: [] }], NEVER),
-      history.images.keepReports({ node: 'node-3' }, [{ ...report(image(2)), scanner }], NEVER),
+      history.scans.keep(told('node-2', { ...found, findings: [] }), NEVER),
+      history.scans.keep(told('node-3', { ...report(image(2)), scanner }), NEVER),
     ]);
-    const [known] = (await history.images.readReports({ imageIds: [imageId(1)], scanner }, NEVER)).values();
+    const [known] = (await history.scans.readReports({ imageIds: [imageId(1)], scanner }, NEVER)).values();
     expect(known?.findings).toEqual([]);
     const database = new DatabaseSync(path, { readOnly: true });
     const rows = database.prepare('SELECT reported_by FROM scan_report ORDER BY id_key').all();
@@ -111,8 +114,50 @@ describe('reports', () => {
   test('by a database that cannot be told from others are not kept', async () => {
     const { history } = await openTestClusterHistory();
     const vague = { ...scanner, databaseMark: null };
-    await history.images.keepReports({ node: 'node-1' }, [{ ...found, scanner: vague }], NEVER);
-    expect(await history.images.readReports({ imageIds: [imageId(1)], scanner: vague }, NEVER)).toEqual(new Map());
+    await history.scans.keep(told('node-1', { ...found, scanner: vague }), NEVER);
+    expect(await history.scans.readReports({ imageIds: [imageId(1)], scanner: vague }, NEVER)).toEqual(new Map());
+  });
+});
+
+describe('analyses', () => {
+  const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'server:cluster 1' };
+  const found = { ...report(image(1)), scanner };
+
+  test('are kept with the node that read the image, for that version of the scanner, whatever the database', async () => {
+    const { history } = await openTestClusterHistory();
+    const analysis = analysisOf(imageId(1));
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis }], NEVER);
+    const ask = (version: string) =>
+      history.scans.readAnalyses({ imageIds: [imageId(1), imageId(2)], scanner: { name: 'trivy', version } }, NEVER);
+    const stored = { reportedBy: 'node-1', analysis: expect.objectContaining({ imageId: imageId(1) }) as ImageAnalysis };
+    expect(await ask('0.74.0')).toEqual(new Map([[imageId(1), stored]]));
+    const [{ analysis: kept } = { analysis: null }] = (await ask('0.74.0')).values();
+    expect(kept?.parts.map(({ key, data }) => [key, Buffer.from(data)])).toEqual(analysis.parts.map(({ key, data }) => [key, data]));
+    expect(Buffer.from(kept?.recipe ?? [])).toEqual(analysis.recipe);
+    expect(await ask('0.75.0')).toEqual(new Map());
+  });
+
+  test('stay when a report by another database is kept; a later reading takes the place of an earlier one', async () => {
+    const { history } = await openTestClusterHistory();
+    const wanted = { imageIds: [imageId(1)], scanner };
+    const readers = async (): Promise<unknown[]> =>
+      [...(await history.scans.readAnalyses(wanted, NEVER)).values()].map(({ reportedBy, analysis }) => [
+        reportedBy,
+        analysis.parts.length,
+      ]);
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1)) }], NEVER);
+    const updated = { ...scanner, databaseMark: 'server:cluster 2' };
+    await history.scans.keep([{ reportedBy: 'node-1', report: { ...found, scanner: updated }, analysis: null }], NEVER);
+    expect(await readers()).toEqual([['node-1', 1]]);
+    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: { ...analysisOf(imageId(1)), parts: [] } }], NEVER);
+    expect(await readers()).toEqual([['node-2', 0]]);
+  });
+
+  test('that are damaged are not there: the image is read again', async () => {
+    const { history, path } = await openTestClusterHistory();
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1), 1_000) }], NEVER);
+    change(path, "UPDATE part SET packed = x'00'");
+    expect(await history.scans.readAnalyses({ imageIds: [imageId(1)], scanner }, NEVER)).toEqual(new Map());
   });
 });
 

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
-import type { ScanReport } from '../api/scan-report.ts';
 import type { BootReading } from '../platform/boot-clock.ts';
 import type { Timing } from '../platform/timing.ts';
 import { BatchWriter } from './batch-writer.ts';
-import type { ClusterHistory, ContainerLogs, NodeImages, NodeResultRecords } from './cluster-history.ts';
+import type { ClusterHistory, ContainerLogs, NodeImages, NodeResultRecords, NodeScan, NodeScans } from './cluster-history.ts';
 import { appendLogPieces, readContainerLogs, readLogPosition, type LogEntry } from './container-logs.ts';
 import type { PlannedRun, Sightings } from './history.ts';
 import { HistoryDatabase, type Changes } from './history-database.ts';
@@ -17,6 +16,7 @@ import { openSharedFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
 import { keepScanReports, readScanReports } from './scan-records.ts';
+import { keepAnalysis, readStoredAnalyses } from './stored-analyses.ts';
 
 export interface OpenClusterHistoryOptions {
   readonly path: string;
@@ -69,10 +69,11 @@ interface Parts extends OpenClusterHistoryOptions {
 function createClusterHistory(options: OpenClusterHistoryOptions, database: ReopeningDatabase): ClusterHistory {
   const time = new HistoryTime(options.now, options.bootClock, true);
   const parts = { ...options, database, time };
-  const [looks, reports] = [queueLooks(parts), queueReports(parts)];
+  const [looks, scans] = [queueLooks(parts), queueScans(parts)];
   const [results, logs, jobs] = [queueResults(parts), queueLogs(parts), queueJobs(parts)];
   return {
-    images: createImages(parts, { looks, reports }),
+    images: createImages(parts, looks),
+    scans: createScans(parts, scans),
     results: createResults(parts, results),
     logs: createLogs(parts, logs),
     recordJobBegan: (job, signal) => jobs.add((changes) => recordJobBegan(changes, time, job), signal),
@@ -84,7 +85,7 @@ function createClusterHistory(options: OpenClusterHistoryOptions, database: Reop
       return database.fault;
     },
     close: async () => {
-      await Promise.all([looks, reports, results, logs, jobs].map((queue) => queue.close()));
+      await Promise.all([looks, scans, results, logs, jobs].map((queue) => queue.close()));
       await database.close();
     },
   };
@@ -106,27 +107,23 @@ function queueLooks({ time, ...parts }: Parts): BatchWriter<NodeLook> {
   return new BatchWriter({ ...parts, durability: 'process', write, rowsOf: ({ seen }) => seen.images.length + 1 });
 }
 
-interface NodeReport {
-  readonly node: string;
-  readonly report: ScanReport;
-}
-
-function queueReports({ time, ...parts }: Parts): BatchWriter<NodeReport> {
-  const write = async (changes: Changes, reported: readonly NodeReport[]): Promise<void> => {
-    for (const [node, ofNode] of Map.groupBy(reported, (one) => one.node)) {
+function queueScans({ time, ...parts }: Parts): BatchWriter<NodeScan> {
+  const write = async (changes: Changes, scans: readonly NodeScan[]): Promise<void> => {
+    const nowMs = await time.record(changes);
+    for (const { reportedBy, analysis } of scans) if (analysis !== null) await keepAnalysis(changes, { analysis, reportedBy }, nowMs);
+    for (const [reportedBy, ofNode] of Map.groupBy(scans, (one) => one.reportedBy)) {
       const reports = ofNode.map(({ report }) => report);
-      await keepScanReports(changes, { time, reportedBy: node }, reports);
+      await keepScanReports(changes, { time, reportedBy }, reports);
     }
   };
+  const rowsOf = ({ report, analysis }: NodeScan): number =>
+    1 + report.findings.length / FINDINGS_OF_A_ROW + (analysis === null ? 0 : ROWS_OF_AN_ANALYSIS + analysis.parts.length);
   // What a fault of the power takes is scanned again.
-  return new BatchWriter({
-    ...parts,
-    durability: 'process',
-    write,
-    rowsOf: ({ report }) => 1 + report.findings.length / FINDINGS_OF_A_ROW,
-  });
+  return new BatchWriter({ ...parts, durability: 'process', write, rowsOf });
 }
 
+/** What it takes beside its parts. */
+const ROWS_OF_AN_ANALYSIS = 5;
 /** A report is one row, that takes as long as several where it is large. */
 const FINDINGS_OF_A_ROW = 50;
 
@@ -150,25 +147,30 @@ function queueJobs(parts: Parts): BatchWriter<JobChange> {
   return new BatchWriter({ ...parts, durability: 'power', write, rowsOf: () => 1 });
 }
 
-interface ImageQueues {
-  readonly looks: BatchWriter<NodeLook>;
-  readonly reports: BatchWriter<NodeReport>;
-}
-
-function createImages({ database, time }: Parts, { looks, reports }: ImageQueues): NodeImages {
+function createImages({ database, time }: Parts, looks: BatchWriter<NodeLook>): NodeImages {
   return {
     observe: async ({ node }, { inventory: { images }, inUse }, signal) => {
       await looks.add({ node, seen: { images, inUse: new Set(inUse) } }, signal);
       const ids = images.map(({ id }) => id);
       return database.use((opened) => readImageHistories({ database: opened, time, runtimeEndpoint: nodeEndpoint(node) }, ids));
     },
+  };
+}
+
+function createScans({ database, time }: Parts, scans: BatchWriter<NodeScan>): NodeScans {
+  return {
     readReports: async ({ imageIds, scanner }, signal) => {
       signal.throwIfAborted();
       const { found } = await database.use((opened) => readScanReports({ database: opened, time }, imageIds, scanner));
       return found;
     },
-    keepReports: async ({ node }, told, signal) => {
-      await Promise.all(told.map((report) => reports.add({ node, report }, signal)));
+    readAnalyses: async ({ imageIds, scanner }, signal) => {
+      signal.throwIfAborted();
+      const ifSpace = (work: () => Promise<void>): Promise<void> => work();
+      return database.use((opened) => readStoredAnalyses({ database: opened, ifSpace, isReadOnly: true }, imageIds, scanner));
+    },
+    keep: async (told, signal) => {
+      await Promise.all(told.map((scan) => scans.add(scan, signal)));
     },
   };
 }

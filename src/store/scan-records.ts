@@ -31,7 +31,10 @@ export function createScanRecords(options: ScanRecordsOptions): ScanRecords {
       await dropReports(options, unusable, scanner.name);
       return found;
     },
-    readAnalyses: (imageIds, scanner) => readStoredAnalyses(options, imageIds, scanner),
+    readAnalyses: async (imageIds, scanner) => {
+      const stored = await readStoredAnalyses(options, imageIds, scanner);
+      return new Map([...stored].map(([id, { analysis }]) => [id, analysis]));
+    },
     readPart: (key, scanner) => readStoredPart(options, key, scanner),
     keep: (report, analysis) => ifSpace(() => keep(options, [report], analysis)),
     keepReports: (reports) => ifSpace(() => keep(options, reports, null)),
@@ -113,7 +116,7 @@ async function dropReports(
 
 async function keep({ database, time }: ScanRecordsOptions, reports: readonly ScanReport[], analysis: ImageAnalysis | null): Promise<void> {
   await database.write('process', async (changes) => {
-    if (analysis !== null) await keepAnalysis(changes, analysis, await time.record(changes));
+    if (analysis !== null) await keepAnalysis(changes, { analysis, reportedBy: null }, await time.record(changes));
     await keepScanReports(changes, { time, reportedBy: null }, reports);
   });
 }

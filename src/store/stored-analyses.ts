@@ -12,18 +12,24 @@ export interface StoredAnalysesOptions {
   readonly isReadOnly: boolean;
 }
 
+export interface StoredAnalysis {
+  readonly analysis: ImageAnalysis;
+  /** The node that read the image; null: this machine. */
+  readonly reportedBy: string | null;
+}
+
 /** The analyses of these images by this version of the scanner; one with a piece that is missing or damaged counts as absent, and goes. */
 export async function readStoredAnalyses(
   options: StoredAnalysesOptions,
   imageIds: readonly string[],
   scanner: ScannerVersion,
-): Promise<Map<string, ImageAnalysis>> {
-  const analyses = new Map<string, ImageAnalysis>();
+): Promise<Map<string, StoredAnalysis>> {
+  const analyses = new Map<string, StoredAnalysis>();
   const damaged: string[] = [];
   for (const batch of inBatches(imageIds, 50)) {
     const heads = await options.database.queries
       .selectFrom('analysis')
-      .select(['id_key', 'image_id', 'recipe'])
+      .select(['id_key', 'image_id', 'recipe', 'reported_by'])
       .where('id_key', 'in', batch.map(idKey))
       .where('scanner_name', '=', scanner.name)
       .where('scanner_version', '=', scanner.version)
@@ -42,7 +48,8 @@ export async function readStoredAnalyses(
       if (recipe === null || own.includes(null)) damaged.push(head.id_key);
       else {
         const whole = own.filter((part) => part !== null);
-        analyses.set(id, { imageId: head.image_id, scannerName: scanner.name, scannerVersion: scanner.version, parts: whole, recipe });
+        const analysis = { imageId: head.image_id, scannerName: scanner.name, scannerVersion: scanner.version, parts: whole, recipe };
+        analyses.set(id, { analysis, reportedBy: head.reported_by });
       }
     }
   }
@@ -94,14 +101,21 @@ export async function readStoredPart(options: StoredAnalysesOptions, key: string
 }
 
 /** In place of what the same scanner read before. A piece that is there already is not written again. */
-export async function keepAnalysis(changes: Changes, analysis: ImageAnalysis, nowMs: number): Promise<void> {
+export async function keepAnalysis(changes: Changes, { analysis, reportedBy }: StoredAnalysis, nowMs: number): Promise<void> {
   const id = { id_key: idKey(analysis.imageId), scanner_name: analysis.scannerName };
   const partKeys: number[] = [];
   for (const part of analysis.parts) partKeys.push(await partKey(changes, analysis, part));
   const before = await deleteAnalyses(changes, [id.id_key], id.scanner_name);
   await changes
     .insertInto('analysis')
-    .values({ ...id, scanner_version: analysis.scannerVersion, kept_ms: nowMs, image_id: analysis.imageId, recipe: pack(analysis.recipe) })
+    .values({
+      ...id,
+      scanner_version: analysis.scannerVersion,
+      kept_ms: nowMs,
+      image_id: analysis.imageId,
+      recipe: pack(analysis.recipe),
+      reported_by: reportedBy,
+    })
     .execute();
   for (const [position, part_key] of partKeys.entries()) {
     await changes

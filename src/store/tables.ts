@@ -163,6 +163,8 @@ export interface AnalysisTable {
   /** The report's own form of the id. */
   readonly image_id: string;
   readonly recipe: Uint8Array;
+  /** The node that read it; null: this machine. */
+  readonly reported_by: string | null;
 }
 
 export interface AnalysisPartTable {

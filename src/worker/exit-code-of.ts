@@ -15,6 +15,7 @@ export function exitCodeOf(error: unknown, signal: AbortSignal): ExitCode {
     case 'bad-message':
       return EXIT.refused;
     case 'pipe-failed':
+    case 'no-verdicts':
       return EXIT.failed;
   }
 }

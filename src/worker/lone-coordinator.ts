@@ -9,8 +9,7 @@ export function loneCoordinator(scanPolicy: ScanPolicy | null): Coordinator {
   return {
     readTask: () => Promise.resolve({ scanPolicy, minAgeMs: 0, maxAgeMs: null, diskLimits: null, protections: [] }),
     reportInventory: () => Promise.resolve(new Map()),
-    readReports: () => Promise.resolve(new Map()),
-    keepReports: () => Promise.resolve(),
+    exchangeScans: () => Promise.resolve({ results: [], leased: [], elsewhere: [], rest: [] }),
     listPendingPods: () => Promise.resolve([]),
     reportResult: () => Promise.resolve(),
   };

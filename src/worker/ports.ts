@@ -1,8 +1,9 @@
 import type { LogPiece } from '../api/coordinator/logs-call.ts';
+import type { ScanAnswer, ScanExchange } from '../api/coordinator/scans-call.ts';
 import type { FilesystemUsage, NodeInventory, RuntimeVersion } from '../api/inventory.ts';
 import type { DecisionRecord, RunEnd } from '../api/run-record.ts';
 import type { ScanPolicy } from '../api/scan-policy.ts';
-import type { ScannerInfo, ScanReport } from '../api/scan-report.ts';
+import type { ScannerInfo } from '../api/scan-report.ts';
 import type { DiskLimits } from '../core/disk-pressure.ts';
 import type { ImageHistories } from '../core/image-age.ts';
 import type { PendingPod } from '../core/image-use.ts';
@@ -18,13 +19,8 @@ export interface Coordinator {
   readTask(signal: AbortSignal): Promise<WorkerTask>;
   /** Takes note of what is on the node now; gives what is known of these images, this time included. */
   reportInventory(seen: SeenInventory, signal: AbortSignal): Promise<ImageHistories>;
-  /**
-   * What scans on any node have found in these images, by the ids as they were given; one without an entry is not known. `scanner`: whose reports
-   * count, made with just this database; null: Trivy's, with the database that the cluster has now.
-   */
-  readReports(imageIds: readonly string[], scanner: ScannerInfo | null, signal: AbortSignal): Promise<ReadonlyMap<string, ScanReport>>;
-  /** Resolves once what a scan has found is kept, for all nodes. */
-  keepReports(reports: readonly ScanReport[], signal: AbortSignal): Promise<void>;
+  /** Tells what was read of images, and asks for results, and for images to read. */
+  exchangeScans(exchange: ScanExchange, signal: AbortSignal): Promise<ScanAnswer>;
   /** The pods bound to this node that have not ended, with all images that they name, as they are now. */
   listPendingPods(signal: AbortSignal): Promise<readonly PendingPod[]>;
   /** Resolves once the result is kept; the same result twice counts once. */

@@ -9,6 +9,7 @@ import { lookAhead } from './look-ahead.ts';
 import { automaticSettings, coordinatorMemory, scanPolicyFor } from './plan-settings.ts';
 import type { Coordinator, WorkerTask } from './ports.ts';
 import { readHandedVerdicts, type HandedVerdicts, type ScannerKind } from './read-handed-verdicts.ts';
+import { readKnownReports } from './read-known-reports.ts';
 import { removeOnNode, type NodeSurroundings, type RemovedOnNode } from './remove-on-node.ts';
 import { NO_SCANNER, useOfReports, useOfScan, type ScannerUse } from './scanner-use.ts';
 
@@ -118,7 +119,7 @@ function bindVerdicts({ scanner, coordinator }: AutomaticRemover, task: WorkerTa
     case 'trivy': {
       const readVerdicts: VerdictsFromElsewhere['readVerdicts'] = async (images, now) => {
         const ids = images.map(({ id }) => id);
-        const reports = await coordinator.readReports(ids, null, now);
+        const reports = await readKnownReports(coordinator, ids, now);
         known = [...reports.values()];
         return new Map([...reports].map(([id, report]) => [id, { kind: 'scanned', report }]));
       };

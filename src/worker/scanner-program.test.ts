@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakeCoordinator } from '../../test/fakes/fake-coordinator.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
+import { analysisOf, FakeReader } from '../../test/fakes/fake-reader.ts';
 import { FakeScanner, untilAborted } from '../../test/fakes/fake-scanner.ts';
 import { image, imageId, report } from '../../test/fakes/images.ts';
 import { logInTest } from '../../test/fakes/log-in-test.ts';
@@ -12,6 +13,7 @@ import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { createHandOver, type HandOver } from './hand-over.ts';
 import { makeFifoWith } from './make-fifo.ts';
 import { runProgram } from './program.ts';
+import type { BoundScanner } from './worker-context.ts';
 import { readHandedVerdicts, type HandedVerdicts } from './read-handed-verdicts.ts';
 
 /** Our scanner from its arguments to its exit code, with real files and pipes; runtime and Trivy are doubles. */
@@ -20,9 +22,10 @@ describe('the scanner', () => {
   let helper: MkfifoHelper;
   let folder: string;
   let others: HandOver;
-  let scanner: FakeScanner;
+  let reader: FakeReader;
   /** Keeps what earlier runs have told it. */
   let coordinator: FakeCoordinator;
+  let bound: BoundScanner;
   /** The image whose scan does not end by itself. */
   let slow: string | null;
 
@@ -34,12 +37,10 @@ describe('the scanner', () => {
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-scanner-'));
     others = createHandOver({ folder, makeFifo: makeFifoWith(helper.path), timing: SYSTEM_TIMING });
     coordinator = new FakeCoordinator();
-    scanner = new FakeScanner(async ({ imageId: id }, abort) =>
-      id === slow
-        ? untilAborted(abort)
-        : { kind: 'scanned', report: report(image(1), { imageId: id, scanner: await scanner.probe(abort) }), analysis: null },
+    reader = new FakeReader(({ imageId: id }, abort) =>
+      id === slow ? untilAborted(abort) : Promise.resolve({ kind: 'read', analysis: analysisOf(id) }),
     );
-    scanner.databaseUpdatedAt = '2026-10-31T06:00:00Z';
+    bound = { kind: 'reader', reader, concurrency: 1 };
     slow = null;
     await writeConfig();
   });
@@ -64,7 +65,7 @@ describe('the scanner', () => {
       connectRuntime: () => Promise.resolve(Object.assign(new FakeRuntime([image(1), image(2)]), { close: () => undefined })),
       connectCoordinator: () => Promise.resolve(coordinator),
       connectLogs: () => Promise.resolve(null),
-      connectScanner: () => Promise.resolve({ scanner, concurrency: 1 }),
+      connectScanner: () => Promise.resolve(bound),
     });
     return { code, log: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
   }
@@ -86,16 +87,16 @@ describe('the scanner', () => {
   });
 
   test('that cannot work says so, and waits for the remover all the same: nobody waits for it in turn', async () => {
-    scanner.probe = () => Promise.reject(new Error('no database'));
+    reader.probe = () => Promise.reject(new Error('no Trivy'));
     const running = run();
     await expect(offer()).rejects.toMatchObject({
       code: 'bad-message',
-      message: expect.stringContaining('the scanner has failed: no database') as string,
+      message: expect.stringContaining('the scanner has failed: no Trivy') as string,
     });
     await others.releaseScanner(signal);
     const { code, log } = await running;
     expect(code).toBe(1);
-    expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'the scanner cannot work', error: 'no database' }));
+    expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'the scanner cannot work', error: 'no Trivy' }));
   });
 
   /** A whole run of the pod; gives what the remover was told. */
@@ -111,25 +112,34 @@ describe('the scanner', () => {
     return { ...verdicts, log };
   }
 
-  test('does not read again what is on record by the same database', async () => {
+  test('reads once what the coordinator knows nothing of', async () => {
     const first = await runOnce();
     expect(first.reused).toBe(0);
     expect(coordinator.reports.map(({ imageId: id }) => id)).toEqual([imageId(1), imageId(2)]);
     const second = await runOnce();
     expect(second.reused).toBe(2);
     expect(second.scanResults).toEqual(first.scanResults);
-    expect(scanner.attempts).toEqual([imageId(1), imageId(2)]);
-    scanner.databaseUpdatedAt = '2026-11-01T06:00:00Z';
-    expect((await runOnce()).reused).toBe(0);
-    expect(scanner.attempts).toHaveLength(4);
+    expect(reader.attempts).toEqual([imageId(1), imageId(2)]);
   });
 
-  test.each(['readReports', 'keepReports'] as const)('scans all the same where the coordinator fails %s, and says so', async (failing) => {
-    coordinator.before = (call) => (call === failing ? Promise.reject(new Error('away')) : Promise.resolve());
-    const { scanResults, log } = await runOnce();
-    expect(scanResults).toHaveLength(2);
-    expect(scanner.attempts).toHaveLength(2);
-    expect(log).toContainEqual(expect.objectContaining({ level: 'warn', error: 'away' }));
+  test('says what it cannot do without: a coordinator that refuses', async () => {
+    coordinator.before = (call) => (call === 'exchangeScans' ? Promise.reject(new Error('refused')) : Promise.resolve());
+    const running = run();
+    await expect(offer()).rejects.toMatchObject({ message: expect.stringContaining('the scanner has failed: refused') as string });
+    await others.releaseScanner(signal);
+    expect((await running).code).toBe(1);
+    expect(reader.attempts).toEqual([]);
+  });
+
+  test('without a coordinator it judges by a database of its own', async () => {
+    const scanner = new FakeScanner(({ imageId: id }) =>
+      Promise.resolve({ kind: 'scanned', report: report(image(1), { imageId: id }), analysis: null }),
+    );
+    bound = { kind: 'scanner', scanner, concurrency: 1 };
+    const { scanResults } = await runOnce();
+    expect(scanResults.map(({ kind }) => kind)).toEqual(['scanned', 'scanned']);
+    expect(scanner.isClosed).toBe(true);
+    expect(coordinator.exchanges).toEqual([]);
   });
 
   test.each([['--scan-time=1s'], ['--scan-time=1h', '--image-time=1s']])(

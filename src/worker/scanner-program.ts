@@ -1,15 +1,16 @@
 import type { TrivyConfig } from '../api/eraser-config.ts';
-import type { ScanResults } from '../api/scan-report.ts';
 import { imageIdKey } from '../core/reference.ts';
 import type { EngineEvent, OnEvent } from '../engine/events.ts';
+import type { ImageReader, Scanner } from '../engine/ports.ts';
 import { scanImages } from '../engine/scan-images.ts';
 import { errorMessage } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { createCoordinatorRecords, type CoordinatorRecords } from './coordinator-records.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { createHandOver } from './hand-over.ts';
 import type { WorkerArguments } from './parse-arguments.ts';
 import { formatScanFault, formatScanResults } from './read-handed-verdicts.ts';
+import { shareScans, type SharedScans } from './share-scans.ts';
+import type { Coordinator } from './ports.ts';
 import type { BoundScanner, WorkerContext } from './worker-context.ts';
 import { WorkerError } from './worker-error.ts';
 
@@ -26,7 +27,7 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
     throw error;
   });
   const wanted = offered.map(({ imageId }) => imageId);
-  let scanned: Scanned;
+  let scanned: SharedScans;
   try {
     scanned = await scan(context, { prepared: await preparing, log, wanted });
   } catch (error) {
@@ -37,16 +38,16 @@ export async function scannerProgram(context: WorkerContext, args: WorkerArgumen
     await handOver.awaitScannerRelease(signal);
     throw error;
   }
-  const { results, reused, records } = scanned;
-  await handOver.writeScan(formatScanResults(results, reused), signal);
-  await Promise.all([records?.tell(), handOver.awaitScannerRelease(signal)]);
+  await handOver.writeScan(formatScanResults(scanned.results, scanned.reused), signal);
+  await handOver.awaitScannerRelease(signal);
   return EXIT.done;
 }
 
-interface Prepared extends BoundScanner {
+interface Prepared {
   readonly runtime: Runtime;
-  /** null: there is nobody who remembers scans. */
-  readonly records: CoordinatorRecords | null;
+  readonly bound: BoundScanner;
+  /** null: there is none. */
+  readonly coordinator: Coordinator | null;
   readonly timeout: TrivyConfig['timeout'];
   readonly close: () => Promise<void>;
 }
@@ -63,24 +64,17 @@ async function prepare(context: WorkerContext, args: WorkerArguments, log: Log):
   const runtime = await context.connectRuntime(signal);
   try {
     const { name: runtimeName } = await runtime.version(signal);
-    const { scanner, concurrency } = await context.connectScanner({ args, config, runtimeName });
+    const bound = await context.connectScanner({ args, config, runtimeName });
     const ended = new AbortController();
-    const first = scanner.unsupportedBecause === null ? scanner.probe(AbortSignal.any([signal, ended.signal])).catch(() => null) : null;
+    const first = probeAhead(bound, AbortSignal.any([signal, ended.signal]));
     return {
       runtime,
-      records: coordinator === null ? null : createCoordinatorRecords(coordinator, log, signal),
-      scanner: {
-        unsupportedBecause: scanner.unsupportedBecause,
-        probe: async (until) => (await first) ?? scanner.probe(until),
-        scan: (target, until) => scanner.scan(target, until),
-        evaluate: (analyses, until) => scanner.evaluate(analyses, until),
-        close: () => scanner.close(),
-      },
-      concurrency,
+      coordinator,
+      bound: first.bound,
       timeout,
       close: async () => {
         ended.abort(new Error('the scanner is not needed any more'));
-        await scanner.close();
+        await first.close();
         runtime.close();
       },
     };
@@ -90,6 +84,38 @@ async function prepare(context: WorkerContext, args: WorkerArguments, log: Log):
   }
 }
 
+interface ProbedAhead {
+  readonly bound: BoundScanner;
+  readonly close: () => Promise<void>;
+}
+
+/** The same, of which the first probe is under way. */
+function probeAhead(bound: BoundScanner, signal: AbortSignal): ProbedAhead {
+  const begin = <Info>(part: { readonly unsupportedBecause: string | null; readonly probe: (until: AbortSignal) => Promise<Info> }) => {
+    const first = part.unsupportedBecause === null ? part.probe(signal).catch(() => null) : null;
+    return async (until: AbortSignal): Promise<Info> => (await first) ?? part.probe(until);
+  };
+  if (bound.kind === 'scanner') {
+    const { scanner } = bound;
+    const ahead: Scanner = {
+      unsupportedBecause: scanner.unsupportedBecause,
+      probe: begin(scanner),
+      scan: (target, until) => scanner.scan(target, until),
+      evaluate: (analyses, until) => scanner.evaluate(analyses, until),
+      close: () => scanner.close(),
+    };
+    return { bound: { ...bound, scanner: ahead }, close: () => scanner.close() };
+  }
+  const { reader } = bound;
+  const ahead: ImageReader = {
+    unsupportedBecause: reader.unsupportedBecause,
+    probe: begin(reader),
+    read: (target, until) => reader.read(target, until),
+    close: () => reader.close(),
+  };
+  return { bound: { ...bound, reader: ahead }, close: () => reader.close() };
+}
+
 interface ScanRequest {
   readonly prepared: Prepared;
   readonly log: Log;
@@ -97,29 +123,22 @@ interface ScanRequest {
   readonly wanted: readonly string[];
 }
 
-interface Scanned {
-  readonly results: ScanResults;
-  /** How many of them were on record. */
-  readonly reused: number;
-  readonly records: CoordinatorRecords | null;
-}
-
 async function scan(
-  { signal }: WorkerContext,
-  { prepared: { runtime, records, scanner, concurrency, timeout, close }, log, wanted }: ScanRequest,
-): Promise<Scanned> {
+  { signal, timing }: WorkerContext,
+  { prepared: { runtime, coordinator, bound, timeout, close }, log, wanted }: ScanRequest,
+): Promise<SharedScans> {
   try {
     const keys = new Set(wanted.map(imageIdKey));
     // One that is gone by now has no result, and needs none.
     const images = (await runtime.listImages(signal)).filter(({ id }) => keys.has(imageIdKey(id)));
-    const limits = { concurrency, perImageTimeoutMs: timeout.perImage, totalTimeoutMs: timeout.total };
-    let reused = 0;
-    const onEvent: OnEvent = (event) => {
-      if (event.kind === 'verdicts-known') reused = event.reused;
-      logScan(log, event);
-    };
-    const results = await scanImages({ scanner, runtime, records, images, limits, onEvent, signal });
-    return { results, reused, records };
+    const limits = { concurrency: bound.concurrency, perImageTimeoutMs: timeout.perImage, totalTimeoutMs: timeout.total };
+    const onEvent: OnEvent = (event) => logScan(log, event);
+    if (bound.kind === 'reader') {
+      if (coordinator === null) throw new Error('there is nobody to judge what is read');
+      return await shareScans({ reader: bound.reader, coordinator, runtime, images, limits, timing, onEvent, signal });
+    }
+    const results = await scanImages({ scanner: bound.scanner, runtime, records: null, images, limits, onEvent, signal });
+    return { results, reused: 0 };
   } finally {
     await close();
   }

@@ -1,6 +1,6 @@
 import type { TrivyConfig } from '../api/eraser-config.ts';
 import type { WORKER_PATHS } from '../api/worker-pod.ts';
-import type { NodeRuntime, Scanner } from '../engine/ports.ts';
+import type { ImageReader, NodeRuntime, Scanner } from '../engine/ports.ts';
 import type { Timing } from '../platform/timing.ts';
 import type { Log } from '../platform/log.ts';
 import type { MakeFifo } from './make-fifo.ts';
@@ -36,8 +36,11 @@ export interface WantedScanner {
   readonly runtimeName: string;
 }
 
-export interface BoundScanner {
-  readonly scanner: Scanner;
+export type BoundScanner = (
+  | { readonly kind: 'scanner'; readonly scanner: Scanner }
+  /** The coordinator judges. */
+  | { readonly kind: 'reader'; readonly reader: ImageReader }
+) & {
   /** Scans at once. */
   readonly concurrency: number;
-}
+};

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as z from 'zod';
 import type { Cluster } from '../../lab/cluster.ts';
 import { startCluster } from '../../lab/cluster.ts';
@@ -19,7 +19,9 @@ const SOON = { timeout: 90_000, interval: 200 };
 const SYSCTLS = ['vm/overcommit_memory', 'vm/panic_on_oom', 'kernel/panic', 'kernel/panic_on_oops', 'kernel/keys/root_maxkeys'];
 const readSysctls = (): string[] => SYSCTLS.map((name) => readFileSync(`/proc/sys/${name}`, 'utf8').trim());
 
-function namespaceOf(pid: number, kind: 'mnt' | 'net' | 'pid'): string | null {
+const KINDS = ['mnt', 'net', 'pid'] as const;
+
+function namespaceOf(pid: number, kind: (typeof KINDS)[number]): string | null {
   try {
     return readlinkSync(`/proc/${String(pid)}/ns/${kind}`);
   } catch {
@@ -27,23 +29,44 @@ function namespaceOf(pid: number, kind: 'mnt' | 'net' | 'pid'): string | null {
   }
 }
 
-/** The namespaces of all processes that run below the place's control groups or were started with its files: those of its nodes. */
-function nodeNamespaces(place: Place): Set<string> {
-  const own = new Set((['mnt', 'net', 'pid'] as const).map((kind) => namespaceOf(process.pid, kind)));
-  const ofPlace = listPids().filter((pid) => {
-    try {
-      return ['cmdline', 'cgroup'].some((file) => readFileSync(`/proc/${String(pid)}/${file}`, 'utf8').includes(place.name));
-    } catch {
-      return false;
+/**
+ * The namespaces of all processes that run below the place's control groups or were started with its files: those of its nodes. They are held open
+ * until the test has ended, since the kernel gives the number of one that is gone to the next that anybody makes.
+ */
+function nodeNamespaces(place: Place): ReadonlySet<string> {
+  const own = new Set(KINDS.map((kind) => namespaceOf(process.pid, kind)));
+  const held = new Map<string, number>();
+  for (const pid of listPids()) {
+    for (const kind of isOf(place, pid) ? KINDS : []) {
+      const namespace = namespaceOf(pid, kind);
+      if (namespace === null || own.has(namespace) || held.has(namespace)) continue;
+      const file = open(`/proc/${String(pid)}/ns/${kind}`);
+      if (file !== null) held.set(namespace, file);
     }
-  });
-  const all = ofPlace.flatMap((pid) => (['mnt', 'net', 'pid'] as const).map((kind) => namespaceOf(pid, kind)));
-  return new Set(all.filter((namespace) => namespace !== null && !own.has(namespace)) as string[]);
+  }
+  onTestFinished(() => [...held.values()].forEach((file) => closeSync(file)));
+  return new Set(held.keys());
+}
+
+/** null: the process has ended. */
+function open(path: string): number | null {
+  try {
+    return openSync(path, 'r');
+  } catch {
+    return null;
+  }
+}
+
+function isOf(place: Place, pid: number): boolean {
+  try {
+    return ['cmdline', 'cgroup'].some((file) => readFileSync(`/proc/${String(pid)}/${file}`, 'utf8').includes(place.name));
+  } catch {
+    return false;
+  }
 }
 
 function processesIn(namespaces: ReadonlySet<string>): number[] {
-  const kinds = ['mnt', 'net', 'pid'] as const;
-  return listPids().filter((pid) => isAlive(pid) && kinds.some((kind) => namespaces.has(namespaceOf(pid, kind) ?? '')));
+  return listPids().filter((pid) => isAlive(pid) && KINDS.some((kind) => namespaces.has(namespaceOf(pid, kind) ?? '')));
 }
 
 async function readiness(cluster: Cluster, node: string): Promise<string> {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { defaultConfiguration } from '../../src/installation/default-configuration.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { healthy, library } from './sample-images.ts';
 
 const ALPINE = library('alpine:3.7.3');
@@ -39,9 +39,7 @@ describe.skipIf(lacksCluster())('the commands of the AKS documentation', () => {
 
   beforeAll(async () => {
     site = await connectSite({ namespace: 'kube-system' });
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-aks-'));
     await symlink(inject('prepared').cluster.kubectl, join(folder, 'kubectl'));
   });

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { corePath } from '../../lab/api-reader.ts';
 import { helmWith, type Helm } from '../../lab/helm.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { AUTOMATIC, MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, AUTOMATIC, MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { healthy, library, vulnerable } from './sample-images.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
@@ -30,9 +30,7 @@ describe.skipIf(lacksCluster())('the Helm chart on a real cluster', () => {
 
   beforeAll(async () => {
     site = await connectSite();
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
     home = await mkdtemp(join(tmpdir(), 'image-cleaner-e2e-helm-'));
     helm = await helmWith({ home, kubeconfig: inject('prepared').cluster.kubeconfig });
     // The chart brings its own.

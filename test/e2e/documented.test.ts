@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import { healthy, library, vulnerable } from './sample-images.ts';
-import { AUTOMATIC, connectSite, lacksCluster, SOON, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, AUTOMATIC, connectSite, lacksCluster, SOON, type InspectedNode, type Installation } from './site.ts';
 import { CLI, runClusterCli, startClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../docs/cluster.md', import.meta.url));
@@ -31,9 +31,7 @@ describe.skipIf(lacksCluster())('the commands in the blocks and tables of docs/c
 
   beforeAll(async () => {
     site = await connectSite();
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-documented-'));
     await writeFile(join(folder, 'image-cleaner'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
     await chmod(join(folder, 'image-cleaner'), 0o755);

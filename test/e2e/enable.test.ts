@@ -6,7 +6,7 @@ import { parse, stringify } from 'yaml';
 import * as z from 'zod';
 import { runClusterCli, type ClusterCliResult } from './start-cluster-cli.ts';
 import { library, vulnerable } from './sample-images.ts';
-import { lacksCluster, connectSite, SOON, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, lacksCluster, connectSite, SOON, type InspectedNode, type Installation } from './site.ts';
 
 const GONE = library('gone:1');
 const configMapSchema = z.object({
@@ -24,9 +24,7 @@ describe.skipIf(lacksCluster())('image-cleaner cluster enable, update and disabl
 
   beforeAll(async () => {
     site = await connectSite();
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
     folder = await mkdtemp(join(tmpdir(), 'image-cleaner-enable-'));
   });
   afterAll(async () => {

@@ -49,7 +49,11 @@ describe.skipIf(lacksCluster())('a run whose manager', () => {
     ['the list is made', () => Promise.resolve()],
     ['there is a job', async (at) => expect(await at.jobs()).toHaveLength(1)],
     ['the first worker pod is made', async (at) => expect(await at.workerPods()).not.toEqual([])],
-    ['the first worker pod runs', async (at) => expect((await at.workerPods()).map(({ status }) => status.phase)).toContain('Running')],
+    // Or has run: it takes less than a look.
+    [
+      'the first worker pod runs',
+      async (at) => expect((await at.workerPods()).some(({ status }) => status.phase !== 'Pending')).toBe(true),
+    ],
     ['the first node is done', async (at) => expect((await at.workerPods()).map(({ status }) => status.phase)).toContain('Succeeded')],
     ['the last node is at work', async (at) => expect(await at.workerPods()).toHaveLength(3)],
     ['the run is over', async (at) => expect((await at.jobs())[0]?.status?.phase).toBe('Completed')],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test, vi } from 'vitest';
 import { addRepoDigest, tagImage } from '../../lab/images.ts';
-import { MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, MANUAL, SOON, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { library, runnable, vulnerable } from './sample-images.ts';
 
 const WORKLOADS = 'manual';
@@ -11,9 +11,7 @@ describe.skipIf(lacksCluster())('a manual run', () => {
 
   beforeAll(async () => {
     site = await connectSite();
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
     await node.import([await runnable(library('used:1'))]);
     await site.do(['create', 'namespace', WORKLOADS]);
     await vi.waitFor(() => site.do(['get', 'serviceaccount', '-n', WORKLOADS, 'default']), SOON);

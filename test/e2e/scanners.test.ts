@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
-import { AUTOMATIC, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
+import { firstNode, AUTOMATIC, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { readNodeFaults } from './read-node-faults.ts';
 import { customScanner, healthy, library, vulnerable } from './sample-images.ts';
 
@@ -17,9 +17,7 @@ describe.skipIf(lacksCluster())('the scanner of a run', () => {
 
   beforeAll(async () => {
     site = await connectSite();
-    const [first] = site.nodes;
-    if (first === undefined) throw new Error('no node');
-    node = first;
+    node = firstNode(site);
   });
   afterAll(async () => {
     await site.remove();

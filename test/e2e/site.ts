@@ -1,5 +1,5 @@
 import { inject } from 'vitest';
-import { Installation, type InstallationParts } from '../../lab/installation.ts';
+import { Installation, type InspectedNode, type InstallationParts } from '../../lab/installation.ts';
 import './prepared.ts';
 
 export { AUTOMATIC, MANUAL, type Installation, type InspectedNode } from '../../lab/installation.ts';
@@ -14,4 +14,10 @@ export function lacksCluster(): boolean {
 /** The shared cluster, unless it is a test's own. */
 export function connectSite(parts: Partial<InstallationParts> = {}): Promise<Installation> {
   return Installation.connect({ ...inject('prepared'), ...parts });
+}
+
+/** Where one is enough. */
+export function firstNode({ nodes: [first] }: Installation): InspectedNode {
+  if (first === undefined) throw new Error('no node');
+  return first;
 }

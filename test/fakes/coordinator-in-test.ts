@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import type { LogPiece } from '../../src/api/coordinator/logs-call.ts';
 import type { InventoryReport } from '../../src/api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../../src/api/coordinator/results-call.ts';
 import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
-import type { ScanReport } from '../../src/api/scan-report.ts';
+import type { ImageAnalysis, ScanReport } from '../../src/api/scan-report.ts';
 import { CoordinatorClient, type CoordinatorClientOptions } from '../../src/coordinator/client/coordinator-client.ts';
 import { CoordinatorServer, type CoordinatorServerOptions } from '../../src/coordinator/coordinator-server.ts';
 import type { CoordinatorLimits } from '../../src/coordinator/limits.ts';
@@ -18,13 +17,14 @@ import type {
   AuthenticatedToken,
   CoordinatorEvent,
   CoordinatorPorts,
+  Judged,
   ReviewedToken,
-  TrivyServer,
   WorkerPodRecord,
 } from '../../src/coordinator/ports.ts';
 import type { ImageHistory } from '../../src/core/image-age.ts';
 import type { PendingPod } from '../../src/core/image-use.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
+import { image, report } from './images.ts';
 
 export const CREDENTIALS = {
   audience: 'image-cleaner-coordinator',
@@ -53,11 +53,14 @@ export class ControllerInTest {
   readonly nodePods = new Map<string, PendingPod[]>([[RUN.node, [{ namespace: 'shop', name: 'web', imageReferences: ['nginx:1'] }]]]);
   readonly histories = new Map<string, ImageHistory>();
   readonly known = new Map<string, ScanReport>();
-  readonly told: { readonly node: string; readonly reports: readonly ScanReport[] }[] = [];
+  /** What was read of images, and by whom. */
+  readonly told: { readonly node: string; readonly analyses: readonly ImageAnalysis[] }[] = [];
+  judge: (analysis: ImageAnalysis) => ScanReport | null = ({ imageId }) => report(image(1), { imageId });
+  /** Why Trivy's server cannot be asked. */
+  away: Extract<Judged<never>, { readonly kind: 'away' }> | null = null;
   readonly reports: InventoryReport[] = [];
   readonly results: { readonly run: NodeRun; readonly results: NodeResults; readonly digest: string }[] = [];
   readonly logs: LogPiece[] = [];
-  trivy: TrivyServer = { pass: () => Promise.resolve({ kind: 'away', why: 'there is none' }) };
   /** How often each was asked. */
   readonly asked = { reviews: 0, nodePods: 0 };
   /** Comes before every port's own work, with the port's name: a test delays or fails it there. */
@@ -98,20 +101,23 @@ export class ControllerInTest {
         this.reports.push(report);
         return this.histories;
       },
-      readReports: ({ imageIds, scanner }) => {
-        const isWanted = ([id, report]: [string, ScanReport]): boolean =>
-          imageIds.includes(id) && (scanner === null || isDeepStrictEqual(report.scanner, scanner));
-        return Promise.resolve(new Map([...this.known].filter(isWanted)));
-      },
-      keepReports: async ({ node }, reports, signal) => {
-        await this.before('images', signal);
-        this.told.push({ node, reports });
-      },
     },
-    trivy: {
-      pass: async (call, signal) => {
-        await this.before('trivy', signal);
-        return this.trivy.pass(call, signal);
+    verdicts: {
+      read: async ({ imageIds }, signal) => {
+        await this.before('verdicts', signal);
+        if (this.away !== null) return this.away;
+        return {
+          kind: 'judged',
+          value: new Map([...this.known].filter(([id]) => imageIds.includes(id)).map(([id, known]) => [id, JSON.stringify(known)])),
+        };
+      },
+      judge: async ({ node }, analyses, signal) => {
+        await this.before('verdicts', signal);
+        if (this.away !== null) return this.away;
+        this.told.push({ node, analyses });
+        const reports = analyses.map((analysis) => this.judge(analysis));
+        for (const report of reports) if (report !== null) this.known.set(report.imageId, report);
+        return { kind: 'judged', value: reports.map((each) => (each === null ? null : JSON.stringify(each))) };
       },
     },
     results: {

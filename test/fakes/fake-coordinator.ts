@@ -1,9 +1,10 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { ScannerInfo, ScanReport } from '../../src/api/scan-report.ts';
+import type { ImageAnalysis, ScanReport, ScanResult } from '../../src/api/scan-report.ts';
 import { DEFAULT_SCAN_POLICY } from '../../src/api/scan-policy.ts';
 import type { ImageHistories } from '../../src/core/image-age.ts';
 import type { PendingPod } from '../../src/core/image-use.ts';
+import type { ScanAnswer, ScanExchange } from '../../src/api/coordinator/scans-call.ts';
 import type { Coordinator, NodeResult, SeenInventory, WorkerTask } from '../../src/worker/ports.ts';
+import { image, report } from './images.ts';
 
 /** A coordinator in memory. */
 export class FakeCoordinator implements Coordinator {
@@ -11,6 +12,12 @@ export class FakeCoordinator implements Coordinator {
   pods: readonly PendingPod[] = [];
   histories: ImageHistories = new Map();
   readonly reports: ScanReport[] = [];
+  /** What it finds in what was read of an image. */
+  judge: (analysis: ImageAnalysis) => ScanReport = ({ imageId }) => report(image(1), { imageId });
+  readonly failures = new Map<string, ScanResult>();
+  /** What another node reads. */
+  readonly elsewhere = new Set<string>();
+  readonly exchanges: ScanExchange[] = [];
   readonly inventories: SeenInventory[] = [];
   readonly results: NodeResult[] = [];
   /** Runs before each call, by the call's name; a rejection is the call's. */
@@ -27,19 +34,22 @@ export class FakeCoordinator implements Coordinator {
     return this.histories;
   }
 
-  async readReports(
-    imageIds: readonly string[],
-    scanner: ScannerInfo | null,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, ScanReport>> {
-    await this.#enter('readReports', signal);
-    const known = this.reports.filter((report) => scanner === null || isDeepStrictEqual(report.scanner, scanner));
-    return new Map(known.filter(({ imageId }) => imageIds.includes(imageId)).map((report) => [report.imageId, report]));
+  async exchangeScans(exchange: ScanExchange, signal: AbortSignal): Promise<ScanAnswer> {
+    await this.#enter('exchangeScans', signal);
+    this.exchanges.push(exchange);
+    for (const analysis of exchange.analyses) this.reports.push(this.judge(analysis));
+    for (const { imageId, failure } of exchange.failed) this.failures.set(imageId, failure);
+    const asked = [...exchange.wanted, ...[...exchange.analyses, ...exchange.failed].map(({ imageId }) => imageId)];
+    const results = asked.flatMap((imageId) => this.#resultOf(imageId));
+    const unknown = asked.filter((id) => !results.some(({ imageId }) => imageId === id));
+    const leased = unknown.filter((id) => !this.elsewhere.has(id)).slice(0, exchange.mayTake);
+    return { results, leased, elsewhere: unknown.filter((id) => this.elsewhere.has(id)), rest: [] };
   }
 
-  async keepReports(reports: readonly ScanReport[], signal: AbortSignal): Promise<void> {
-    await this.#enter('keepReports', signal);
-    this.reports.push(...reports);
+  #resultOf(imageId: string): ScanAnswer['results'] {
+    const report = this.reports.findLast((one) => one.imageId === imageId);
+    const result: ScanResult | undefined = report === undefined ? this.failures.get(imageId) : { kind: 'scanned', report };
+    return result === undefined ? [] : [{ imageId, result }];
   }
 
   async listPendingPods(signal: AbortSignal): Promise<readonly PendingPod[]> {

@@ -38,7 +38,7 @@ describe.skipIf(lacksRealPart('containerd-debian') || lacksRealPart('trivy'))('n
     expect(status, stderr).toBe(0);
     const { images, results } = resultsSchema.parse(JSON.parse(await readFile(join(directory, 'results.json'), 'utf8')));
     expect(images).toBe(5);
-    const names = ['start', 'planning', 'removal', 'scanning', 'second-run', 'new-database', 'small-memory'];
+    const names = ['start', 'planning', 'removal', 'scanning', 'second-run', 'new-database', 'small-memory', 'coordinator'];
     expect(results.map(({ name }) => name)).toEqual(names);
     for (const name of names) expect(stdout).toContain(name);
   });

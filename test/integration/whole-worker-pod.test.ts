@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { startContainerd, type PrivateContainerd } from '../../lab/containerd.ts';
 import { buildImage, buildLayer, importImages, listImages, removeImages } from '../../lab/images.ts';
@@ -13,13 +15,14 @@ import { waitUntil } from '../../lab/wait-until.ts';
 import type { RunSettings } from '../../src/api/coordinator/settings-call.ts';
 import type { WorkerContainer } from '../../src/api/worker-pod.ts';
 import { openStores } from '../../src/controller/bind/open-stores.ts';
-import { connectTrivyServer } from '../../src/coordinator/connect-trivy-server.ts';
 import type { CoordinatorPorts } from '../../src/coordinator/ports.ts';
 import { resolveComponents } from '../../src/core/cluster/resolve-components.ts';
 import { makeWorkerPod } from '../../src/core/cluster/worker-pod.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
+import { TOLD_AFTER_MS } from '../../src/worker/share-scans.ts';
 import { configOf } from '../fakes/cluster.ts';
 import { ControllerInTest, RUN, startCoordinator, type CoordinatorInTest } from '../fakes/coordinator-in-test.ts';
+import { temporaryFolder } from '../fakes/history-in-test.ts';
 import { logInTest } from '../fakes/log-in-test.ts';
 import { parseLog, smallImage, WorkerPod, type RunningWorker, type WorkerResult } from './run-worker-pod.ts';
 import { TrivyServerInTest } from './trivy-server-in-test.ts';
@@ -89,35 +92,45 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
 
   const tags = async (): Promise<string[]> => (await listImages(containerd)).flatMap(({ repoTags }) => repoTags).sort();
 
-  interface Beginning {
-    /** Where the coordinator looks for Trivy's server. */
-    readonly trivyUrl?: string;
-    /** What it knows of images; as its double, if not given. */
-    readonly images?: CoordinatorPorts['images'];
+  type Knowledge = Pick<CoordinatorPorts, 'images' | 'verdicts'>;
+
+  /** As the manager binds them, with a history on the disk, and what is at this URL as Trivy's server. */
+  async function openKnowledge(trivyServer = server.url, history = join(temporaryFolder(), 'history.db')): Promise<Knowledge> {
+    const { log } = logInTest();
+    const stores = await openStores({ history, trivyServer, timing: SYSTEM_TIMING, wallNow: Date.now, log });
+    onTestFinished(() => stores.close());
+    return stores;
   }
 
-  async function begin(
-    run: 'automatic' | 'manual',
-    { trivyUrl = server.url, images }: Beginning = {},
-  ): Promise<CoordinatorInTest & { readonly scanCalls: string[] }> {
+  interface PodInTest extends CoordinatorInTest {
+    /** The ids of the images that a node has read. */
+    readonly told: string[];
+    /** How often it was asked for what is known of images. */
+    readonly asked: () => number;
+  }
+
+  async function begin(run: 'automatic' | 'manual', knowledge?: Knowledge): Promise<PodInTest> {
     const controller = new ControllerInTest();
-    const ports = { ...controller.ports, images: images ?? controller.ports.images };
-    const coordinator = await startCoordinator({ controller, server: { ports } });
-    const connection = connectTrivyServer(trivyUrl);
-    onTestFinished(() => connection.close());
-    const scanCalls: string[] = [];
-    coordinator.controller.trivy = {
-      pass: (call, signal) => {
-        scanCalls.push(call.path);
-        return connection.pass(call, signal);
+    const { images, verdicts } = knowledge ?? (await openKnowledge());
+    const told: string[] = [];
+    let asked = 0;
+    const counting: CoordinatorPorts['verdicts'] = {
+      read: (wanted, signal) => {
+        asked += 1;
+        return verdicts.read(wanted, signal);
+      },
+      judge: (worker, analyses, signal) => {
+        told.push(...analyses.map(({ imageId }) => imageId));
+        return verdicts.judge(worker, analyses, signal);
       },
     };
-    coordinator.controller.settings = { ...coordinator.controller.settings, scanPolicy: POLICY };
+    const coordinator = await startCoordinator({ controller, server: { ports: { ...controller.ports, images, verdicts: counting } } });
+    controller.settings = { ...controller.settings, scanPolicy: POLICY };
     await pod.mountCredentials(coordinator.files);
     await pod.writeConfig(JSON.stringify(CONFIG), 'controller_manager_config.yaml');
     await pod.mountExclusions(['excluded']);
     if (run === 'manual') await pod.mountImageList(['*']);
-    return { ...coordinator, scanCalls };
+    return { ...coordinator, told, asked: () => asked };
   }
 
   function containersOf(run: 'automatic' | 'manual', { url }: CoordinatorInTest, isUnderDiskPressure = false): readonly WorkerContainer[] {
@@ -171,13 +184,13 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     JSON.parse(await readFile(pod.path('eraser.sh/shared-data', `${name}-ended`), 'utf8'));
 
   test('scans through the coordinator, removes, and tells it all: results, who judged, and the logs', async () => {
-    await importImages(containerd, [
-      ...Array.from({ length: 10 }, (_, number) => vulnerable(number)),
-      smallImage('docker.io/library/fine:1'),
-    ]);
+    const offered = [...Array.from({ length: 10 }, (_, number) => vulnerable(number)), smallImage('docker.io/library/fine:1')];
+    await importImages(containerd, offered);
     await importImages(containerd, [smallImage('docker.io/library/excluded:1')]);
     const coordinator = await begin('automatic');
+    const started = performance.now();
     const results = await ends(await startPod('automatic', coordinator));
+    const ms = performance.now() - started;
     for (const [name, { code, stdout, stderr }] of Object.entries(results)) expect([name, code, stderr], stdout).toEqual([name, 0, '']);
     expect(await tags()).toEqual(['docker.io/library/excluded:1', 'docker.io/library/fine:1']);
 
@@ -201,73 +214,65 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
     }
     // Each of these is a request to the API server: once, before the plan of the remover, whose removals follow at once.
     expect(controller.asked.nodePods).toBe(1);
-    // The collector's settings and inventory, and the remover's, with pods and results; what the scanner asks and tells of reports; by which database
-    // Trivy judges; and one for each image: each call is admitted by itself.
-    expect(controller.asked.reviews - controller.logs.length).toBe(8 + 1 + 11);
-    // To begin with; three for each image, and one for each layer that is new, or two where two scans find it at once.
-    const least = 1 + 3 * 11 + 2;
-    expect(coordinator.scanCalls.length).toBeGreaterThanOrEqual(least);
-    expect(coordinator.scanCalls.length).toBeLessThanOrEqual(least + 2);
+    // The collector's settings and inventory, and the remover's, with pods and results: each call is admitted by itself.
+    const scans = controller.asked.reviews - controller.logs.length - 6;
+    // To begin with; then of four images or more at a time what was read of them, and of the rest; sooner only what has waited for long enough.
+    expect(scans).toBeGreaterThanOrEqual(1 + 1);
+    expect(scans).toBeLessThanOrEqual(1 + Math.ceil(11 / 4) + Math.floor(ms / TOLD_AFTER_MS));
+    // Each once.
+    expect(coordinator.told.toSorted()).toEqual(offered.map(({ id }) => id).sort());
     expect(coordinator.events).toEqual([]);
   });
 
-  test('what another node has told of images is scanned by nobody, and counts all the same', async () => {
+  test('what was read in an earlier run is read by nobody again, and counts all the same', async () => {
     await importImages(containerd, [vulnerable(1), smallImage('docker.io/library/fine:1')]);
-    const first = await begin('automatic');
+    const knowledge = await openKnowledge();
+    const first = await begin('automatic', knowledge);
     await ends(await startPod('automatic', first));
     expect(await tags()).toEqual(['docker.io/library/fine:1']);
-    const told = first.controller.told.flatMap(({ reports }) => reports);
-    expect(told.map(({ findings }) => findings.length).sort()).toEqual([0, 1]);
+    expect(first.told).toHaveLength(2);
 
     await pod.remove();
     pod = await WorkerPod.make(containerd.endpoint);
     await importImages(containerd, [vulnerable(1)]);
-    const second = await begin('automatic');
-    for (const report of told) second.controller.known.set(report.imageId, report);
-    await ends(await startPod('automatic', second));
+    const second = await begin('automatic', knowledge);
+    const { 'trivy-scanner': scanner } = await ends(await startPod('automatic', second));
     expect(await tags()).toEqual(['docker.io/library/fine:1']);
-    expect(second.scanCalls.filter((path) => path !== 'version')).toEqual([]);
-    expect(second.controller.told).toEqual([]);
+    expect([second.told, second.asked()]).toEqual([[], 1]);
+    expect(scanner?.stdout).not.toContain('scan started');
     const summary = { removed: 1, scanned: 0, verdictsReused: 2 };
     expect(second.controller.results).toMatchObject([{ results: { scanner: { name: 'trivy' }, summary } }]);
   });
 
-  /** As the manager binds them, with a history on the disk, and a Trivy server at this URL. */
-  async function openKnowledge(trivyServer: string): Promise<CoordinatorPorts['images']> {
-    const { log } = logInTest();
-    const stores = await openStores({ history: join(directory, 'history.db'), trivyServer, timing: SYSTEM_TIMING, wallNow: Date.now, log });
-    onTestFinished(() => stores.close());
-    return stores.images;
-  }
-
   test('a node under disk pressure, without a scanner, goes by what is on record by the database of now; without that, nothing goes', async () => {
     await importImages(containerd, [vulnerable(1), smallImage('docker.io/library/fine:1')]);
-    const images = await openKnowledge(server.url);
-    await ends(await startPod('automatic', await begin('automatic', { images })));
+    const history = join(temporaryFolder(), 'history.db');
+    await ends(await startPod('automatic', await begin('automatic', await openKnowledge(server.url, history))));
     expect(await tags()).toEqual(['docker.io/library/fine:1']);
 
     await importImages(containerd, [vulnerable(1)]);
-    const remove = async (known: CoordinatorPorts['images']): Promise<[Record<string, number | null>, CoordinatorInTest]> => {
+    const remove = async (trivyUrl: string): Promise<[Record<string, number | null>, PodInTest]> => {
       await pod.remove();
       pod = await WorkerPod.make(containerd.endpoint);
-      const coordinator = await begin('automatic', { images: known });
+      const coordinator = await begin('automatic', await openKnowledge(trivyUrl, history));
       return [await codesOf(await startPod('automatic', coordinator, true)), coordinator];
     };
-    expect((await remove(await openKnowledge('http://127.0.0.1:1')))[0]).toEqual({ remover: 0 });
+    expect((await remove('http://127.0.0.1:1'))[0]).toEqual({ remover: 0 });
     expect(await tags()).toEqual(['docker.io/library/fine:1', 'docker.io/library/vulnerable:1']);
-    const [codes, { controller }] = await remove(images);
+    const [codes, { controller, told }] = await remove(server.url);
     expect(codes).toEqual({ remover: 0 });
     expect(await tags()).toEqual(['docker.io/library/fine:1']);
     expect(controller.results).toMatchObject([{ results: { summary: { removed: 1, scanned: 0, verdictsReused: 2 } } }]);
+    expect(told).toEqual([]);
   });
 
   test('Trivy’s server is away: all wait for it, and stopped, they have removed nothing and told why', async () => {
     await importImages(containerd, [vulnerable(1)]);
     const before = await tags();
-    const coordinator = await begin('automatic', { trivyUrl: 'http://127.0.0.1:1' });
+    const coordinator = await begin('automatic', await openKnowledge('http://127.0.0.1:1'));
     const started = await startPod('automatic', coordinator);
     await started.get('remover')?.seen('waiting for the verdicts');
-    await waitUntil('Trivy’s server is asked again', () => Promise.resolve(coordinator.scanCalls.length > 1));
+    await waitUntil('Trivy’s server is asked again', () => Promise.resolve(coordinator.asked() > 1));
     for (const { child } of started.values()) child.kill('SIGTERM');
     expect(await codesOf(started)).toEqual({ collector: 143, remover: 143, 'trivy-scanner': 143 });
     expect(await tags()).toEqual(before);
@@ -279,11 +284,11 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
   test('what is in the place of Trivy’s server is none: nothing is removed, and all end by themselves, the cause told', async () => {
     await importImages(containerd, [vulnerable(1)]);
     const before = await tags();
-    const coordinator = await begin('automatic');
-    const stream = (): Readable => Readable.from([Buffer.from('<html>')]);
-    coordinator.controller.trivy = {
-      pass: () => Promise.resolve({ kind: 'answered', status: 200, type: 'text/html', body: { stream: stream(), length: 6 } }),
-    };
+    const page = createServer((_, answer) => answer.setHeader('content-type', 'text/html').end('<html>')).listen(0, '127.0.0.1');
+    await once(page, 'listening');
+    onTestFinished(() => void page.close());
+    const { port } = page.address() as AddressInfo;
+    const coordinator = await begin('automatic', await openKnowledge(`http://127.0.0.1:${port}`));
     expect(await codesOf(await startPod('automatic', coordinator))).toEqual({ collector: 0, remover: 3, 'trivy-scanner': 1 });
     expect(await tags()).toEqual(before);
     const said = { state: 'refused', message: expect.stringMatching(/the scanner has failed: .*version/) as string };

@@ -25,6 +25,8 @@ export const PROBLEM_STATUS = {
   'too-large': 413,
   'unsupported-type': 415,
   invalid: 422,
+  /** Trivy's server beside the coordinator works, and not as it should: no call will be answered otherwise before somebody has mended it. */
+  'trivy-failed': 424,
   'too-many-refusals': 429,
   'too-many-calls': 429,
   internal: 500,

@@ -50,7 +50,7 @@ export async function readServer(context: CliContext, options: ScannerOptions): 
     if (source === null) throw new Error('no server is named');
     const client = connectToUserServer({ env, rpcTimeoutMs: SERVER_TIMEOUT_MS }, source);
     try {
-      return { url: client.server.base.href, ...(await probeUserServer(client, source, signal)) };
+      return { url: client.server.base.href, ...(await probeUserServer(client, signal)) };
     } finally {
       client.close();
     }

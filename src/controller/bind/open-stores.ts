@@ -1,11 +1,10 @@
 import packageJson from '../../../package.json' with { type: 'json' };
-import { connectTrivyServer } from '../../coordinator/connect-trivy-server.ts';
 import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { TellRun } from '../ports.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
-import { readPresentScanner } from './read-present-scanner.ts';
+import { bindVerdicts } from './bind-verdicts.ts';
 import type { WorkerStores } from './serve-coordinator.ts';
 
 export interface StoresOptions {
@@ -33,23 +32,13 @@ const RETENTION = { maxAgeMs: 400 * 24 * 3_600_000, maxBytes: 2 * 1024 ** 3 };
 export async function openStores({ history: path, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
   const { version } = packageJson;
   const history = await bindClusterHistory({ path, version, timing, wallNow, log });
-  const trivy = connectTrivyServer(trivyServer);
+  const verdicts = bindVerdicts({ trivyServer, scans: history.scans, timing, log });
   const stop = new AbortController();
-  const tellAway = (error: unknown): null => {
-    log.warn('no report is known, since the database of the Trivy server is not', { error: errorMessage(error) });
-    return null;
-  };
   return {
-    images: {
-      ...history.images,
-      readReports: async ({ imageIds, scanner: asked }, signal) => {
-        const scanner = asked ?? (await readPresentScanner(trivyServer, signal).catch(tellAway));
-        return scanner === null ? new Map() : history.images.readReports({ imageIds, scanner }, signal);
-      },
-    },
+    images: history.images,
+    verdicts,
     results: history.results,
     logs: history.logs,
-    trivy,
     tellRun: (fact) => {
       const written =
         fact.kind === 'ended'
@@ -67,7 +56,7 @@ export async function openStores({ history: path, trivyServer, timing, wallNow, 
       }
     },
     close: async () => {
-      trivy.close();
+      verdicts.close();
       await history.close();
       stop.abort();
     },

@@ -24,7 +24,7 @@ async function freePort(): Promise<number> {
 test('who stops to lead before workers are sent to it does not go on to listen', async () => {
   const cluster = await startFakeCluster();
   const port = await freePort();
-  const { images, results, logs, trivy } = new ControllerInTest().ports;
+  const { images, results, logs, verdicts } = new ControllerInTest().ports;
   // Lost between the certificates and the Service.
   const isHeld = (): boolean => cluster.server.history.get('/configmaps', `${NAMESPACE}/${COORDINATOR.caConfigMap}`) === undefined;
   const serving = serveCoordinator(
@@ -38,7 +38,7 @@ test('who stops to lead before workers are sent to it does not go on to listen',
         noteReported: () => undefined,
         noteKeptAsEraser: () => undefined,
       },
-      stores: { images, results, logs, trivy },
+      stores: { images, results, logs, verdicts },
       isHeld,
       timing: SYSTEM_TIMING,
       wallNow: Date.now,

@@ -72,8 +72,9 @@ async function attempt<Schema extends z.ZodType>(
   { url, limits, body, schema }: CoordinatorRequest<Schema>,
   { token, call, signal }: AttemptOptions,
 ): Promise<z.output<Schema>> {
-  const { method, maxAnswerBytes, timeLimitMs } = limits;
-  const answer = await connection.send({ method, url, body, token, timeLimitMs: timeLimitMs + ANSWER_SLACK_MS, maxAnswerBytes }, signal);
+  const { method, maxAnswerBytes, requestType: type = 'application/json' } = limits;
+  const timeLimitMs = limits.timeLimitMs + ANSWER_SLACK_MS;
+  const answer = await connection.send({ method, url, body, type, token, timeLimitMs, maxAnswerBytes }, signal);
   if (answer.status !== 200) throw classifyRefusal(answer, call, wallNow());
   return parseAnswer(answer, schema, call);
 }

@@ -12,7 +12,9 @@ import {
   type CoordinatorInTest,
 } from '../../../test/fakes/coordinator-in-test.ts';
 import { eventually } from '../../../test/fakes/eventually.ts';
+import { analysisOf, NOTHING_ASKED } from '../../../test/fakes/fake-reader.ts';
 import { FakeTiming } from '../../../test/fakes/fake-timing.ts';
+import { imageId } from '../../../test/fakes/images.ts';
 import { CALL_LIMITS } from '../../api/coordinator/coordinator-api.ts';
 import type { NodeImage } from '../../api/inventory.ts';
 import type { Finding, ScanReport } from '../../api/scan-report.ts';
@@ -68,12 +70,15 @@ describe('a worker', () => {
       new Map(),
     );
     expect(controller.reports).toEqual([{ inventory: INVENTORY, inUse: [IMAGE.id], filesystem: FILESYSTEM }]);
-    const told = scanned(IMAGE.id, 2);
-    await client.keepReports([told], signal);
-    expect(controller.told).toEqual([{ node: RUN.node, reports: [told] }]);
-    controller.known.set(IMAGE.id, told);
-    expect(await client.readReports([IMAGE.id, 'sha256:ff'], told.scanner, signal)).toEqual(new Map([[IMAGE.id, told]]));
-    expect(await client.readReports([], null, signal)).toEqual(new Map());
+    const exchange = { ...NOTHING_ASKED, wanted: [imageId(2), imageId(3)], mayTake: 1, analyses: [analysisOf(imageId(1))] };
+    controller.known.set(imageId(2), scanned(imageId(2), 2));
+    expect(await client.exchangeScans(exchange, signal)).toEqual({
+      results: [1, 2].map((at) => ({ imageId: imageId(at), result: { kind: 'scanned', report: controller.known.get(imageId(at)) } })),
+      leased: [imageId(3)],
+      elsewhere: [],
+      rest: [],
+    });
+    expect(controller.told).toEqual([{ node: RUN.node, analyses: exchange.analyses }]);
     expect(await client.listPendingPods(signal)).toEqual(controller.nodePods.get(RUN.node));
     await client.reportResult(RESULT, signal);
     await client.reportResult(RESULT, signal);
@@ -104,14 +109,36 @@ describe('a worker', () => {
     expect(histories.get('sha256:bb')?.lastInUseAt).toBeNull();
   });
 
-  test('gets more reports than one answer holds', async () => {
+  test('gets more results than one answer holds, by and by', async () => {
     const coordinator = await startCoordinator();
-    const ids = Array.from({ length: 1_200 }, (_, at) => `sha256:${at}`);
-    for (const [at, id] of ids.entries()) if (at % 3 > 0) coordinator.controller.known.set(id, scanned(id, 40));
-    const reports = await coordinator.client().readReports(ids, null, signal);
-    expect(reports.size).toBe(800);
-    expect(reports.get('sha256:1199')).toEqual(scanned('sha256:1199', 40));
-    expect(Buffer.byteLength(JSON.stringify([...reports]))).toBeGreaterThan(CALL_LIMITS['known-reports'].maxAnswerBytes / 2);
+    const client = coordinator.client();
+    const ids = Array.from({ length: 5 }, (_, at) => imageId(at));
+    for (const id of ids) coordinator.controller.known.set(id, scanned(id, 25_000));
+    const reports = new Map<string, ScanReport>();
+    const numbers: number[] = [];
+    for (let wanted = ids; wanted.length > 0;) {
+      const { results, rest } = await client.exchangeScans({ ...NOTHING_ASKED, wanted }, signal);
+      for (const { imageId: id, result } of results) if (result.kind === 'scanned') reports.set(id, result.report);
+      numbers.push(results.length);
+      wanted = rest;
+    }
+    expect([...reports.keys()]).toEqual(ids);
+    expect(reports.get(imageId(4))).toEqual(scanned(imageId(4), 25_000));
+    expect(numbers.length).toBeGreaterThan(1);
+  });
+
+  test('tells again what it has read when the answer was lost, and gets the same', async () => {
+    const coordinator = await startCoordinator();
+    const proxy = await startProxy(coordinator.server.port);
+    const client = coordinator.client({ url: proxy.url });
+    proxy.holdAnswers = () => coordinator.retries.length === 0 && coordinator.controller.told.length > 0;
+    const exchanging = client.exchangeScans({ ...NOTHING_ASKED, analyses: [analysisOf(imageId(1))] }, signal);
+    await eventually(() => coordinator.controller.told).toHaveLength(1);
+    proxy.cut();
+    const { results } = await exchanging;
+    expect(coordinator.retries).toEqual(['unreachable']);
+    expect(results.map(({ imageId: id, result }) => [id, result.kind])).toEqual([[imageId(1), 'scanned']]);
+    expect(coordinator.controller.told).toHaveLength(1);
   });
 });
 
@@ -393,6 +420,8 @@ describe('what is slow or strange', () => {
     await expect(
       client.reportResult({ ...RESULT, decisions: RESULT.decisions.map((decision) => ({ ...decision, repoTags })) }, signal),
     ).rejects.toMatchObject({ code: 'too-large' });
+    const analyses = [analysisOf(imageId(1), CALL_LIMITS.scans.maxRequestBytes)];
+    await expect(client.exchangeScans({ ...NOTHING_ASKED, analyses }, signal)).rejects.toMatchObject({ code: 'too-large' });
     const inventory = { ...INVENTORY, images: [{ ...IMAGE, repoTags }] };
     await expect(client.reportInventory({ inventory, inUse: new Set(), filesystem: null }, signal)).rejects.toMatchObject({
       code: 'too-large',

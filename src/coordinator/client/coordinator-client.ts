@@ -3,24 +3,18 @@ import { CALL_LIMITS, PODS_PATH, runCallPath, type CoordinatorCall, type NodeRun
 import { inventoryAnswerSchema, type InventoryReport } from '../../api/coordinator/inventory-call.ts';
 import { logsAnswerSchema, type LogPiece, type LogsAnswer } from '../../api/coordinator/logs-call.ts';
 import { podsAnswerSchema } from '../../api/coordinator/pods-call.ts';
-import {
-  knownReportsAnswerSchema,
-  MOST_IMAGES_ASKED,
-  reportsAnswerSchema,
-  type KnownReportsRequest,
-} from '../../api/coordinator/reports-call.ts';
 import { resultsAnswerSchema } from '../../api/coordinator/results-call.ts';
+import { scanAnswerSchema, type ScanAnswer, type ScanExchange } from '../../api/coordinator/scans-call.ts';
 import { settingsAnswerSchema, type RunSettings } from '../../api/coordinator/settings-call.ts';
 import type { FilesystemUsage, NodeInventory } from '../../api/inventory.ts';
-import type { ScannerInfo, ScanReport } from '../../api/scan-report.ts';
 import type { ImageHistories } from '../../core/image-age.ts';
 import type { PendingPod } from '../../core/image-use.ts';
 import type { Timing } from '../../platform/timing.ts';
 import { callCoordinator, type CallOptions } from './call-coordinator.ts';
 import { CoordinatorConnection } from './coordinator-connection.ts';
 import { CoordinatorError } from './coordinator-error.ts';
-import { fitReports } from './fit-reports.ts';
 import { fitResults, type ReportedResult } from './fit-results.ts';
+import { formatScans } from './format-scans.ts';
 
 export interface CoordinatorClientOptions extends NodeRun {
   /** `https://eraser-coordinator.eraser-system.svc:8443`. */
@@ -84,31 +78,9 @@ export class CoordinatorClient {
     );
   }
 
-  /** By the ids as they were given; an image without an entry is not known. `scanner` null: by the database that the cluster's Trivy has now. */
-  async readReports(
-    imageIds: readonly string[],
-    scanner: ScannerInfo | null,
-    signal: AbortSignal,
-  ): Promise<ReadonlyMap<string, ScanReport>> {
-    const reports = new Map<string, ScanReport>();
-    for (let left = [...imageIds]; left.length > 0;) {
-      const asked = left.slice(0, MOST_IMAGES_ASKED);
-      const body = toJson({ scanner, imageIds: asked } satisfies KnownReportsRequest);
-      const { known, rest } = await this.#call('known-reports', body, knownReportsAnswerSchema, signal);
-      for (const { imageId, report } of known) reports.set(imageId, report);
-      if (rest.length >= asked.length) {
-        throw new CoordinatorError({ code: 'bad-answer', message: `the coordinator answers for none of ${asked.length} images` });
-      }
-      left = [...rest, ...left.slice(asked.length)];
-    }
-    return reports;
-  }
-
-  /** Resolves once they are kept; one that is too large to be sent is not. */
-  async keepReports(reports: readonly ScanReport[], signal: AbortSignal): Promise<void> {
-    for (const body of fitReports(reports, CALL_LIMITS.reports.maxRequestBytes)) {
-      await this.#call('reports', body, reportsAnswerSchema, signal);
-    }
+  /** What was read of images goes to the coordinator, results and images to read come back. */
+  async exchangeScans(exchange: ScanExchange, signal: AbortSignal): Promise<ScanAnswer> {
+    return this.#call('scans', formatScans(exchange), scanAnswerSchema, signal);
   }
 
   /** The pods bound to this node that have not ended, read from the API server after this was called. */

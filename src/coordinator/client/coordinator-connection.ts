@@ -18,6 +18,8 @@ export interface Attempt {
   readonly url: URL;
   /** null: none. */
   readonly body: Buffer | null;
+  /** Of the body. */
+  readonly type: string;
   readonly token: string;
   readonly timeLimitMs: number;
   readonly maxAnswerBytes: number;
@@ -76,13 +78,13 @@ export class CoordinatorConnection {
     return agent;
   }
 
-  #request(agent: Agent, { method, url, body, token, maxAnswerBytes }: Attempt, ended: AbortController): Promise<HttpAnswer> {
+  #request(agent: Agent, { method, url, body, type, token, maxAnswerBytes }: Attempt, ended: AbortController): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     const headers = {
       accept: 'application/json',
       authorization: `Bearer ${token}`,
       // The coordinator looks at the rest before it asks for the body: a call that it refuses costs neither side much.
-      ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': body.length, expect: '100-continue' }),
+      ...(body === null ? {} : { 'content-type': type, 'content-length': body.length, expect: '100-continue' }),
     };
     const request = startRequest(url, { method, agent, headers, signal: ended.signal });
     request.on('error', reject);

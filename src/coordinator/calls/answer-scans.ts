@@ -1,0 +1,149 @@
+import PQueue from 'p-queue';
+import { CALL_LIMITS } from '../../api/coordinator/coordinator-api.ts';
+import type { ReadFailure, ScanAnswer } from '../../api/coordinator/scans-call.ts';
+import type { ImageAnalysis, ScanResult } from '../../api/scan-report.ts';
+import { untilAborted } from '../../platform/until-aborted.ts';
+import type { Judged, ReportJson, Verdicts, Worker } from '../ports.ts';
+import { refuse, type Answer, type Refusal } from '../refusal.ts';
+import type { ScanLeases } from '../scan-leases.ts';
+import type { AnswerCall } from './call.ts';
+import { parseScans } from './parse-scans.ts';
+
+/** Around the results: the other lists, whose ids the request held already. */
+const AROUND_BYTES = 256 * 1024;
+const MOST_RESULT_BYTES = CALL_LIMITS.scans.maxAnswerBytes - AROUND_BYTES;
+
+export interface ScansOptions {
+  readonly verdicts: Verdicts;
+  readonly leases: ScanLeases;
+  readonly maxJudgements: number;
+  /** Of the results in an answer. */
+  readonly mostBytes?: number;
+}
+
+/** Takes what a worker has read of images, tells it the results that there are, and which images it is to read next. */
+export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_RESULT_BYTES }: ScansOptions): AnswerCall {
+  const judgements = new PQueue({ concurrency: maxJudgements });
+  return async ({ worker, body, signal }) => {
+    const asked = parseScans(body);
+    if (asked.kind === 'refused') return asked;
+    const { head, analyses } = asked;
+    leases.renew(worker, [...head.inHand, ...analyses.map(({ imageId }) => imageId)]);
+    // What another node was given meanwhile is that one's to tell.
+    for (const { imageId, failure } of head.failed) if (leases.isHeldBy(worker, imageId)) leases.fail(worker, imageId, failure);
+    const held = analyses.filter(({ imageId }) => leases.isHeldBy(worker, imageId));
+    const told = new Map<string, ResultJson>();
+    if (held.length > 0) {
+      const imageIds = held.map(({ imageId }) => imageId);
+      const known = await verdicts.read({ imageIds, scannerVersion: head.scannerVersion }, signal);
+      if (known.kind === 'away') return away(known);
+      // What was read of an image before stays what is known of it, whoever says now that it has read it.
+      for (const [imageId, report] of known.value) {
+        told.set(imageId, scanned(report));
+        leases.settle(imageId);
+      }
+      const own = held.filter(({ imageId }) => !told.has(imageId));
+      if (own.length > 0) {
+        const judged = await untilAborted(
+          judgements.add(() => verdicts.judge(worker, own, signal), { signal }),
+          signal,
+        );
+        if (judged.kind === 'away') return away(judged);
+        note({ leases, worker, told }, own, judged.value);
+      }
+    }
+    const wanted = [...new Set([...head.wanted, ...head.failed.map(({ imageId }) => imageId), ...analyses.map(({ imageId }) => imageId)])];
+    const waits = AbortSignal.any([signal, AbortSignal.timeout(analyses.length > 0 ? 0 : head.mayWaitMs)]);
+    for (;;) {
+      const open = wanted.filter((image) => !told.has(image));
+      // A verdict on one of these may come too late to be read here: then it is asked for again, and read by nobody anew.
+      const wereElsewhere = new Set(open.filter((image) => leases.isElsewhere(worker, image)));
+      const known = open.length === 0 ? null : await verdicts.read({ imageIds: open, scannerVersion: head.scannerVersion }, signal);
+      // Who has no scanner waits for none: its images stay.
+      if (known?.kind === 'away' && head.scannerVersion !== null) return away(known);
+      for (const image of open) {
+        const report = known?.kind === 'judged' ? known.value.get(image) : undefined;
+        const result = resultOf(report, leases.failureOf(worker, image));
+        if (result !== null) told.set(image, result);
+      }
+      const unknown = open.filter((image) => !told.has(image));
+      const free = unknown.filter((image) => !wereElsewhere.has(image));
+      const leased = leases.take(worker, free, head.scannerVersion === null ? 0 : head.mayTake);
+      const elsewhere = unknown.filter((image) => wereElsewhere.has(image) || leases.isElsewhere(worker, image));
+      if (told.size > 0 || leased.length > 0 || elsewhere.length === 0 || waits.aborted) {
+        return answer(fit(told, mostBytes), { leased, elsewhere });
+      }
+      await leases.untilChanged(elsewhere, waits);
+      signal.throwIfAborted();
+    }
+  };
+}
+
+interface Noting {
+  readonly leases: ScanLeases;
+  readonly worker: Worker;
+  readonly told: Map<string, ResultJson>;
+}
+
+function note({ leases, worker, told }: Noting, analyses: readonly ImageAnalysis[], reports: readonly (ReportJson | null)[]): void {
+  for (const [index, { imageId }] of analyses.entries()) {
+    const report = reports[index] ?? null;
+    if (report === null) {
+      const message = "Trivy's server cannot use what was read of it";
+      leases.fail(worker, imageId, { kind: 'unscanned', reason: 'scan-failed', message });
+    } else {
+      told.set(imageId, scanned(report));
+      leases.settle(imageId);
+    }
+  }
+}
+
+/** A `ScanResult`. */
+type ResultJson = string;
+
+function scanned(report: ReportJson): ResultJson {
+  return `{"kind":"scanned","report":${report}}`;
+}
+
+function resultOf(report: ReportJson | undefined, failure: ReadFailure | null): ResultJson | null {
+  if (report !== undefined) return scanned(report);
+  return failure === null ? null : JSON.stringify(failure);
+}
+
+interface FittedResults {
+  readonly results: readonly (readonly [imageId: string, result: ResultJson])[];
+  readonly rest: readonly string[];
+}
+
+/** As many results as an answer holds. One that no answer holds is no verdict to the worker: its image stays. */
+function fit(told: ReadonlyMap<string, ResultJson>, mostBytes: number): FittedResults {
+  const results: [string, ResultJson][] = [];
+  const rest: string[] = [];
+  let size = 0;
+  for (const [imageId, result] of told) {
+    const length = Buffer.byteLength(result);
+    if (length > mostBytes) {
+      const message = `its report has ${length} bytes, of which at most ${mostBytes} can be told`;
+      results.push([imageId, JSON.stringify({ kind: 'unscanned', reason: 'scan-failed', message } satisfies ScanResult)]);
+    } else if (size + length > mostBytes) rest.push(imageId);
+    else {
+      size += length;
+      results.push([imageId, result]);
+    }
+  }
+  return { results, rest };
+}
+
+/** The results are JSON already, which most nodes are told alike. */
+function answer({ results, rest }: FittedResults, others: Pick<ScanAnswer, 'leased' | 'elsewhere'>): Answer {
+  const texts = results.map(([imageId, result]) => `{"imageId":${JSON.stringify(imageId)},"result":${result}}`);
+  const around = JSON.stringify({ ...others, rest } satisfies Omit<ScanAnswer, 'results' | 'rest'> & { readonly rest: readonly string[] });
+  const body = Buffer.from(`{"results":[${texts.join(',')}],${around.slice(1)}`);
+  return { kind: 'answer', status: 200, type: 'application/json', body, headers: {} };
+}
+
+function away({ why, mayPass }: Judged<unknown> & { readonly kind: 'away' }): Refusal {
+  const detail = `Trivy's server beside the coordinator does not answer: ${why}`;
+  if (!mayPass) return refuse('trivy-failed', { detail, allowed: 'The same call, when it has been mended.' });
+  return refuse('trivy-away', { detail, allowed: 'The same call, when it is back.', retryAfterSeconds: 2 });
+}
