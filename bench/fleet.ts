@@ -16,7 +16,7 @@ const PACKAGES_OF_LAYER = 30;
 const NAMESPACE = 'eraser-system';
 const ACCOUNT = 'eraser-imagejob-pods';
 const JOB = '6a0f8a4e-5d3c-4a55-9a53-0d6f3f2f7a11';
-const SCANNER_VERSION = '0.74.0';
+export const SCANNER_VERSION = '0.74.0';
 
 export interface FleetNode {
   readonly name: string;
@@ -39,16 +39,35 @@ export interface Fleet {
   analysisOf(imageId: string): ImageAnalysis;
 }
 
-export async function makeFleet(count: number): Promise<Fleet> {
+/** What is on a node. */
+export type NodeContent = Pick<FleetNode, 'name' | 'inventory' | 'inUse'>;
+
+/** The same content for the same place in the list, whatever the name. */
+export function makeContents(names: readonly string[]): NodeContent[] {
   const random = createRandomSource(20_261_122);
   const images = Array.from({ length: IMAGES }, (_, at) => makeImage(at, random));
+  return names.map((name) => {
+    const own = pickSome(images, random);
+    const containers = own.slice(0, CONTAINERS_OF_NODE).map((image, number) => makeContainer(image, `${name}-${String(number)}`));
+    return {
+      name,
+      inventory: { runtime: { name: 'containerd', version: '2.2.3' }, images: own, containers, sandboxImageReferences: [] },
+      inUse: own.slice(0, CONTAINERS_OF_NODE).map(({ id }) => id),
+    };
+  });
+}
+
+/** How many different images are on all of them together. */
+export function countImages(nodes: readonly NodeContent[]): number {
+  return new Set(nodes.flatMap(({ inventory }) => inventory.images.map(({ id }) => id))).size;
+}
+
+export async function makeFleet(count: number): Promise<Fleet> {
   const key = await makeSigningKey('bench');
   const now = Math.floor(Date.now() / 1_000);
   const nodes: FleetNode[] = [];
-  for (let at = 0; at < count; at += 1) {
-    const name = `node-${String(at)}`;
-    const own = pickSome(images, random);
-    const containers = own.slice(0, CONTAINERS_OF_NODE).map((image, number) => makeContainer(image, `${name}-${String(number)}`));
+  for (const content of makeContents(Array.from({ length: count }, (_, at) => `node-${String(at)}`))) {
+    const { name } = content;
     const pod = { name, uid: `uid-of-${name}` };
     const serviceaccount = { name: ACCOUNT, uid: 'account-uid' };
     // For longer than the benchmark takes.
@@ -59,16 +78,11 @@ export async function makeFleet(count: number): Promise<Fleet> {
       sub: `system:serviceaccount:${NAMESPACE}:${ACCOUNT}`,
     };
     const bound = { namespace: NAMESPACE, node: { name, uid: `uid-of-${name}` }, pod, serviceaccount };
-    nodes.push({
-      name,
-      inventory: { runtime: { name: 'containerd', version: '2.2.3' }, images: own, containers, sandboxImageReferences: [] },
-      inUse: own.slice(0, CONTAINERS_OF_NODE).map(({ id }) => id),
-      token: await sign(key, { ...claims, 'kubernetes.io': bound }),
-    });
+    nodes.push({ ...content, token: await sign(key, { ...claims, 'kubernetes.io': bound }) });
   }
   return {
     nodes,
-    images: new Set(nodes.flatMap(({ inventory }) => inventory.images.map(({ id }) => id))).size,
+    images: countImages(nodes),
     imagesOfNode: IMAGES_OF_NODE,
     scannerVersion: SCANNER_VERSION,
     served: {
@@ -116,7 +130,8 @@ function makeContainer({ id, repoTags }: NodeImage, name: string): NodeContainer
   };
 }
 
-function analysisOf(imageId: string): ImageAnalysis {
+/** What a scanner would read of an image. */
+export function analysisOf(imageId: string): ImageAnalysis {
   const keys = Array.from({ length: LAYERS }, (_, at) => (at === 0 ? 'sha256:base' : `${imageId}-${String(at)}`));
   const parts = keys.map((diffId) => {
     const packages = Array.from({ length: PACKAGES_OF_LAYER }, (_, at) => ({

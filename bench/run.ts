@@ -16,6 +16,8 @@ import { secondRun } from './benchmarks/second-run.ts';
 import { smallMemory } from './benchmarks/small-memory.ts';
 import { start } from './benchmarks/start.ts';
 import { benchCluster } from './cluster/bench-cluster.ts';
+import { benchScale } from './cluster/bench-scale.ts';
+import type { ClusterBenchOptions } from './cluster/cluster-bench.ts';
 import type { BenchmarkResult } from './figure.ts';
 import { formatMissed, formatResults } from './format-results.ts';
 import { findMissedBudgets } from './judge.ts';
@@ -23,11 +25,17 @@ import { startBenchNode } from './node-with-images.ts';
 import { MeasuredNode } from './run-measured.ts';
 
 const BENCHMARKS: readonly Benchmark[] = [start, planning, removal, scanning, secondRun, newDatabase, smallMemory, coordinator];
+/** Of clusters: the first name stands for all of them. */
 const CLUSTER = 'cluster';
+const ON_CLUSTERS: Readonly<Record<string, (options: ClusterBenchOptions) => Promise<BenchmarkResult>>> = {
+  'cluster-run': benchCluster,
+  'cluster-scale': benchScale,
+};
 const USAGE = `Usage: npm run bench -- [NAME…] [OPTION…]
 
 Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all of these if none is given.
-       ${CLUSTER}: runs on a real Kubernetes, in some minutes; only if it is named.
+       cluster-run: runs on a real Kubernetes, in some minutes; cluster-scale: runs over thousands of simulated nodes, in half an hour;
+       ${CLUSTER}: both. Only if they are named.
 
   --images N        images on the node (default: 200, which the budgets are for)
   --effort X        more or fewer rounds (default: 1)
@@ -44,7 +52,7 @@ const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Settings {
   readonly benchmarks: readonly Benchmark[];
-  readonly isOnCluster: boolean;
+  readonly onClusters: readonly string[];
   readonly images: number;
   readonly effort: number;
   readonly out: string;
@@ -59,6 +67,7 @@ async function bench(settings: Settings): Promise<number> {
   await runAttached(process.execPath, [join(root, 'scripts/build.ts')]);
   const directory = await mkdtemp(join(tmpdir(), 'image-cleaner-bench-programs-'));
   const results: BenchmarkResult[] = [];
+  const workload = (name: string): string => join(directory, `${name}.mjs`);
   try {
     await bundleWorkloads(directory);
     const measured = await MeasuredNode.create(directory);
@@ -68,13 +77,16 @@ async function bench(settings: Settings): Promise<number> {
         node,
         measured,
         cli: join(root, 'dist/image-cleaner.mjs'),
-        workload: (name) => join(directory, `${name}.mjs`),
+        workload,
         effort: settings.effort,
       });
       say(`${result.name}: ${result.title}`);
       results.push(result);
     }
-    if (settings.isOnCluster) results.push(await benchCluster(settings.effort, say));
+    for (const name of settings.onClusters) {
+      const result = await ON_CLUSTERS[name]?.({ effort: settings.effort, workload, say });
+      if (result !== undefined) results.push(result);
+    }
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -124,11 +136,12 @@ function readSettings(args: readonly string[]): Settings | null {
     },
   });
   const [images, effort, scale] = [values.images, values.effort, values['budget-scale']].map(Number) as [number, number, number];
-  const isKnown = positionals.every((name) => name === CLUSTER || BENCHMARKS.some((benchmark) => benchmark.name === name));
+  const known = new Set([CLUSTER, ...Object.keys(ON_CLUSTERS), ...BENCHMARKS.map(({ name }) => name)]);
+  const isKnown = positionals.every((name) => known.has(name));
   if (!isKnown || !(Number.isInteger(images) && images > 0) || !(effort > 0) || !(scale > 0)) return null;
   return {
     benchmarks: BENCHMARKS.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
-    isOnCluster: positionals.includes(CLUSTER),
+    onClusters: Object.keys(ON_CLUSTERS).filter((name) => positionals.includes(CLUSTER) || positionals.includes(name)),
     images,
     effort,
     out: values.out,

@@ -75,6 +75,19 @@ export const HELM: GoTool = {
   duration: 'about three minutes',
 };
 
+/** Acts as the kubelets of nodes that are only on paper. */
+export const KWOK: GoTool = {
+  name: 'kwok',
+  module: 'sigs.k8s.io/kwok',
+  version: 'v0.8.0',
+  go: '1.26.0',
+  commands: { kwok: 'sigs.k8s.io/kwok/cmd/kwok' },
+  variables: {},
+  tags: [],
+  env: {},
+  duration: 'about two minutes',
+};
+
 /** The directory that holds the tool's binaries, built into the cache when they aren't there. Throws `tool-missing` with the reason. */
 export async function ensureGoTool(tool: GoTool, onProgress: OnProgress): Promise<string> {
   return await cachedDirectory(`${tool.name}-${tool.version}`, async (making) => {

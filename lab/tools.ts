@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { DistributionTools, OnProgress } from './debian-tools.ts';
 import { ensureDistributionTools, ensureFakeClock, onPath } from './debian-tools.ts';
-import { CONTAINERD_V2, HELM, TRIVY, ensureGoTool } from './go-tools.ts';
+import { CONTAINERD_V2, HELM, KWOK, TRIVY, ensureGoTool } from './go-tools.ts';
 import { LabError } from './lab-error.ts';
 import { runCommand } from './run-command.ts';
 
@@ -46,6 +46,11 @@ export async function ensureBusybox(onProgress: OnProgress = silent): Promise<st
 /** Helm, built into the cache when it isn't there. Throws `tool-missing` with the reason. */
 export async function ensureHelm(onProgress: OnProgress = silent): Promise<string> {
   return join(await ensureGoTool(HELM, onProgress), 'helm');
+}
+
+/** kwok, built into the cache when it isn't there. Throws `tool-missing` with the reason. */
+export async function ensureKwok(onProgress: OnProgress = silent): Promise<string> {
+  return join(await ensureGoTool(KWOK, onProgress), 'kwok');
 }
 
 export type TrivyTool = { readonly kind: 'found'; readonly path: string } | { readonly kind: 'missing'; readonly reason: string };

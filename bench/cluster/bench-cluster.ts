@@ -14,11 +14,12 @@ import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { waitUntil } from '../../lab/wait-until.ts';
 import { assembleImages } from '../../scripts/images/assemble-images.ts';
 import type { BenchmarkResult, Figure, Measurement } from '../figure.ts';
+import type { ClusterBenchOptions } from './cluster-bench.ts';
 import { findManager, type ManagerProcess } from './manager-process.ts';
 import { countRequests } from './read-audit-log.ts';
 import { RunWatch } from './run-watch.ts';
 
-const NAME = 'cluster';
+const NAME = 'cluster-run';
 const IMAGES = 30;
 const VULNERABLE = 10;
 const PAPER_NODES = 200;
@@ -32,7 +33,7 @@ const INTERVAL_S = 25;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A run on one node, from its ImageJob's making to its completion, as a watcher sees it; and what the manager costs, also when nothing goes on. */
-export async function benchCluster(effort: number, say: (line: string) => void): Promise<BenchmarkResult> {
+export async function benchCluster({ effort, say }: ClusterBenchOptions): Promise<BenchmarkResult> {
   const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-bench-cluster-'));
   const images = await assembleImages({
     root,

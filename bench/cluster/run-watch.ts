@@ -1,4 +1,4 @@
-import { IMAGE_JOB } from '../../src/api/image-job.ts';
+import { IMAGE_JOB, type ImageJobStatus } from '../../src/api/image-job.ts';
 import { API_GROUP } from '../../src/api/custom-resource.ts';
 import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
@@ -10,13 +10,21 @@ const COLLECTION = { resource: { group: API_GROUP, version: 'v1', plural: IMAGE_
 export interface WatchedRun {
   /** Milliseconds from its making to its completion. Rejects when it fails. */
   untilCompleted(): Promise<number>;
+  /** Whatever came of it. */
+  untilEnded(): Promise<EndedRun>;
+}
+
+export interface EndedRun {
+  /** From its making to its end. */
+  readonly ms: number;
+  readonly status: ImageJobStatus;
 }
 
 /** Sees ImageJobs as they come and change, by a watch. */
 export class RunWatch {
   readonly #client: KubeClient;
   readonly #stop = new AbortController();
-  readonly #seen = new Map<string, { readonly at: number; readonly ended: PromiseWithResolvers<number> }>();
+  readonly #seen = new Map<string, { readonly at: number; readonly ended: PromiseWithResolvers<EndedRun> }>();
   #next = Promise.withResolvers<WatchedRun>();
 
   private constructor(client: KubeClient) {
@@ -57,15 +65,17 @@ export class RunWatch {
     const known = this.#seen.get(uid);
     const now = performance.now();
     if (known === undefined) {
-      const ended = Promise.withResolvers<number>();
-      // Told to whoever waits for it.
-      ended.promise.catch(() => undefined);
+      const ended = Promise.withResolvers<EndedRun>();
       this.#seen.set(uid, { at: now, ended });
-      this.#next.resolve({ untilCompleted: () => ended.promise });
+      this.#next.resolve({ untilEnded: () => ended.promise, untilCompleted: () => ended.promise.then(msOfCompleted) });
       return;
     }
-    const { phase } = (status ?? {}) as { readonly phase?: string };
-    if (phase === 'Completed') known.ended.resolve(now - known.at);
-    if (phase === 'Failed') known.ended.reject(new Error(`the run has failed: ${JSON.stringify(status)}`));
+    const told = (status ?? {}) as ImageJobStatus;
+    if (told.phase === 'Completed' || told.phase === 'Failed') known.ended.resolve({ ms: now - known.at, status: told });
   }
+}
+
+function msOfCompleted({ ms, status }: EndedRun): number {
+  if (status.phase !== 'Completed') throw new Error(`the run has failed: ${JSON.stringify(status)}`);
+  return ms;
 }

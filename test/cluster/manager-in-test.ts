@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFailed, onTestFinished, vi } from 'vitest';
 import * as z from 'zod';
 import { makeRbac } from '../../src/installation/make-rbac.ts';
-import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
 import type { Condition } from '../../src/api/condition.ts';
 import { parseImageJob, type ImageJob } from '../../src/api/image-job.ts';
 import { parseImageList, type ImageList } from '../../src/api/image-list.ts';
@@ -16,6 +15,7 @@ import { PODS } from '../../src/kube/resource.ts';
 import { type ControllerProcess, startController } from './controller-process.ts';
 import { connectReader, corePath, kindPath, type ApiReader } from '../../lab/api-reader.ts';
 import { type Kubectl, kubectlWith } from '../../lab/kubectl.ts';
+import { writeManagerKubeconfig } from '../../lab/manager-kubeconfig.ts';
 
 const CRDS = fileURLToPath(new URL('../../deploy/crds', import.meta.url));
 export const SOON = { timeout: 60_000, interval: 200 };
@@ -151,7 +151,7 @@ export async function openSite(administrator: string, workerImage: string, { thr
   await done(['delete', 'imagelists,imagejobs', '--all']);
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
   await apply({ apiVersion: 'v1', kind: 'List', items: makeRbac(namespace) });
-  const kubeconfig = await accountKubeconfig({ done, namespace, home, ...(through === undefined ? {} : { through }) });
+  const kubeconfig = await writeManagerKubeconfig({ done, namespace, home, ...(through === undefined ? {} : { through }) });
   const controllers: ControllerProcess[] = [];
   const seen = await watchPods(administrator, namespace);
   const applyConfigMap: ManagerSite['applyConfigMap'] = (name, data, labels = {}) =>
@@ -228,31 +228,6 @@ function podsOf({ items }: z.output<typeof podsSchema>): PodSeen[] {
 function parsedOf<Value>(parsed: { readonly ok: true; readonly value: Value } | { readonly ok: false; readonly errors: unknown }): Value {
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
   return parsed.value;
-}
-
-async function accountKubeconfig({
-  done,
-  namespace,
-  home,
-  through,
-}: SiteOptions & {
-  readonly done: ManagerSite['done'];
-  readonly namespace: string;
-  readonly home: string;
-}): Promise<string> {
-  const token = (await done(['create', 'token', '-n', namespace, SERVICE_ACCOUNTS.manager, '--duration=2h'])).trim();
-  const config = JSON.parse(await done(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as {
-    users: { user: object }[];
-    clusters: object[];
-  };
-  const file = join(home, 'manager-kubeconfig');
-  const users = config.users.map((user) => ({ ...user, user: { token } }));
-  const clusters =
-    through === undefined
-      ? config.clusters
-      : config.clusters.map((cluster) => ({ ...cluster, cluster: { server: through, 'insecure-skip-tls-verify': true } }));
-  await writeFile(file, JSON.stringify({ ...config, users, clusters }), { mode: 0o600 });
-  return file;
 }
 
 interface WatchedPods {

@@ -23,6 +23,9 @@ const BACKOFF: Backoff = { firstMs: 500, longestMs: 5 * 60_000 };
 /** Timers hold 24 days at most; a longer wait is taken up again. */
 const LONGEST_SLEEP_MS = 24 * 60 * 60_000;
 
+/** An error would be made, with its stack, each time. */
+const WOKEN = Symbol('woken');
+
 interface Entry {
   /** When it is to run; null: not at all, so far. */
   dueAt: number | null;
@@ -58,8 +61,10 @@ export class WorkQueue {
     const entry = this.#entries.get(key) ?? { dueAt: null, isRunning: false, failures: 0 };
     this.#entries.set(key, entry);
     entry.dueAt = Math.min(entry.dueAt ?? Infinity, this.#options.timing.now() + Math.max(0, afterMs));
+    const isKnown = entry.isRunning || this.#ready.has(key);
     this.#place(key, entry);
-    this.#wake();
+    // A run of thousands of nodes adds the same key thousands of times, and to wake costs far more than to add.
+    if (!isKnown) this.#wake();
   }
 
   /** Runs what is due until the signal aborts; then begins nothing any more, and resolves when what was running has ended. */
@@ -131,10 +136,10 @@ export class WorkQueue {
   async #untilWoken(signal: AbortSignal): Promise<void> {
     const { timing } = this.#options;
     const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    const onAbort = (): void => woken.abort();
+    const onAbort = (): void => woken.abort(WOKEN);
+    this.#wake = onAbort;
     signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) woken.abort();
+    if (signal.aborted) onAbort();
     let next = timing.now() + LONGEST_SLEEP_MS;
     for (const dueAt of this.#waiting.values()) next = Math.min(next, dueAt);
     const sleepMs = Math.max(0, next - timing.now());
