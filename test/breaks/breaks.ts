@@ -1096,6 +1096,27 @@ export const BREAKS: readonly Break[] = [
     tests: 'src/controller/bind/bind-verdicts',
   },
   {
+    rule: 'an image that Trivy gives no verdict on has none, and the others have theirs',
+    file: 'src/scan/analysis-judge.ts',
+    find: 'for (const analysis of together) doubts.doubt(analysis, databaseMark);',
+    replace: 'throw error;',
+    tests: 'src/scan/analysis-judge',
+  },
+  {
+    rule: 'where Trivy judges nothing no image is to blame',
+    file: 'src/scan/analysis-judge.ts',
+    find: 'const isCertain = await works(signal);',
+    replace: 'const isCertain = (await works(signal)) || true;',
+    tests: 'src/scan/analysis-judge',
+  },
+  {
+    rule: 'an image is not blamed for what another has done to the server',
+    file: 'src/scan/analysis-judge.ts',
+    find: 'doubts.doubt(analysis, databaseMark);',
+    replace: 'doubts.blame(analysis, databaseMark, false);',
+    tests: 'src/scan/analysis-judge',
+  },
+  {
     rule: "what Trivy's server stores for nobody is deleted",
     file: 'src/scan/analysis-judge.ts',
     find: 'isOurs: true',
