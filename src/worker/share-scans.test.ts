@@ -251,7 +251,12 @@ describe('scans that nodes share', () => {
     const MiB = 1024 * 1024;
     const gate = Promise.withResolvers<undefined>();
     const reader = new FakeReader(async ({ imageId: id }, signal) => {
-      if (id === imageId(6)) return untilAborted(signal);
+      if (id === imageId(6)) {
+        await untilAborted(signal).catch(() => undefined);
+        // Its program takes longer to end than the last calls.
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        throw signal.reason;
+      }
       await gate.promise;
       return { kind: 'read', analysis: analysisOf(id, 12 * MiB) };
     });
