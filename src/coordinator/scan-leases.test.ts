@@ -2,12 +2,12 @@ import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { FakeTiming } from '../../test/fakes/fake-timing.ts';
 import { imageId } from '../../test/fakes/images.ts';
+import { CALL_LIMITS } from '../api/coordinator/coordinator-api.ts';
 import { LEASE_MS, MOST_IN_HAND, type ReadFailure } from '../api/coordinator/scans-call.ts';
 import type { Worker } from './ports.ts';
 import { ScanLeases } from './scan-leases.ts';
 
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+const HOUR = 3_600_000;
 
 const worker = (number: number, job = 'job-1'): Worker => ({
   job,
@@ -60,9 +60,9 @@ describe('an image', () => {
     expect(leases.take(TWO, [A, B], 2)).toEqual([B]);
   });
 
-  test('stays with nobody for longer than a quarter of an hour, however often that is renewed', () => {
+  test('stays with who reads it for as long as it says so, but with nobody for longer than two hours', () => {
     leases.take(ONE, [A], 1);
-    for (let at = 0; at < 15 * MINUTE; at += 10_000) {
+    for (let at = 0; at < 2 * HOUR; at += 10_000) {
       leases.renew(ONE, [A]);
       // Asked again by a program that was restarted, it is no longer for that.
       expect(leases.take(ONE, [A], 1)).toEqual([A]);
@@ -76,7 +76,7 @@ describe('an image', () => {
 
   test('whose reader had all of its time may be read by the same, if nobody else wants it', () => {
     leases.take(ONE, [A], 1);
-    for (let at = 0; at < 15 * MINUTE; at += 10_000) {
+    for (let at = 0; at < 2 * HOUR; at += 10_000) {
       leases.renew(ONE, [A]);
       timing.jump(10_000);
     }
@@ -103,6 +103,67 @@ describe('an image', () => {
     expect(leases.isHeldBy(TWO, B)).toBe(false);
     leases.renew(ONE, [B]);
     expect(leases.isHeldBy(ONE, B)).toBe(true);
+  });
+
+  test('that its worker does not name any more is free at once, and nobody has failed on it for that', () => {
+    leases.take(ONE, [A, B], 2);
+    leases.take(TWO, [imageId(3)], 1);
+    leases.keepOnly(ONE, [B, imageId(3)]);
+    expect([A, B, imageId(3)].map((image) => leases.isElsewhere(THREE, image))).toEqual([false, true, true]);
+    expect(leases.mayTell(ONE, A)).toBe(false);
+    expect(leases.take(ONE, [A], 1)).toEqual([A]);
+  });
+
+  test('stays with its worker while a call of that is under way, and for another while from then', () => {
+    leases.take(ONE, [A, B], 2);
+    const letGo = leases.hold(ONE, [A, imageId(9)]);
+    timing.jump(CALL_LIMITS.scans.timeLimitMs);
+    expect(leases.take(TWO, [A, B], 2)).toEqual([B]);
+    letGo();
+    timing.jump(LEASE_MS - 1);
+    expect(leases.isHeldBy(ONE, A)).toBe(true);
+    timing.jump(1);
+    expect(leases.take(TWO, [A], 1)).toEqual([A]);
+  });
+
+  test('stays with it for no longer than a call lasts, should that never end', () => {
+    leases.take(ONE, [A], 1);
+    leases.hold(ONE, [A]);
+    timing.jump(CALL_LIMITS.scans.timeLimitMs + LEASE_MS);
+    expect(leases.take(TWO, [A], 1)).toEqual([A]);
+  });
+
+  test('stays with it until the last of its calls is over, whichever began first', () => {
+    leases.take(ONE, [A], 1);
+    const first = leases.hold(ONE, [A]);
+    const second = leases.hold(ONE, [A, A]);
+    first();
+    first();
+    timing.jump(CALL_LIMITS.scans.timeLimitMs);
+    expect(leases.isHeldBy(ONE, A)).toBe(true);
+    second();
+    timing.jump(LEASE_MS);
+    expect(leases.isHeldBy(ONE, A)).toBe(false);
+  });
+
+  test('that another has by the end of a call is not touched by that, nor one that was given out anew', () => {
+    leases.take(ONE, [A, B], 2);
+    const letGo = leases.hold(ONE, [A, B]);
+    leases.settle(A);
+    leases.settle(B);
+    leases.take(TWO, [A], 1);
+    leases.take(ONE, [B], 1);
+    timing.jump(LEASE_MS - 1);
+    letGo();
+    timing.jump(1);
+    expect([leases.isHeldBy(TWO, A), leases.isHeldBy(ONE, B)]).toEqual([false, false]);
+  });
+
+  test('of another is held by nobody who says so', () => {
+    leases.take(ONE, [A], 1);
+    leases.hold(TWO, [A, B]);
+    timing.jump(LEASE_MS);
+    expect([leases.isHeldBy(ONE, A), leases.isHeldBy(TWO, A), leases.isHeldBy(TWO, B)]).toEqual([false, false, false]);
   });
 
   test('with a verdict is free', () => {
@@ -271,6 +332,17 @@ describe('who waits', () => {
     await alone.promise;
   });
 
+  test('is so for a second at most, however many wait', async () => {
+    leases.take(ONE, [A], 1);
+    const waits = Array.from({ length: 1_500 }, () => wait([A], never));
+    await timing.settle();
+    leases.settle(A);
+    await timing.settle();
+    timing.jump(1_000);
+    await timing.advance(0);
+    await Promise.all(waits.map(({ promise }) => promise));
+  }, 60_000);
+
   test('is not held up by that when its signal aborts', async () => {
     leases.take(ONE, [A], 1);
     const stop = new AbortController();
@@ -280,6 +352,21 @@ describe('who waits', () => {
     await timing.settle();
     stop.abort();
     await Promise.all(waits.map(({ promise }) => promise));
+  });
+
+  test('leaves no lease behind that has run out, though nobody asks for the image again', () => {
+    const set = vi.spyOn(Map.prototype, 'set');
+    onTestFinished(() => set.mockRestore());
+    leases.take(ONE, ids(20), 20);
+    timing.jump(LEASE_MS);
+    leases.take(worker(2, 'job-2'), [imageId(100)], 1);
+    const kept = new Set(set.mock.contexts as Map<unknown, unknown>[]);
+    const holding = (key: string): unknown[] => [...kept].filter((map) => map.has(key));
+    expect([holding(ONE.podUid), holding('job-1')]).toEqual([[], [expect.anything()]]);
+    // Nor what is known of a run that is long over.
+    timing.jump(HOUR + 1);
+    leases.take(worker(3, 'job-3'), [imageId(100)], 1);
+    expect(holding('job-1')).toEqual([]);
   });
 
   test('leaves nothing behind of images that are never asked for again', async () => {
@@ -365,6 +452,71 @@ describe('an image that could not be read', () => {
     failAt(A, unscanned('killed'), UNSCANNABLE, UNSCANNABLE);
     expect(leases.failureOf(ONE, A)).toEqual(unscanned('killed'));
     expect(leases.failureOf(FOUR, A)?.kind).toBe('unscanned');
+  });
+
+  /** Its holder is not heard of any more. */
+  const lapse = (of: Worker, image: string): void => {
+    expect(leases.take(of, [image], 1)).toEqual([image]);
+    timing.jump(LEASE_MS);
+  };
+
+  test('by three nodes in time, of which nothing is heard, is given up for all', () => {
+    lapse(ONE, A);
+    lapse(TWO, A);
+    // The same node again is no other.
+    lapse(TWO, A);
+    lapse(THREE, A);
+    for (const of of [ONE, TWO, THREE, FOUR]) {
+      expect(leases.take(of, [A], 1)).toEqual([]);
+      expect(leases.failureOf(of, A)).toMatchObject({
+        kind: 'unscanned',
+        reason: 'timeout',
+        message: expect.stringContaining('3 nodes') as string,
+      });
+    }
+    // Not even by saying to have it.
+    leases.renew(ONE, [A]);
+    expect(leases.isHeldBy(ONE, A)).toBe(false);
+    expect(leases.take(worker(4, 'job-2'), [A], 1)).toEqual([A]);
+  });
+
+  test('in time by some, and at all by others, is given up as that; never as unscannable', () => {
+    lapse(ONE, A);
+    for (const of of [TWO, THREE]) leases.fail(of, A, UNSCANNABLE);
+    expect(leases.failureOf(FOUR, A)).toMatchObject({ kind: 'unscanned', reason: 'scan-failed' });
+    lapse(ONE, B);
+    for (const of of [TWO, THREE]) leases.fail(of, B, unscanned('timeout'));
+    expect(leases.failureOf(FOUR, B)).toMatchObject({
+      kind: 'unscanned',
+      reason: 'timeout',
+      message: expect.stringContaining('it was timeout') as string,
+    });
+  });
+
+  test('in time by one node may be told by that yet, also when another reads it now', () => {
+    lapse(ONE, A);
+    expect(leases.take(TWO, [A], 1)).toEqual([A]);
+    expect([ONE, TWO, THREE].map((of) => leases.mayTell(of, A))).toEqual([true, true, false]);
+    // Of another run, it was leased nothing.
+    expect(leases.mayTell({ ...ONE, job: 'job-2' }, A)).toBe(false);
+    leases.fail(ONE, A, unscanned('timeout'));
+    expect([leases.mayTell(ONE, A), leases.isHeldBy(TWO, A)]).toEqual([false, true]);
+    expect(leases.failureOf(ONE, A)).toEqual(unscanned('timeout'));
+    expect(leases.failureOf(THREE, A)).toBeNull();
+  });
+
+  test('keeps no more of one node than there may be; that is given no others, and others are', () => {
+    for (const image of ids(2_000)) leases.fail(ONE, image, unscanned('killed'));
+    expect(leases.take(ONE, [imageId(3_000)], 1)).toEqual([]);
+    expect(leases.failureOf(ONE, imageId(3_000))).toMatchObject({
+      kind: 'unscanned',
+      message: expect.stringContaining('2000 images') as string,
+    });
+    leases.fail(ONE, imageId(3_001), UNSCANNABLE);
+    for (const of of [TWO, THREE]) leases.fail(of, imageId(3_001), UNSCANNABLE);
+    expect(leases.failureOf(FOUR, imageId(3_001))).toBeNull();
+    expect(leases.failureOf(ONE, imageId(5))).toEqual(unscanned('killed'));
+    expect(leases.take(TWO, [imageId(3_000)], 1)).toEqual([imageId(3_000)]);
   });
 
   test('may be tried again in another run', () => {

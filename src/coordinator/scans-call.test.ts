@@ -131,9 +131,12 @@ describe('a worker that asks for images', () => {
     const read = vi.spyOn(controller.ports.verdicts, 'read');
     await exchange(1, { scannerVersion: '0.75.1', wanted: [A] });
     await exchange(1, { scannerVersion: null, wanted: [B] });
+    // So it does of an image that it tells of.
+    await exchange(1, { scannerVersion: '0.75.1', ...told(C) });
     expect(read.mock.calls.map(([wanted]) => wanted)).toEqual([
       { imageIds: [A], scannerVersion: '0.75.1' },
       { imageIds: [B], scannerVersion: null },
+      { imageIds: [C], scannerVersion: '0.75.1' },
     ]);
   });
 
@@ -158,6 +161,32 @@ describe('a worker that asks for images', () => {
     await exchange(1, { inHand: [A] });
     timing.jump(1);
     expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, leased: [B], elsewhere: [A] });
+  });
+
+  test('is given at once what another has in hand no more; what a pod has in hand its scanner alone says', async () => {
+    const { exchange } = await start();
+    await exchange(1, { wanted: [A, B], mayTake: 2 });
+    await exchange(1, { scannerVersion: null, wanted: [C] });
+    expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, elsewhere: [A, B] });
+    await exchange(1, { inHand: [B] });
+    expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, leased: [A], elsewhere: [B] });
+    // Without a scanner there is nothing to have in hand.
+    await exchange(3, { scannerVersion: null, inHand: [C] });
+    expect(await exchange(2, { wanted: [C], inHand: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [C] });
+  });
+
+  test('is given no image that three nodes were leased in this run, and were not heard of again', async () => {
+    const timing = new FakeTiming();
+    const { exchange } = await start({ server: { timing } });
+    for (const node of [1, 2, 3]) {
+      expect(await exchange(node, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [A] });
+      timing.jump(LEASE_MS);
+    }
+    for (const node of [4, 1]) {
+      expect((await exchange(node, { wanted: [A], mayTake: 1 })).results).toEqual([
+        { imageId: A, result: { kind: 'unscanned', reason: 'timeout', message: expect.stringContaining('3 nodes') as string } },
+      ]);
+    }
   });
 
   test('is not given an image on which the verdict came while what is on record was read', async () => {
@@ -243,6 +272,65 @@ describe('what was read of images', () => {
       ['node-2', [B]],
       ['node-1', [A]],
     ]);
+  });
+
+  test('counts from a node whose time for it was up, also where another has it by then', async () => {
+    const timing = new FakeTiming();
+    const { controller, exchange } = await start({ server: { timing } });
+    await exchange(1, { wanted: [A], mayTake: 1 });
+    timing.jump(LEASE_MS);
+    expect(await exchange(2, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [A] });
+    expect(await exchange(3, told(A))).toEqual({ ...NOTHING, elsewhere: [A] });
+    expect(await exchange(1, told(A))).toEqual({ ...NOTHING, results: [scanned(A)] });
+    expect(await exchange(2, told(A))).toEqual({ ...NOTHING, results: [scanned(A)] });
+    expect(judgedIn(controller)).toEqual([['node-1', [A]]]);
+  });
+
+  /** Judges when the test says so. */
+  function holdJudge({ controller }: Started): { readonly gate: PromiseWithResolvers<undefined>; times: number } {
+    const held = { gate: Promise.withResolvers<undefined>(), times: 0 };
+    const judge = controller.ports.verdicts.judge.bind(controller.ports.verdicts);
+    vi.spyOn(controller.ports.verdicts, 'judge').mockImplementation(async (...args) => {
+      held.times += 1;
+      await held.gate.promise;
+      return judge(...args);
+    });
+    return held;
+  }
+
+  test('is judged for as long as that takes: nobody else is given the images that its node has in hand', async () => {
+    const timing = new FakeTiming();
+    const coordinator = await start({ server: { timing } });
+    const { exchange } = coordinator;
+    await exchange(1, { wanted: [A, B], mayTake: 2 });
+    const held = holdJudge(coordinator);
+    const answer = exchange(1, { inHand: [B], ...told(A) });
+    await eventually(() => held.times).toBe(1);
+    timing.jump(LEASE_MS * 2);
+    expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, elsewhere: [A, B] });
+    held.gate.resolve(undefined);
+    expect(await answer).toEqual({ ...NOTHING, results: [scanned(A)] });
+    timing.jump(LEASE_MS - 1);
+    expect(await exchange(2, { wanted: [B], mayTake: 1 })).toEqual({ ...NOTHING, elsewhere: [B] });
+    timing.jump(1);
+    expect(await exchange(2, { wanted: [B], mayTake: 1 })).toEqual({ ...NOTHING, leased: [B] });
+  });
+
+  test('is waited for no longer where its node has gone away, though the judge has not noticed', async () => {
+    const timing = new FakeTiming();
+    const coordinator = await start({ server: { timing } });
+    const { exchange, server } = coordinator;
+    await exchange(1, { wanted: [A], mayTake: 1 });
+    const held = holdJudge(coordinator);
+    const gone = new AbortController();
+    const call = exchange(1, told(A), gone.signal);
+    await eventually(() => held.times).toBe(1);
+    gone.abort(new Error('the pod has ended'));
+    await expect(call).rejects.toThrow('the pod has ended');
+    await eventually(() => server.bytesInFlight).toBe(0);
+    timing.jump(LEASE_MS);
+    expect(await exchange(2, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [A] });
+    held.gate.resolve(undefined);
   });
 
   test('under another coordinator is judged by the next: who has it in hand says so', async () => {
@@ -633,6 +721,14 @@ describe('nothing is judged, given or told', () => {
     [
       'too many parts',
       encoded({ ...one, parts: Array.from({ length: 2_001 }, (_, at) => ({ key: `${at}`, bytes: 0 })) }, 'how'),
+      '422 invalid',
+    ],
+    [
+      'parts that images name too often',
+      encoded({
+        analyses: [1, 2, 3].map((at) => analysis({ imageId: imageId(at), parts: many(700).map((_, part) => part), recipeBytes: 0 })),
+        parts: many(700).map((key) => ({ key, bytes: 0 })),
+      }),
       '422 invalid',
     ],
     ['the same part too often', encoded({ ...one, analyses: [analysis({ parts: Array(2_001).fill(0) })] }, 'how', 'what'), '422 invalid'],

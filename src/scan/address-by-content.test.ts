@@ -90,6 +90,9 @@ describe('an analysis by content', () => {
   test.each<[string, Uint8Array]>([
     // What follows would be swallowed by it.
     ['ends in a field that is not whole', Buffer.concat([putBlob('a', 'musl'), Buffer.from([0x7a, 0x49])])],
+    ['ends in a number that is not whole', Buffer.concat([putBlob('a', 'musl'), Buffer.from([0x78, 0xff])])],
+    ['ends in a fixed number that is not whole', Buffer.concat([putBlob('a', 'musl'), Buffer.from([0x7d, 0x01])])],
+    ['ends in half a tag', Buffer.concat([putBlob('a', 'musl'), Buffer.from([0xf8])])],
     // A number to one reader, and the beginning of a text to another.
     ['has a key that is a number', Buffer.concat([Buffer.from([0x08, 0x02]), text(1, 'a')])],
     ['has a group', Buffer.concat([putBlob('a', 'musl'), Buffer.from([0x7b, 0x7c])])],
@@ -101,7 +104,28 @@ describe('an analysis by content', () => {
     expect(addressByContent({ ...whole, recipe: encodeRecipe({ ...recipe, putArtifact: request }) })).toBeNull();
   });
 
+  /** The lists of a recipe, which say the same where it is whole. */
+  const listing = (partKeys: readonly string[], blobIds: readonly string[]): ImageAnalysis => {
+    const whole = analysis({ layers: { a: 'musl', b: 'openssl' } });
+    const recipe = decodeRecipe(whole.recipe);
+    if (recipe === null) throw new Error('no recipe');
+    const scan = toBinary(ScanRequestSchema, { ...fromBinary(ScanRequestSchema, recipe.scan), blobIds: [...blobIds] });
+    return { ...whole, recipe: encodeRecipe({ ...recipe, partKeys: [...partKeys], scan }) };
+  };
+
+  test('names a layer as often as it was named', () => {
+    const { recipe, scan } = requestsOf(addressByContent(listing(['a', 'b', 'a'], ['a', 'b', 'a'])));
+    expect([recipe.partKeys.length, scan.blobIds.length]).toEqual([3, 3]);
+  });
+
+  test('counts a part that is there twice once', () => {
+    const whole = analysis({ layers: { a: 'musl' } });
+    expect(addressByContent({ ...whole, parts: [...whole.parts, ...whole.parts] })?.parts).toHaveLength(1);
+  });
+
   test.each([
+    ['a part in its list that is not there', listing(['a', 'b', 'c'], ['a', 'b'])],
+    ['a part in its request that is not there', listing(['a', 'b'], ['a', 'b', 'c'])],
     ['a recipe that is garbled', { ...analysis({ layers: { a: 'musl' } }), recipe: Buffer.from('x') }],
     ['a recipe of another image', { ...analysis({ layers: { a: 'musl' } }), imageId: 'sha256:bb' }],
     ['a part that is garbled', { ...analysis({ layers: { a: 'musl' } }), parts: [{ key: 'a', data: Buffer.from('x') }] }],

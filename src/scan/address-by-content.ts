@@ -29,7 +29,7 @@ export function addressByContent(analysis: ImageAnalysis): ImageAnalysis | null 
   const { imageId } = recipe;
   return {
     ...analysis,
-    parts: [...new Map([...parts.values()].map((part) => [part.key, part])).values()],
+    parts: [...parts.values()],
     recipe: encodeRecipe({ imageId, partKeys, putArtifact, scan }),
   };
 }
@@ -60,7 +60,7 @@ function withKey(request: Uint8Array, id: string): Uint8Array | null {
   } catch {
     return null;
   }
-  return reader.pos === reader.len ? Buffer.concat(pieces) : null;
+  return Buffer.concat(pieces);
 }
 
 interface Addresses {

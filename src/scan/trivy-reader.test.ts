@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -55,6 +55,24 @@ describe('a reader', () => {
   test('an image of another id is not the one that was asked for', async () => {
     const report = JSON.stringify({ SchemaVersion: 2, Metadata: { ImageID: `sha256:${'2'.repeat(64)}` } });
     expect(await (await readerOf(`echo '${report}'`)).read(target, signal)).toMatchObject({ reason: 'report-for-another-image' });
+  });
+
+  test('an image that it cannot parse is told as that, with the name that was read', async () => {
+    const layer = `failed to analyze layer (sha256:${'3'.repeat(64)})`;
+    const problem = 'walk error: failed to extract the archive: unexpected EOF';
+    const chain = `run error: image scan error: scan error: scan failed: failed analysis: analyze error: pipeline error: ${layer}: ${problem}`;
+    const line = ['2026-11-22T10:00:00Z', 'FATAL', 'Fatal error', chain].join('\\t');
+    const attempt = await (await readerOf(`printf '${line}\\n' >&2; exit 1`)).read(target, signal);
+    expect(attempt).toMatchObject({ kind: 'unparsable', error: expect.stringContaining('unexpected EOF') as string, scannedName: 'a:1' });
+  });
+
+  test('closing leaves nobody there whom its Trivy has talked to', async () => {
+    const of = await readerOf(`echo "$@" > '${directory}/arguments'; exit 1`);
+    await of.read(target, signal);
+    const [url = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(await readFile(join(directory, 'arguments'), 'utf8')) ?? [];
+    await (await fetch(url)).body?.cancel();
+    await of.close();
+    await expect(fetch(url)).rejects.toThrow();
   });
 
   test('a Trivy that does not work is a fault', async () => {

@@ -157,7 +157,12 @@ describe('analyses', () => {
     const { history, path } = await openTestClusterHistory();
     await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1), 1_000) }], NEVER);
     change(path, "UPDATE part SET packed = x'00'");
+    const rows = rowsIn(path, 'analysis');
     expect(await history.scans.readAnalyses({ imageIds: [imageId(1)], scanner }, NEVER)).toEqual(new Map());
+    // Who reads does not write: that has its turn with what others write.
+    expect([rows, rowsIn(path, 'analysis')]).toEqual([1, 1]);
+    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: analysisOf(imageId(1), 1_000) }], NEVER);
+    expect([...(await history.scans.readAnalyses({ imageIds: [imageId(1)], scanner }, NEVER)).keys()]).toEqual([imageId(1)]);
   });
 });
 

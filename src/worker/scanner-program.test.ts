@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../../test/fakes/eventually.ts';
 import { FakeCoordinator } from '../../test/fakes/fake-coordinator.ts';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { analysisOf, FakeReader } from '../../test/fakes/fake-reader.ts';
@@ -28,6 +29,8 @@ describe('the scanner', () => {
   let bound: BoundScanner;
   /** The image whose scan does not end by itself. */
   let slow: string | null;
+  let connectScanner: () => Promise<BoundScanner>;
+  let runtimesClosed: number;
 
   beforeAll(async () => {
     helper = await buildMkfifoHelper();
@@ -42,6 +45,8 @@ describe('the scanner', () => {
     );
     bound = { kind: 'reader', reader, concurrency: 1 };
     slow = null;
+    connectScanner = () => Promise.resolve(bound);
+    runtimesClosed = 0;
     await writeConfig();
   });
   afterEach(() => rm(folder, { recursive: true }));
@@ -62,17 +67,17 @@ describe('the scanner', () => {
       timing: SYSTEM_TIMING,
       signal,
       makeFifo: makeFifoWith(helper.path),
-      connectRuntime: () => Promise.resolve(Object.assign(new FakeRuntime([image(1), image(2)]), { close: () => undefined })),
+      connectRuntime: () => Promise.resolve(Object.assign(new FakeRuntime([image(1), image(2)]), { close: () => (runtimesClosed += 1) })),
       connectCoordinator: () => Promise.resolve(coordinator),
       connectLogs: () => Promise.resolve(null),
-      connectScanner: () => Promise.resolve(bound),
+      connectScanner: () => connectScanner(),
     });
     return { code, log: lines.map((line) => JSON.parse(line) as Record<string, unknown>) };
   }
 
   /** Collector and remover, until the remover has read. */
-  async function offer(): Promise<HandedVerdicts> {
-    await others.offer([image(1), image(2), image(3)], signal);
+  async function offer(images = [image(1), image(2), image(3)]): Promise<HandedVerdicts> {
+    await others.offer(images, signal);
     return readHandedVerdicts({ handOver: others, scanner: 'trivy', log: logInTest().log, signal });
   }
 
@@ -97,6 +102,58 @@ describe('the scanner', () => {
     const { code, log } = await running;
     expect(code).toBe(1);
     expect(log).toContainEqual(expect.objectContaining({ level: 'error', message: 'the scanner cannot work', error: 'no Trivy' }));
+  });
+
+  test('looks for its Trivy while the collector looks around, and looks again where that was in vain', async () => {
+    let probes = 0;
+    reader.probe = () => {
+      probes += 1;
+      return probes === 1 ? Promise.reject(new Error('busy')) : Promise.resolve({ name: 'trivy', version: '0.74.0' });
+    };
+    const running = run();
+    await eventually(() => probes).toBe(1);
+    expect((await offer()).scanResults.map(({ kind }) => kind)).toEqual(['scanned', 'scanned']);
+    await others.releaseScanner(signal);
+    expect((await running).code).toBe(0);
+    expect([probes, runtimesClosed, reader.isClosed]).toEqual([2, 1, true]);
+  });
+
+  test('that has nothing to scan does not wait for its Trivy', async () => {
+    const probes: AbortSignal[] = [];
+    reader.probe = (until) => {
+      probes.push(until);
+      return untilAborted(until);
+    };
+    const running = run();
+    await eventually(() => probes).toHaveLength(1);
+    expect((await offer([image(3)])).scanResults).toEqual([]);
+    await others.releaseScanner(signal);
+    expect((await running).code).toBe(0);
+    expect(probes.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  test('whose images no Trivy reads does not look for one', async () => {
+    reader.unsupportedBecause = 'Trivy cannot read the image store of cri-o';
+    reader.probe = () => Promise.reject(new Error('looked for'));
+    const running = run();
+    expect((await offer()).scanResults.map(({ kind }) => kind)).toEqual(['unscanned', 'unscanned']);
+    await others.releaseScanner(signal);
+    expect((await running).code).toBe(0);
+  });
+
+  test('that fails before it is offered anything says so when it is', async () => {
+    let isMade = false;
+    connectScanner = () => {
+      isMade = true;
+      return Promise.reject(new Error('no place'));
+    };
+    const running = run();
+    await eventually(() => isMade && runtimesClosed).toBe(1);
+    // A rejection that nobody handles would end it.
+    await SYSTEM_TIMING.sleep(20, signal);
+    await expect(offer()).rejects.toMatchObject({ message: expect.stringContaining('the scanner has failed: no place') as string });
+    await others.releaseScanner(signal);
+    expect((await running).code).toBe(1);
   });
 
   /** A whole run of the pod; gives what the remover was told. */

@@ -32,12 +32,14 @@ export interface SharedScans {
 
 /** Beside what is being read: so that a program that ends finds the next image there, and little is left to one node. */
 const WAITING_IMAGES = 6;
+/** No image waits here for its turn for longer: another node may have nothing to do. Exported for its test. */
+export const LONGEST_TURN_MS = 60_000;
 /** What is read of images is told together: each call costs both sides something. */
 const TOLD_TOGETHER = 4;
 /** Other nodes wait for it. Exported for its test. */
 export const TOLD_AFTER_MS = 500;
-/** Once the time is up, for a last call. */
-const LAST_CALL_MS = 10_000;
+/** Once the time is up, for a last call. Exported for its test. */
+export const LAST_CALL_MS = 10_000;
 /** For the head of a call. */
 const HEAD_BYTES = 1024 * 1024;
 const MOST_BYTES = CALL_LIMITS.scans.maxRequestBytes - HEAD_BYTES;
@@ -60,7 +62,10 @@ class SharedScan {
   /** By the ids that reports give. */
   readonly #images: ReadonlyMap<string, NodeImage>;
   readonly #results = new Map<string, ScanResult>();
+  /** What is leased to this node, and has come to nothing yet. */
   readonly #reading = new Set<string>();
+  /** Those of them that no program reads yet, and since when, by the clock of `timing`. */
+  readonly #waiting = new Map<string, number>();
   readonly #own = new Set<string>();
   readonly #queue: PQueue;
   readonly #fault = new AbortController();
@@ -70,6 +75,8 @@ class SharedScan {
   #failed: { readonly imageId: string; readonly failure: FailedScan }[] = [];
   #wake = Promise.withResolvers<undefined>();
   #reused = 0;
+  #mostWaiting = WAITING_IMAGES;
+  #hasBegun = false;
 
   constructor(options: SharedScanOptions, version: string | null) {
     const { images, limits, signal } = options;
@@ -98,6 +105,7 @@ class SharedScan {
   async #goOn(): Promise<void> {
     const until = AbortSignal.any([this.#signal, this.#total]);
     try {
+      this.#giveBack();
       const wanted = this.#wanted();
       const isEmpty = this.#note(await this.#exchange(wanted, until), wanted);
       if (isEmpty && this.#reading.size === 0) await this.#options.timing.sleep(PAUSE_MS, until);
@@ -114,14 +122,33 @@ class SharedScan {
    */
   async #tellLast(): Promise<void> {
     this.#reading.clear();
-    do {
-      const late = AbortSignal.timeout(LAST_CALL_MS);
-      const answer = await this.#exchange(this.#wanted(), AbortSignal.any([this.#signal, late]), 0).catch((cause: unknown) => {
-        if (this.#signal.aborted || !late.aborted) throw cause;
-        throw new WorkerError({ code: 'no-verdicts', message: 'the time for all scans is up, and the coordinator does not answer', cause });
-      });
+    for (let isOver = false; !isOver;) {
+      const before = this.#results.size;
+      const late = setAlarm(this.#options.timing, LAST_CALL_MS);
+      const answer = await this.#exchange(this.#wanted(), AbortSignal.any([this.#signal, late.signal]), 0)
+        .catch((cause: unknown) => {
+          if (!late.signal.aborted) throw cause;
+          throw new WorkerError({
+            code: 'no-verdicts',
+            message: 'the time for all scans is up, and the coordinator does not answer',
+            cause,
+          });
+        })
+        .finally(late.stop);
       this.#note(answer, []);
-    } while (this.#analyses.length > 0);
+      // More than a call or an answer holds.
+      isOver = this.#analyses.length === 0 && (answer.rest.length === 0 || this.#results.size === before);
+    }
+  }
+
+  /** Those that wait for their turn for too long are for others; from then on no more are taken than are read at once. */
+  #giveBack(): void {
+    const now = this.#options.timing.now();
+    for (const [imageId, since] of this.#waiting) {
+      if (now - since < LONGEST_TURN_MS) continue;
+      for (const kept of [this.#waiting, this.#reading, this.#own]) kept.delete(imageId);
+      this.#mostWaiting = 0;
+    }
   }
 
   /** All that there is to tell goes with it, as far as it is not too large. */
@@ -129,7 +156,7 @@ class SharedScan {
     const analyses = this.#takeAnalyses();
     const failed = this.#failed.splice(0);
     const inHand = [...this.#reading, ...this.#analyses.map(({ imageId }) => imageId)];
-    const room = Math.min(this.#options.limits.concurrency + WAITING_IMAGES, MOST_IN_HAND) - inHand.length;
+    const room = Math.min(this.#options.limits.concurrency + this.#mostWaiting, MOST_IN_HAND) - inHand.length;
     const mayTake = this.#version === null ? 0 : Math.min(most, Math.max(0, room));
     const mayWaitMs = most > 0 && inHand.length + analyses.length + failed.length === 0 ? LONGEST_WAIT_MS : 0;
     const exchange = { scannerVersion: this.#version, wanted, inHand, mayTake, mayWaitMs, analyses, failed };
@@ -186,7 +213,7 @@ class SharedScan {
         this.#results.set(id, { kind: 'unscanned', reason: 'unsupported-runtime', message: unsupportedBecause });
       }
     }
-    return this.#results.size === before && leased.length === 0 && rest.length === 0;
+    return this.#results.size === before && leased.length === 0;
   }
 
   #tell(image: NodeImage, result: ScanResult): void {
@@ -197,17 +224,20 @@ class SharedScan {
     const image = this.#images.get(imageId);
     if (image === undefined || this.#reading.has(imageId) || this.#results.has(imageId)) return;
     const { reader, runtime, limits } = this.#options;
-    if (this.#own.size === 0 && this.#version !== null) {
+    if (!this.#hasBegun && this.#version !== null) {
+      this.#hasBegun = true;
       const scanner = { name: 'trivy', version: this.#version, databaseUpdatedAt: null, databaseMark: null };
       const images = this.#images.size - this.#results.size;
       this.#options.onEvent({ kind: 'scan-started', scanner, images, concurrency: limits.concurrency });
     }
     this.#reading.add(imageId);
+    this.#waiting.set(imageId, this.#options.timing.now());
     this.#own.add(imageId);
     const attempt: ImageReader['read'] = (target, signal) => reader.read(target, signal);
     const read = async (): Promise<void> => {
+      // It was given back.
+      if (!this.#waiting.delete(imageId)) return;
       try {
-        this.#signal.throwIfAborted();
         const ended = await attemptImage({ runtime, limits, attempt }, image, { signal: this.#signal, total: this.#total });
         if (ended.kind !== 'read') this.#failed.push({ imageId, failure: ended });
         else if (isTooLarge(ended.analysis)) this.#failed.push({ imageId, failure: tooLarge(ended.analysis) });
@@ -224,23 +254,38 @@ class SharedScan {
 
   /** Until there is enough to tell, or for long enough, or nothing else to do, or the leases have to be renewed. */
   async #untilWorthACall(signal: AbortSignal): Promise<void> {
-    const due = new AbortController();
-    const timers = [setTimeout(() => due.abort(), RENEW_MS)];
+    const { timing } = this.#options;
+    const alarms = [setAlarm(timing, RENEW_MS)];
     try {
       for (;;) {
         signal.throwIfAborted();
         const toTell = this.#analyses.length + this.#failed.length;
-        if (this.#reading.size === 0 || toTell >= TOLD_TOGETHER || due.signal.aborted) return;
-        if (toTell > 0 && timers.length === 1) timers.push(setTimeout(() => due.abort(), TOLD_AFTER_MS));
+        const isDue = alarms.some((alarm) => alarm.signal.aborted);
+        if (this.#reading.size === 0 || toTell >= TOLD_TOGETHER || isDue) return;
+        if (toTell > 0 && alarms.length === 1) alarms.push(setAlarm(timing, TOLD_AFTER_MS));
         this.#wake = Promise.withResolvers();
-        await untilAborted(this.#wake.promise, AbortSignal.any([signal, due.signal])).catch((error: unknown) => {
-          if (!due.signal.aborted) throw error;
-        });
+        // Why it ended is looked at above.
+        await untilAborted(this.#wake.promise, AbortSignal.any([signal, ...alarms.map((alarm) => alarm.signal)])).catch(() => undefined);
       }
     } finally {
-      timers.forEach(clearTimeout);
+      for (const { stop } of alarms) stop();
     }
   }
+}
+
+interface Alarm {
+  /** Aborts when the time is up. */
+  readonly signal: AbortSignal;
+  readonly stop: () => void;
+}
+
+function setAlarm(timing: Timing, ms: number): Alarm {
+  const [rings, stopped] = [new AbortController(), new AbortController()];
+  timing.sleep(ms, stopped.signal).then(
+    () => rings.abort(),
+    () => undefined,
+  );
+  return { signal: rings.signal, stop: () => stopped.abort() };
 }
 
 function sizeOf({ parts, recipe }: ImageAnalysis): number {

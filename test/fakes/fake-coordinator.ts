@@ -18,6 +18,10 @@ export class FakeCoordinator implements Coordinator {
   /** What another node reads. */
   readonly elsewhere = new Set<string>();
   readonly exchanges: ScanExchange[] = [];
+  /** How many results an answer holds. */
+  mostResults = Infinity;
+  /** What it says beside that, asked for or not. */
+  alsoLeased: readonly string[] = [];
   readonly inventories: SeenInventory[] = [];
   readonly results: NodeResult[] = [];
   /** Runs before each call, by the call's name; a rejection is the call's. */
@@ -40,10 +44,11 @@ export class FakeCoordinator implements Coordinator {
     for (const analysis of exchange.analyses) this.reports.push(this.judge(analysis));
     for (const { imageId, failure } of exchange.failed) this.failures.set(imageId, failure);
     const asked = [...exchange.wanted, ...[...exchange.analyses, ...exchange.failed].map(({ imageId }) => imageId)];
-    const results = asked.flatMap((imageId) => this.#resultOf(imageId));
-    const unknown = asked.filter((id) => !results.some(({ imageId }) => imageId === id));
+    const known = asked.flatMap((imageId) => this.#resultOf(imageId));
+    const unknown = asked.filter((id) => !known.some(({ imageId }) => imageId === id));
     const leased = unknown.filter((id) => !this.elsewhere.has(id)).slice(0, exchange.mayTake);
-    return { results, leased, elsewhere: unknown.filter((id) => this.elsewhere.has(id)), rest: [] };
+    const [results, rest] = [known.slice(0, this.mostResults), known.slice(this.mostResults).map(({ imageId }) => imageId)];
+    return { results, leased: [...leased, ...this.alsoLeased], elsewhere: unknown.filter((id) => this.elsewhere.has(id)), rest };
   }
 
   #resultOf(imageId: string): ScanAnswer['results'] {

@@ -36,7 +36,7 @@ const ANALYSES_AT_ONCE = 20;
 export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOptions): BoundVerdicts {
   // Of use only when something is scanned: not loaded before.
   let loading: Promise<LoadedJudge> | null = null;
-  const load = (): Promise<LoadedJudge> => (loading ??= loadJudge(trivyServer, timing));
+  const load = (): Promise<LoadedJudge> => (loading ??= loadJudge({ trivyServer, timing, log }));
   const warn =
     <Fallback>(message: string, fallback: Fallback) =>
     (error: unknown): Fallback => {
@@ -93,7 +93,7 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
   };
 
   return {
-    read: (wanted, signal) => judged(() => readKnown(wanted, signal), signal),
+    read: (wanted, signal) => judged(() => readKnown(wanted, signal)),
     judge: ({ node }, analyses, signal) =>
       judged(async () => {
         const { judge, addressByContent, scannerOf } = await load();
@@ -112,13 +112,12 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
           byImage.set(analysis.imageId, text);
           scanned.push({ reportedBy: node, report, analysis });
           // Also while the history cannot be written.
-          if (report.scanner.databaseMark === null) continue;
           cache.use(JSON.stringify(report.scanner));
           cache.set(analysis.imageId, text);
         }
         if (scanned.length > 0) await keep(scanned, signal);
         return analyses.map(({ imageId }) => byImage.get(imageId) ?? null);
-      }, signal),
+      }),
     close: () => {
       loading?.then(
         ({ judge }) => judge.close(),
@@ -135,14 +134,21 @@ interface LoadedJudge {
   readonly scannerOf: (version: string | null) => (signal: AbortSignal) => Promise<ScannerInfo>;
 }
 
-async function loadJudge(url: string, timing: Timing): Promise<LoadedJudge> {
+async function loadJudge({ trivyServer: url, timing, log }: Omit<VerdictsOptions, 'scans'>): Promise<LoadedJudge> {
   const [{ createAnalysisJudge }, { addressByContent }] = await Promise.all([
     import('../../scan/analysis-judge.ts'),
     import('../../scan/address-by-content.ts'),
   ]);
-  const judge = createAnalysisJudge({ url, name: TRIVY_SERVER_NAME, timeoutMs: ANSWER_MS });
   const now = (): number => timing.now();
-  const own = reuseReads(() => judge.scanner(null, AbortSignal.timeout(ANSWER_MS)), { mostAgeMs: SCANNER_REUSED_MS, now });
+  const judge = createAnalysisJudge({
+    url,
+    name: TRIVY_SERVER_NAME,
+    timeoutMs: ANSWER_MS,
+    now,
+    onGivenUp: (image, fault) =>
+      log.warn("Trivy's server gives no verdict on an image, which stays", { image, error: errorMessage(fault) }),
+  });
+  const own = reuseReads(() => judge.scanner(AbortSignal.timeout(ANSWER_MS)), { mostAgeMs: SCANNER_REUSED_MS, now });
   const scannerOf =
     (version: string | null) =>
     async (signal: AbortSignal): Promise<ScannerInfo> => {
@@ -191,11 +197,10 @@ async function evaluate(
 }
 
 /** A server that does not work is away. */
-async function judged<Value>(work: () => Promise<Value>, signal: AbortSignal): Promise<Judged<Value>> {
+async function judged<Value>(work: () => Promise<Value>): Promise<Judged<Value>> {
   try {
     return { kind: 'judged', value: await work() };
   } catch (error) {
-    signal.throwIfAborted();
     if (!(error instanceof ScannerFault)) throw error;
     return { kind: 'away', why: error.message, mayPass: error.action === 'retry' };
   }

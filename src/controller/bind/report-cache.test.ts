@@ -10,6 +10,12 @@ describe('reports that many nodes ask for', () => {
     expect(cache.get('a')).toBe('report');
     cache.use('tuesday');
     expect(cache.get('a')).toBeNull();
+    // What is forgotten takes no room.
+    for (const by of ['monday', 'tuesday', 'wednesday']) {
+      cache.use(by);
+      cache.set('a', 'x'.repeat(100));
+      expect(cache.get('a')).not.toBeNull();
+    }
   });
 
   test('are no more than there is room for: what was asked for longest ago goes', () => {

@@ -7,7 +7,7 @@ import type { Judged, ReportJson, Verdicts, Worker } from '../ports.ts';
 import { refuse, type Answer, type Refusal } from '../refusal.ts';
 import type { ScanLeases } from '../scan-leases.ts';
 import type { AnswerCall } from './call.ts';
-import { parseScans } from './parse-scans.ts';
+import { parseScans, type AskedScans } from './parse-scans.ts';
 
 /** Around the results: the other lists, whose ids the request held already. */
 const AROUND_BYTES = 256 * 1024;
@@ -24,14 +24,10 @@ export interface ScansOptions {
 /** Takes what a worker has read of images, tells it the results that there are, and which images it is to read next. */
 export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_RESULT_BYTES }: ScansOptions): AnswerCall {
   const judgements = new PQueue({ concurrency: maxJudgements });
-  return async ({ worker, body, signal }) => {
-    const asked = parseScans(body);
-    if (asked.kind === 'refused') return asked;
-    const { head, analyses } = asked;
-    leases.renew(worker, [...head.inHand, ...analyses.map(({ imageId }) => imageId)]);
-    // What another node was given meanwhile is that one's to tell.
-    for (const { imageId, failure } of head.failed) if (leases.isHeldBy(worker, imageId)) leases.fail(worker, imageId, failure);
-    const held = analyses.filter(({ imageId }) => leases.isHeldBy(worker, imageId));
+  const exchange = async ({ head, analyses }: AskedScans, worker: Worker, signal: AbortSignal): Promise<Answer | Refusal> => {
+    // What nobody has leased to this node in this run is not its to tell.
+    for (const { imageId, failure } of head.failed) if (leases.mayTell(worker, imageId)) leases.fail(worker, imageId, failure);
+    const held = analyses.filter(({ imageId }) => leases.mayTell(worker, imageId));
     const told = new Map<string, ResultJson>();
     if (held.length > 0) {
       const imageIds = held.map(({ imageId }) => imageId);
@@ -77,6 +73,27 @@ export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_
       signal.throwIfAborted();
     }
   };
+  return async ({ worker, body, signal }) => {
+    const asked = parseScans(body);
+    if (asked.kind === 'refused') return asked;
+    const letGo = renew(leases, worker, asked);
+    // For as long as what it has read is judged, its node cannot say what it has in hand.
+    try {
+      return await exchange(asked, worker, signal);
+    } finally {
+      letGo();
+    }
+  };
+}
+
+/** Gives the call that ends what the leases are held by. */
+function renew(leases: ScanLeases, worker: Worker, { head, analyses }: AskedScans): () => void {
+  // Of what its pod has in hand, only a scanner can tell.
+  if (head.scannerVersion === null) return () => undefined;
+  const inHand = [...head.inHand, ...analyses.map(({ imageId }) => imageId)];
+  leases.keepOnly(worker, [...inHand, ...head.failed.map(({ imageId }) => imageId)]);
+  leases.renew(worker, inHand);
+  return leases.hold(worker, inHand);
 }
 
 interface Noting {
