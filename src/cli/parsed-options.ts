@@ -80,6 +80,15 @@ export interface HistoryCommandOptions extends HistoryOptions {
   readonly logs?: boolean;
 }
 
+export interface HistoryVerdictsOptions extends HistoryOptions {
+  readonly output: OutputFormat;
+  readonly node?: string;
+}
+
+export interface HistoryRevokeOptions extends HistoryVerdictsOptions {
+  readonly node: string;
+}
+
 export interface RecordOptions extends HistoryOptions {
   readonly historyMaxAge: number;
   readonly historyMaxSize: number;
