@@ -74,7 +74,6 @@ const COMMAND_GROUPS = {
     'src/cli/commands/completion.ts',
     'src/cli/commands/doctor.ts',
     'src/cli/commands/history.ts',
-    'src/cli/commands/history-verdicts.ts',
     'src/cli/commands/verify-audit-log.ts',
     'src/cli/read-schedule.ts',
   ],

@@ -18,7 +18,7 @@ import {
 } from './options.ts';
 import { positiveInteger, runNumber, timeBound } from './option-values.ts';
 import type { OutputFormat } from './output/write-document.ts';
-import type { CleanOptions, DoctorOptions, HistoryCommandOptions, HistoryRevokeOptions, HistoryVerdictsOptions, PlanOptions, RuntimeOptions, ScanOptions } from './parsed-options.ts';
+import type { CleanOptions, DoctorOptions, HistoryCommandOptions, PlanOptions, RuntimeOptions, ScanOptions } from './parsed-options.ts';
 
 /** What the commands are added to, and run with. */
 export interface ProgramParts {
@@ -122,9 +122,8 @@ function addScan({ program, context, exit }: ProgramParts): void {
 }
 
 function addHistory({ program, context, exit }: ProgramParts): void {
-  // Its commands have options of the same names.
-  const historyCommand = program.command('history').enablePositionalOptions();
-  historyCommand
+  program
+    .command('history')
     .description('show what earlier runs removed and kept, and why')
     .argument('[run]', 'the number of a run; all runs if not given', runNumber)
     .option('--image <image>', 'all that was decided on one image: a tag, digest, id or beginning of an id')
@@ -135,30 +134,14 @@ function addHistory({ program, context, exit }: ProgramParts): void {
     .option('--job <job>', "of a cluster's history: the runs of one job, by its name or uid; with -o json, every decision")
     .option('--node <node>', "of a cluster's history: what is of this node alone")
     .option('--logs', 'of --job: what its worker pods have logged')
+    .option('--verdicts', "of a cluster's history: which node has read which image, and when")
+    .option('--revoke <node>', 'take back all that this node has told of images (`cluster verdicts revoke` does, and asks before)')
     .option('--history <file>', 'the history (default: IMAGE_CLEANER_HISTORY, else the state folder)')
     .addOption(outputOption())
     .addHelpText('after', HISTORY_EXAMPLES)
     .action(async (run: number | undefined, options: HistoryCommandOptions) => {
       const { history } = await import('./commands/history.ts');
       exit(await history(context, run, options));
-    });
-  const addVerdictCommand = (name: string, description: string): Command =>
-    historyCommand
-      .command(name)
-      .description(description)
-      .option('--history <file>', 'the history (default: IMAGE_CLEANER_HISTORY, else the state folder)')
-      .addOption(outputOption());
-  addVerdictCommand('verdicts', "of a cluster's history: show which node has read which image")
-    .option('--node <node>', 'of this node alone')
-    .action(async (options: HistoryVerdictsOptions) => {
-      const { historyVerdicts } = await import('./commands/history-verdicts.ts');
-      exit(await historyVerdicts(context, options));
-    });
-  addVerdictCommand('revoke', "of a cluster's history: take back all that a node has told of images (cluster verdicts revoke asks before)")
-    .requiredOption('--node <node>', 'the node')
-    .action(async (options: HistoryRevokeOptions) => {
-      const { historyRevoke } = await import('./commands/history-verdicts.ts');
-      exit(await historyRevoke(context, options));
     });
 }
 

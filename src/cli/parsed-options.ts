@@ -78,15 +78,9 @@ export interface HistoryCommandOptions extends HistoryOptions {
   readonly jobs?: boolean;
   readonly job?: string;
   readonly logs?: boolean;
-}
-
-export interface HistoryVerdictsOptions extends HistoryOptions {
-  readonly output: OutputFormat;
-  readonly node?: string;
-}
-
-export interface HistoryRevokeOptions extends HistoryVerdictsOptions {
-  readonly node: string;
+  readonly verdicts?: boolean;
+  /** A node. */
+  readonly revoke?: string;
 }
 
 export interface RecordOptions extends HistoryOptions {

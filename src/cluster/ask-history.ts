@@ -21,18 +21,17 @@ const BAD_USAGE = 2;
 const NOTHING_THERE = /^error: the history (has no|knows no) /;
 
 /**
- * What the history of the cluster knows, by a program that is run in the manager's pod: `image-cleaner history` with these options, or a command of
- * it. null: the history has nothing of that.
+ * What the history of the cluster knows, by a program that is run in the manager's pod: `image-cleaner history` with these options. null: the
+ * history has nothing of that.
  */
 export async function askHistory<Schema extends z.ZodType>(
   site: ClusterSite,
   schema: Schema,
   options: readonly string[],
-  subcommand: readonly ('verdicts' | 'revoke')[] = [],
 ): Promise<z.output<Schema> | null> {
   const { client, namespace, call } = site;
   const { name, history } = await findHistory(site);
-  const command = [PROGRAM, 'history', ...subcommand, '--history', history, '--output', 'json', ...options] as const;
+  const command = [PROGRAM, 'history', '--history', history, '--output', 'json', ...options] as const;
   const { exitCode, stdout, stderr } = await client
     .exec(
       { resource: PODS, namespace, name },
@@ -69,7 +68,7 @@ function failedInPod(pod: string, exitCode: number, stderr: string): ClusterErro
     code: 'not-ready',
     message: `image-cleaner in the pod ${pod} ended with ${String(exitCode)}${said === '' ? '' : `: ${said}`}`,
     hint:
-      exitCode === BAD_USAGE && /unknown (option|command)|command-argument value/.test(said)
+      exitCode === BAD_USAGE && /unknown (option|command)/.test(said)
         ? 'What is installed is older than this program: bring it up to date, or use the program of its version (image-cleaner cluster version).'
         : 'Its history is a file in that pod; image-cleaner cluster status tells how the manager is.',
   });

@@ -78,7 +78,7 @@ export const logsSchema = z.array(
 );
 export type HistoryLog = z.output<typeof logsSchema>[number];
 
-/** Of `verdicts` and `revoke`. */
+/** Of `--verdicts` and `--revoke`. */
 export const verdictsSchema = z.array(
   z.looseObject({
     node: z.string(),

@@ -299,22 +299,24 @@ describe('the command line', () => {
       ['node-1', imageId(3)],
       ['node-2', imageId(2)],
     ];
-    expect(await imagesOf('verdicts')).toEqual(all);
-    expect((await cli('verdicts', '--node', 'node-1')).stdout).toMatch(/^NODE .*\nnode-1 +.*image-1:1 .* trivy 0\.74\.0 .*\nnode-1 .*\n$/);
-    expect(await cli('revoke', '--node', 'node-9')).toMatchObject({
+    expect(await imagesOf('--verdicts')).toEqual(all);
+    expect((await cli('--verdicts', '--node', 'node-1')).stdout).toMatch(
+      /^NODE .*\nnode-1 +.*image-1:1 .* trivy 0\.74\.0 .*\nnode-1 .*\n$/,
+    );
+    expect(await cli('--revoke', 'node-9')).toMatchObject({
       code: 1,
       stdout: '',
       stderr: expect.stringMatching(/^error: the history knows no node node-9$/m) as string,
     });
-    expect((await cli('revoke')).code).toBe(2);
-    expect(await imagesOf('verdicts')).toEqual(all);
-    expect(await imagesOf('revoke', '--node', 'node-1')).toEqual(all.slice(0, 2));
-    expect(await imagesOf('verdicts')).toEqual(all.slice(2));
-    const known = await history.scans.readReports({ imageIds: [1, 2, 3].map(imageId), scanner }, NEVER);
+    expect((await cli('--revoke', 'node-1', '--node', 'node-2')).code).toBe(2);
+    expect(await imagesOf('--verdicts')).toEqual(all);
+    expect(await imagesOf('--revoke', 'node-1')).toEqual(all.slice(0, 2));
+    expect(await imagesOf('--verdicts')).toEqual(all.slice(2));
+    const known = await history.scans.readAnalyses({ imageIds: [1, 2, 3].map(imageId), scanner }, NEVER);
     expect([...known.keys()]).toEqual([imageId(2)]);
     expect(await history.scans.lastRevocation(NEVER)).toBeGreaterThan(0);
-    expect(await imagesOf('revoke', '--node', 'node-2')).toEqual(all.slice(2));
-    expect((await cli('verdicts')).stdout).toBe('Nothing is kept that a node has told of an image.\n');
+    expect(await imagesOf('--revoke', 'node-2')).toEqual(all.slice(2));
+    expect((await cli('--verdicts')).stdout).toBe('Nothing is kept that a node has told of an image.\n');
   });
 
   test('shows no node and no job where there are none', async () => {

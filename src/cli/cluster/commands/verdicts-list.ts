@@ -25,7 +25,7 @@ export async function verdictsList(context: CliContext, { node, ...options }: Ve
 
 /** @throws ClusterError `not-found`: the node was never heard of */
 export async function readVerdicts(site: ClusterSite, node: string | undefined): Promise<HistoryVerdict[]> {
-  const verdicts = await askHistory(site, verdictsSchema, node === undefined ? [] : [`--node=${node}`], ['verdicts']);
+  const verdicts = await askHistory(site, verdictsSchema, ['--verdicts', ...(node === undefined ? [] : [`--node=${node}`])]);
   if (verdicts === null) throw nothingFrom(node ?? '');
   return verdicts;
 }

@@ -39,7 +39,7 @@ export async function verdictsRevoke(context: CliContext, options: VerdictsRevok
       if (!(await confirmOrRefuse(context, options, consent))) return context.signal.aborted ? EXIT.interrupted : EXIT.refused;
     }
     const running = (await listJobs(site)).filter(({ phase }) => phase === 'Running');
-    const revoked = await askHistory(site, verdictsSchema, [`--node=${node}`], ['revoke']);
+    const revoked = await askHistory(site, verdictsSchema, [`--revoke=${node}`]);
     if (revoked === null) throw nothingFrom(node);
     for (const { name } of running) {
       const warning = `the run ${name} is under way, and its nodes go by what they were told before: image-cleaner cluster history ${name}`;
