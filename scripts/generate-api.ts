@@ -6,6 +6,7 @@ import { makeCrd } from '../src/api/crd/make-crd.ts';
 import { API_GROUP } from '../src/api/custom-resource.ts';
 import { IMAGE_JOB } from '../src/api/image-job.ts';
 import { IMAGE_LIST } from '../src/api/image-list.ts';
+import { coordinatorOpenApi } from './reference/coordinator-openapi.ts';
 import { customResourcePage } from './reference/custom-resource-page.ts';
 import { eraserConfigPage } from './reference/eraser-config-page.ts';
 
@@ -18,6 +19,7 @@ for (const resource of [IMAGE_LIST, IMAGE_JOB]) {
   write(`docs/reference/${resource.singular}.md`, customResourcePage(resource, definition));
 }
 write('docs/reference/eraserconfig.md', eraserConfigPage());
+write('docs/reference/coordinator-api.openapi.json', `${JSON.stringify(coordinatorOpenApi(), null, 2)}\n`);
 
 function write(path: string, content: string): void {
   const file = join(fileURLToPath(new URL('..', import.meta.url)), path);

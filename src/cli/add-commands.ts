@@ -134,6 +134,8 @@ function addHistory({ program, context, exit }: ProgramParts): void {
     .option('--job <job>', "of a cluster's history: the runs of one job, by its name or uid; with -o json, every decision")
     .option('--node <node>', "of a cluster's history: what is of this node alone")
     .option('--logs', 'of --job: what its worker pods have logged')
+    .option('--verdicts', "of a cluster's history: which node has read which image, and when")
+    .option('--revoke <node>', 'take back all that this node has told of images (`cluster verdicts revoke` does, and asks before)')
     .option('--history <file>', 'the history (default: IMAGE_CLEANER_HISTORY, else the state folder)')
     .addOption(outputOption())
     .addHelpText('after', HISTORY_EXAMPLES)

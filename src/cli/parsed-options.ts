@@ -78,6 +78,9 @@ export interface HistoryCommandOptions extends HistoryOptions {
   readonly jobs?: boolean;
   readonly job?: string;
   readonly logs?: boolean;
+  readonly verdicts?: boolean;
+  /** A node. */
+  readonly revoke?: string;
 }
 
 export interface RecordOptions extends HistoryOptions {

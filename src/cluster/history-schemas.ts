@@ -77,3 +77,17 @@ export const logsSchema = z.array(
   z.looseObject({ node: z.string(), podName: z.string(), container: z.string(), lines: z.array(z.string()), missingPieces: z.number() }),
 );
 export type HistoryLog = z.output<typeof logsSchema>[number];
+
+/** Of `--verdicts` and `--revoke`. */
+export const verdictsSchema = z.array(
+  z.looseObject({
+    node: z.string(),
+    imageId: z.string(),
+    repoTags: z.array(z.string()),
+    repoDigests: z.array(z.string()),
+    scanner: z.looseObject({ name: z.string(), version: z.string() }),
+    readAt: time,
+    judgedAt: time,
+  }),
+);
+export type HistoryVerdict = z.output<typeof verdictsSchema>[number];

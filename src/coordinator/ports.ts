@@ -103,8 +103,15 @@ export type Judged<Value> =
 export interface Verdicts {
   /** By the ids as they were given; of one without an entry, nothing that is of use was read yet. */
   read(wanted: WantedVerdicts, signal: AbortSignal): Promise<Judged<ReadonlyMap<string, ReportJson>>>;
-  /** Of what a worker has read just now; both are kept. In their order; null: what was read is of no use. May come twice. */
-  judge(worker: Worker, analyses: readonly ImageAnalysis[], signal: AbortSignal): Promise<Judged<readonly (ReportJson | null)[]>>;
+  /**
+   * Of what a worker has read just now; both are kept. In their order; null: what was read is of no use. `revoked`: what this node tells in this run
+   * does not count. May come twice.
+   */
+  judge(
+    worker: Worker,
+    analyses: readonly ImageAnalysis[],
+    signal: AbortSignal,
+  ): Promise<Judged<readonly (ReportJson | null)[]> | { readonly kind: 'revoked' }>;
 }
 
 /** Keeps what came of each node in each run. The coordinator never has two calls about one node of one run under way. */

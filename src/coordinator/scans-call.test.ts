@@ -358,6 +358,18 @@ describe('what was read of images', () => {
     expect(await exchange(2, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [A] });
   });
 
+  test('by a node that was revoked in this run counts for nobody, and another may read it', async () => {
+    const { controller, exchange } = await start();
+    await exchange(1, { wanted: [A], mayTake: 1 });
+    vi.spyOn(controller.ports.verdicts, 'judge').mockResolvedValueOnce({ kind: 'revoked' });
+    const message = 'what this node tells of images was revoked in this run';
+    const failure = { imageId: A, result: { kind: 'unscanned', reason: 'scan-failed', message } };
+    expect(await exchange(1, told(A))).toEqual({ ...NOTHING, results: [failure] });
+    expect(await exchange(1, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, results: [failure] });
+    expect(await exchange(2, { wanted: [A], mayTake: 1 })).toEqual({ ...NOTHING, leased: [A] });
+    expect(await exchange(2, told(A))).toEqual({ ...NOTHING, results: [scanned(A)] });
+  });
+
   test('is judged for no more calls at once than there may be, and for none whose caller has gone', async () => {
     const { controller, server, exchange } = await start({ limits: { maxJudgements: 2 } });
     const gate = Promise.withResolvers<undefined>();

@@ -60,7 +60,12 @@ export interface NodeScans {
     wanted: { readonly imageIds: readonly string[]; readonly scanner: Pick<ScannerInfo, 'name' | 'version'> },
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, StoredAnalysis>>;
+  /** But for those of a node of which all was taken back since `asOf`. */
   keep(scans: readonly NodeScan[], signal: AbortSignal): Promise<void>;
+  /** The number of the last time that all that a node had told was taken back, by whatever process; it only grows. 0: there was none. */
+  lastRevocation(signal: AbortSignal): Promise<number>;
+  /** Whether what this node tells of images in this run counts no more. */
+  isRevokedIn(run: NodeRun, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface NodeScan {
@@ -69,6 +74,8 @@ export interface NodeScan {
   readonly report: ScanReport;
   /** null: it is kept already. */
   readonly analysis: ImageAnalysis | null;
+  /** The last revocation when that was read which the report is made of. */
+  readonly asOf: number;
 }
 
 export interface NodeResultRecords {

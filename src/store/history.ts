@@ -1,6 +1,7 @@
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { Decision, KeepReason, RemoveDecision } from '../api/decision.ts';
 import type { NodeImage, RuntimeVersion } from '../api/inventory.ts';
+import type { NodeVerdict } from '../api/node-verdict.ts';
 import type { ContainerLog, DecisionRecord, JobRecord, RunEnd, RunRecord, RunStart } from '../api/run-record.ts';
 import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 
@@ -46,6 +47,8 @@ export interface History {
   listLoggedNodes(jobUid: string): Promise<string[]>;
   /** By pod, in the order in which they began. */
   readLogs(run: NodeRun): Promise<ContainerLog[]>;
+  /** Of a cluster: what is kept of images that this node has read, or any node has. null: this node was never heard of. */
+  readVerdicts(node?: string): Promise<NodeVerdict[] | null>;
 
   /** What is remembered of the images of one runtime, named by its endpoint as in `RunStart`. */
   memoryOf(runtimeEndpoint: string): RuntimeMemory;

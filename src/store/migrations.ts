@@ -246,4 +246,14 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE analysis ADD COLUMN reported_by TEXT;
   `,
+  // Nodes of which all that they had told of images was taken back.
+  `
+  CREATE TABLE revocation (
+    key INTEGER PRIMARY KEY,
+    node TEXT NOT NULL,
+    revoked_ms INTEGER NOT NULL,
+    revoked_at INTEGER NOT NULL
+  );
+  CREATE INDEX revocation_by_node ON revocation (node);
+  `,
 ];

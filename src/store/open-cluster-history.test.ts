@@ -77,7 +77,7 @@ describe('reports', () => {
   const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'server:cluster 1' };
   const found = { ...report(image(1)), scanner, findings: [finding()] };
   const told = (reportedBy: string, ...reports: ScanReport[]): NodeScan[] =>
-    reports.map((each) => ({ reportedBy, report: each, analysis: null }));
+    reports.map((each) => ({ reportedBy, report: each, analysis: null, asOf: 0 }));
 
   test('of one node count for all, by just this scanner and database, for a day', async () => {
     const { history, clock } = await openTestClusterHistory();
@@ -126,7 +126,7 @@ describe('analyses', () => {
   test('are kept with the node that read the image, for that version of the scanner, whatever the database', async () => {
     const { history } = await openTestClusterHistory();
     const analysis = analysisOf(imageId(1));
-    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis, asOf: 0 }], NEVER);
     const ask = (version: string) =>
       history.scans.readAnalyses({ imageIds: [imageId(1), imageId(2)], scanner: { name: 'trivy', version } }, NEVER);
     const stored = { reportedBy: 'node-1', analysis: expect.objectContaining({ imageId: imageId(1) }) as ImageAnalysis };
@@ -145,23 +145,23 @@ describe('analyses', () => {
         reportedBy,
         analysis.parts.length,
       ]);
-    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1)) }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1)), asOf: 0 }], NEVER);
     const updated = { ...scanner, databaseMark: 'server:cluster 2' };
-    await history.scans.keep([{ reportedBy: 'node-1', report: { ...found, scanner: updated }, analysis: null }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-1', report: { ...found, scanner: updated }, analysis: null, asOf: 0 }], NEVER);
     expect(await readers()).toEqual([['node-1', 1]]);
-    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: { ...analysisOf(imageId(1)), parts: [] } }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: { ...analysisOf(imageId(1)), parts: [] }, asOf: 0 }], NEVER);
     expect(await readers()).toEqual([['node-2', 0]]);
   });
 
   test('that are damaged are not there: the image is read again', async () => {
     const { history, path } = await openTestClusterHistory();
-    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1), 1_000) }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-1', report: found, analysis: analysisOf(imageId(1), 1_000), asOf: 0 }], NEVER);
     change(path, "UPDATE part SET packed = x'00'");
     const rows = rowsIn(path, 'analysis');
     expect(await history.scans.readAnalyses({ imageIds: [imageId(1)], scanner }, NEVER)).toEqual(new Map());
     // Who reads does not write: that has its turn with what others write.
     expect([rows, rowsIn(path, 'analysis')]).toEqual([1, 1]);
-    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: analysisOf(imageId(1), 1_000) }], NEVER);
+    await history.scans.keep([{ reportedBy: 'node-2', report: found, analysis: analysisOf(imageId(1), 1_000), asOf: 0 }], NEVER);
     expect([...(await history.scans.readAnalyses({ imageIds: [imageId(1)], scanner }, NEVER)).keys()]).toEqual([imageId(1)]);
   });
 });

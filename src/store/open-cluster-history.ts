@@ -15,6 +15,7 @@ import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-ru
 import { openSharedFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
+import { isRevokedIn, readLastRevocation, readRevokedSince } from './revocations.ts';
 import { keepScanReports, readScanReports } from './scan-records.ts';
 import { keepAnalysis, readStoredAnalyses } from './stored-analyses.ts';
 
@@ -108,8 +109,10 @@ function queueLooks({ time, ...parts }: Parts): BatchWriter<NodeLook> {
 }
 
 function queueScans({ time, ...parts }: Parts): BatchWriter<NodeScan> {
-  const write = async (changes: Changes, scans: readonly NodeScan[]): Promise<void> => {
+  const write = async (changes: Changes, told: readonly NodeScan[]): Promise<void> => {
     const nowMs = await time.record(changes);
+    const revoked = await readRevokedSince(changes, Math.min(...told.map(({ asOf }) => asOf)));
+    const scans = told.filter(({ reportedBy, asOf }) => reportedBy === null || (revoked.get(reportedBy) ?? 0) <= asOf);
     for (const { reportedBy, analysis } of scans) if (analysis !== null) await keepAnalysis(changes, { analysis, reportedBy }, nowMs);
     for (const [reportedBy, ofNode] of Map.groupBy(scans, (one) => one.reportedBy)) {
       const reports = ofNode.map(({ report }) => report);
@@ -171,6 +174,14 @@ function createScans({ database, time }: Parts, scans: BatchWriter<NodeScan>): N
     },
     keep: async (told, signal) => {
       await Promise.all(told.map((scan) => scans.add(scan, signal)));
+    },
+    lastRevocation: async (signal) => {
+      signal.throwIfAborted();
+      return database.use(({ queries }) => readLastRevocation(queries));
+    },
+    isRevokedIn: async (run, signal) => {
+      signal.throwIfAborted();
+      return database.use(({ queries }) => isRevokedIn(queries, run));
     },
   };
 }

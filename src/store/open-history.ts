@@ -14,6 +14,7 @@ import { prune } from './prune.ts';
 import { listRuns, readDecisions, readImageDecisions, readRun, readUnaudited } from './read-runs.ts';
 import { takeRunLock, type HeldRunLock } from './run-lock.ts';
 import { writeRun } from './run-writer.ts';
+import { readNodeVerdicts } from './revocations.ts';
 import { createScanRecords } from './scan-records.ts';
 import { listUnfinishedRuns, settleKilledRun } from './settle-run.ts';
 
@@ -128,6 +129,7 @@ function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOption
     findJob: (nameOrUid) => findJob(database, nameOrUid),
     listLoggedNodes: (jobUid) => listLoggedNodes(database.queries, jobUid),
     readLogs: (run) => readContainerLogs(database.queries, run),
+    readVerdicts: (node) => readNodeVerdicts(database.queries, time, node),
     memoryOf,
     scanRecords: createScanRecords({ database, time, ifSpace, isReadOnly: readOnly }),
     prune: (retention) => prune(database, time, retention),

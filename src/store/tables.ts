@@ -20,6 +20,7 @@ export interface Tables {
   readonly analysis_part: AnalysisPartTable;
   readonly part: PartTable;
   readonly scanner_version: ScannerVersionTable;
+  readonly revocation: RevocationTable;
   readonly job: JobTable;
   readonly node_run: NodeRunTable;
   readonly log: LogTable;
@@ -187,6 +188,14 @@ export interface ScannerVersionTable {
   readonly identity: string;
   readonly version: string;
   readonly told_ms: number;
+}
+
+/** All that a node had told of images by then was taken back. Keys only grow, so the last one says whether there was another since. */
+export interface RevocationTable {
+  readonly key: Generated<number>;
+  readonly node: string;
+  readonly revoked_ms: number;
+  readonly revoked_at: number;
 }
 
 /** An ImageJob of a cluster. */

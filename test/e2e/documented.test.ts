@@ -172,6 +172,16 @@ describe.skipIf(lacksCluster())('the commands in the blocks and tables of docs/c
     },
     'image-cleaner cluster logs RUN': logsOfNode,
     'image-cleaner cluster explain nginx:1.25': { after: says(/nginx:1\.25/) },
+    'image-cleaner cluster verdicts list': { after: says(/^NODE .*\n.* trivy /) },
+    'image-cleaner cluster verdicts revoke --node NODE --dry-run': {
+      typed: () => Promise.resolve(['NODE', node.name]),
+      after: async () => expect((await shell('image-cleaner cluster verdicts list')).stdout).toContain(node.name),
+    },
+    'image-cleaner cluster verdicts revoke --node NODE': {
+      // There is no terminal to ask on.
+      typed: () => Promise.resolve(['NODE', `${node.name} --yes`]),
+      after: async () => expect((await shell('image-cleaner cluster verdicts list')).stdout).not.toContain(node.name),
+    },
     "image-cleaner cluster exclude add 'ghcr.io/acme/*'": {
       after: async () =>
         expect(await site.do(['get', 'configmap', '-n', site.namespace, 'image-cleaner-excluded', '-o', 'yaml'])).toContain(

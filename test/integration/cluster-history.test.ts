@@ -9,8 +9,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { NodeScan } from '../../src/store/cluster-history.ts';
 import { openTestClusterHistory } from '../fakes/cluster-history-in-test.ts';
-import { finding, image, imageId } from '../fakes/images.ts';
+import { analysisOf } from '../fakes/fake-reader.ts';
+import { finding, image, imageId, report } from '../fakes/images.ts';
 import { startImageServer } from '../fakes/image-server.ts';
 import { runCli } from './run-cli.ts';
 import { lookAt, NEVER, nodeResults, removedOn, keptOn, workerPod } from '../fakes/node-results.ts';
@@ -276,6 +278,45 @@ describe('the command line', () => {
     expect(await cli('explain', 'image-1:1', '--scanner', 'none', '--runtime-endpoint', server.socketPath)).toMatch(
       /REMOVE: no container uses it/,
     );
+  });
+
+  test('shows which node has read which image, and takes back what one has told, while the manager has the history open', async () => {
+    const { history, path } = await openTestClusterHistory({ path: join(newFolder(), 'history.db') });
+    const scanner = { name: 'trivy', version: '0.74.0', databaseUpdatedAt: '2026-10-31T06:00:00Z', databaseMark: 'server:cluster 1' };
+    const told = (node: string, number: number): NodeScan[] => [
+      { reportedBy: node, report: { ...report(image(number)), scanner }, analysis: analysisOf(imageId(number)), asOf: 0 },
+    ];
+    await history.scans.keep([...told('node-1', 1), ...told('node-2', 2), ...told('node-1', 3)], NEVER);
+    await history.results.record(workerPod('node-2'), nodeResults([keptOn(image(1))]), 'a', NEVER);
+    const cli = (...args: string[]): ReturnType<typeof runCli> => runCli(['history', ...args, '--history', path]);
+    const imagesOf = async (...args: string[]): Promise<unknown> => {
+      const { code, stdout, stderr } = await cli(...args, '-o', 'json');
+      expect(code, stderr).toBe(0);
+      return (JSON.parse(stdout) as Record<string, unknown>[]).map(({ node, imageId: id }) => [node, id]);
+    };
+    const all = [
+      ['node-1', imageId(1)],
+      ['node-1', imageId(3)],
+      ['node-2', imageId(2)],
+    ];
+    expect(await imagesOf('--verdicts')).toEqual(all);
+    expect((await cli('--verdicts', '--node', 'node-1')).stdout).toMatch(
+      /^NODE .*\nnode-1 +.*image-1:1 .* trivy 0\.74\.0 .*\nnode-1 .*\n$/,
+    );
+    expect(await cli('--revoke', 'node-9')).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: the history knows no node node-9$/m) as string,
+    });
+    expect((await cli('--revoke', 'node-1', '--node', 'node-2')).code).toBe(2);
+    expect(await imagesOf('--verdicts')).toEqual(all);
+    expect(await imagesOf('--revoke', 'node-1')).toEqual(all.slice(0, 2));
+    expect(await imagesOf('--verdicts')).toEqual(all.slice(2));
+    const known = await history.scans.readAnalyses({ imageIds: [1, 2, 3].map(imageId), scanner }, NEVER);
+    expect([...known.keys()]).toEqual([imageId(2)]);
+    expect(await history.scans.lastRevocation(NEVER)).toBeGreaterThan(0);
+    expect(await imagesOf('--revoke', 'node-2')).toEqual(all.slice(2));
+    expect((await cli('--verdicts')).stdout).toBe('Nothing is kept that a node has told of an image.\n');
   });
 
   test('shows no node and no job where there are none', async () => {

@@ -17,9 +17,11 @@ import type { CoordinatorLimits } from '../../src/coordinator/limits.ts';
 import { makeAuthority, makeServerIdentity } from '../../src/coordinator/pki/make-authority.ts';
 import { connectToRuntime } from '../../src/cri/connect-to-runtime.ts';
 import type { CriRuntime } from '../../src/cri/cri-runtime.ts';
+import { readBootClock } from '../../src/platform/boot-clock.ts';
 import { decodePart, encodePart } from '../../src/scan/analysis-form.ts';
 import { PutBlobRequestSchema } from '../../src/scan/gen/trivy_pb.js';
 import { createTrivyScanner } from '../../src/scan/trivy-scanner.ts';
+import { revokeInHistory } from '../../src/store/revoke-in-history.ts';
 import { readKnownReports } from '../../src/worker/read-known-reports.ts';
 import type { SharedScans } from '../../src/worker/share-scans.ts';
 import { eventually } from '../fakes/eventually.ts';
@@ -225,6 +227,26 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('Trivy
     const readers = readersOf([one]);
     expect(readersIn(path, 'analysis')).toEqual(readers);
     expect(readersIn(path, 'scan_report')).toEqual(readers);
+  });
+
+  test('what a node has read that was revoked is read anew by another, what others have read is not; it is heard no more in this run', async () => {
+    const { path, node } = await openCluster();
+    const [one, two, three] = [await node(1), await node(2), await node(3)];
+    const [byOne, byTwo] = [images.slice(0, 2), images.slice(2)];
+    const before = [...reportsOf(await one.scan(byOne), byOne), ...reportsOf(await two.scan(byTwo), byTwo)];
+    const revoked = await revokeInHistory({ path, now: Date.now, bootClock: readBootClock }, 'node-1');
+    expect(revoked?.map(({ imageId }) => imageId).sort()).toEqual(idsOf(byOne));
+    for (const table of ['analysis', 'scan_report'] as const) expect(readersIn(path, table)).toEqual(readersOf([two]));
+
+    await one.call({ wanted: [first.id], mayTake: 1 });
+    const { results } = await one.call({ analyses: [withoutPackages(await one.analyse(first))] });
+    expect(results).toMatchObject([
+      { imageId: first.id, result: { kind: 'unscanned', message: expect.stringContaining('was revoked in this run') as string } },
+    ]);
+    const after = reportsOf(await three.scan(images), images);
+    expect(after).toEqual(before);
+    expect(three.read.toSorted()).toEqual(idsOf(byOne));
+    for (const table of ['analysis', 'scan_report'] as const) expect(readersIn(path, table)).toEqual(readersOf([two, three]));
   });
 
   test('Trivy’s server has loaded another database while it runs: who has no scanner is told what that says', async () => {

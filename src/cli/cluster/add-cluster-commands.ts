@@ -13,6 +13,8 @@ import type { RemoveOptions } from './commands/remove.ts';
 import type { RunOptions } from './commands/run.ts';
 import type { StatusOptions } from './commands/status.ts';
 import type { UpdateOptions } from './commands/update.ts';
+import type { VerdictsListOptions } from './commands/verdicts-list.ts';
+import type { VerdictsRevokeOptions } from './commands/verdicts-revoke.ts';
 import type { DisableOptions } from './disable-cluster.ts';
 import { addEnableOptions, type EnableOptions } from './enable-options.ts';
 
@@ -38,6 +40,7 @@ const COMMANDS: readonly ((parts: ClusterParts) => void)[] = [
   addExplain,
   addHistory,
   addLogs,
+  addVerdicts,
   addConfig,
   addMigrate,
   addVersion,
@@ -187,6 +190,37 @@ function addLogs({ cluster, context, exit }: ClusterParts): void {
       exit(await logs(context, run, node, options));
     });
 }
+
+function addVerdicts({ cluster, context, exit }: ClusterParts): void {
+  const verdicts = cluster.command('verdicts').description('show which node has read which image, and take back what a node has told');
+  addClusterOutputOptions(verdicts.command('list'))
+    .description('show what is kept of images, with the node that has read each, and when')
+    .option('--node <node>', 'of this node alone')
+    .action(async (options: VerdictsListOptions) => {
+      const { verdictsList } = await import('./commands/verdicts-list.ts');
+      exit(await verdictsList(context, options));
+    });
+  addClusterOutputOptions(verdicts.command('revoke'))
+    .description('take back all that a node has told of images: they stay until they have been read anew')
+    .requiredOption('--node <node>', 'the node, also one that is gone')
+    .option('--dry-run', 'show what would be taken back, and change nothing', false)
+    .option('-y, --yes', 'do not ask', false)
+    .addHelpText('after', REVOKE_HELP)
+    .action(async (options: VerdictsRevokeOptions) => {
+      const { verdictsRevoke } = await import('./commands/verdicts-revoke.ts');
+      exit(await verdictsRevoke(context, options));
+    });
+}
+
+const REVOKE_HELP = `
+For a node that was not to be trusted. What it tells in a run that has begun counts no more; in later runs it does. To keep it out of these:
+kubectl label node NODE eraser.sh/cleanup.filter=true
+
+Exit codes: 0 done, 1 the node was never heard of, 3 not confirmed
+
+Examples:
+  image-cleaner cluster verdicts revoke --node worker-7 --dry-run
+  image-cleaner cluster verdicts revoke --node worker-7 --yes -o json`;
 
 function addExplain({ cluster, context, exit }: ClusterParts): void {
   addClusterOutputOptions(cluster.command('explain'))

@@ -7,6 +7,7 @@ import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { describeImageDecision, describeRecordedDecision, describeRecordedRun, type ImageDecision } from '../output/describe-history.ts';
 import { nodeOf, showJob, showJobs } from './history-of-jobs.ts';
+import { revoke, showVerdicts } from './history-of-verdicts.ts';
 import { formatImageHistory, formatRecordedRun, formatRuns } from '../output/format-history.ts';
 import { screenOf } from '../output/terminal.ts';
 import { writeDocument } from '../output/write-document.ts';
@@ -16,10 +17,20 @@ import type { HistoryCommandOptions } from '../parsed-options.ts';
 export async function history(context: CliContext, runId: number | undefined, options: HistoryCommandOptions): Promise<ExitCode> {
   if (runId !== undefined && options.image !== undefined)
     throw badUsage(`Run ${String(runId)} and --image exclude each other: --image shows all runs.`);
+  if (options.revoke !== undefined && (runId !== undefined || isAnyGiven(options)))
+    throw badUsage(
+      '--revoke excludes what is to be shown.',
+      '`image-cleaner history --verdicts --node NODE` shows what it would take back.',
+    );
+  if (options.revoke !== undefined) {
+    await revoke(context, options.revoke, options);
+    return EXIT.done;
+  }
   const opened = await openHistoryToRead(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
   try {
     const show = { context, options, history: opened };
-    if (options.jobs === true) await showJobs(show, boundsOf(show));
+    if (options.verdicts === true) await showVerdicts(show);
+    else if (options.jobs === true) await showJobs(show, boundsOf(show));
     else if (options.job !== undefined) await showJob(show, options.job);
     else if (options.image !== undefined) await showImage(show, options.image);
     else if (runId !== undefined) await showRun(show, runId);
@@ -28,6 +39,10 @@ export async function history(context: CliContext, runId: number | undefined, op
   } finally {
     await opened.close();
   }
+}
+
+function isAnyGiven({ image, since, until, limit, node, jobs, job, logs, verdicts }: HistoryCommandOptions): boolean {
+  return [image, since, until, limit, node, jobs, job, logs, verdicts].some((given) => given !== undefined);
 }
 
 interface Show {

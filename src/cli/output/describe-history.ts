@@ -1,6 +1,8 @@
+import type { NodeVerdict } from '../../api/node-verdict.ts';
 import type { DecisionRecord, JobRecord, NodeOfRun, RunRecord } from '../../api/run-record.ts';
 import { formatReason, vulnerabilityIds } from '../../core/format-reason.ts';
 import { FIGURES } from './describe-decision.ts';
+import type { DescribedVerdict } from './format-verdicts.ts';
 
 /** What `history -o json` prints. Times are ISO 8601 in UTC. Fields are added, never renamed. */
 export function describeRecordedRun({ node, ...run }: RunRecord): Readonly<Record<string, unknown>> {
@@ -36,6 +38,11 @@ export interface ImageDecision {
 export function describeImageDecision({ decision, startedAt, node }: ImageDecision): Readonly<Record<string, unknown>> {
   const common = { ...describeRecordedDecision(decision), runStartedAt: startedAt === null ? null : formatTime(startedAt) };
   return node === undefined ? common : { ...common, node: node.name, job: node.job };
+}
+
+export function describeVerdict({ readAt, judgedAt, ...verdict }: NodeVerdict): DescribedVerdict {
+  const timeOf = (ms: number | null): string | null => (ms === null ? null : formatTime(ms));
+  return { ...verdict, readAt: timeOf(readAt), judgedAt: timeOf(judgedAt) };
 }
 
 export function formatTime(ms: number): string {

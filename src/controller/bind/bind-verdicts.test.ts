@@ -26,12 +26,17 @@ describe('verdicts', () => {
   let page: unknown;
   const readReports = vi.fn<NodeScans['readReports']>();
   const keep = vi.fn<NodeScans['keep']>();
+  const lastRevocation = vi.fn<NodeScans['lastRevocation']>();
+  const isRevokedIn = vi.fn<NodeScans['isRevokedIn']>();
+  const scans: NodeScans = { readReports, readAnalyses: () => Promise.resolve(new Map()), keep, lastRevocation, isRevokedIn };
   const timing = new FakeTiming();
   const { log, lines } = logInTest();
   beforeEach(() => {
     page = { Version: '0.74.0', VulnerabilityDB: { UpdatedAt: '2026-11-22T00:00:00Z' } };
     readReports.mockReset().mockImplementation(() => Promise.resolve(new Map([[imageId(1), report(image(1))]])));
     keep.mockReset().mockResolvedValue(undefined);
+    lastRevocation.mockReset().mockResolvedValue(0);
+    isRevokedIn.mockReset().mockResolvedValue(false);
   });
 
   async function start(): Promise<BoundVerdicts> {
@@ -39,7 +44,6 @@ describe('verdicts', () => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(page));
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    const scans: NodeScans = { readReports, readAnalyses: () => Promise.resolve(new Map()), keep };
     const trivyServer = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
     const verdicts = bindVerdicts({ trivyServer, scans, timing, log });
     onTestFinished(() => {
@@ -77,6 +81,36 @@ describe('verdicts', () => {
     expect(JSON.stringify(lines)).toContain('no space');
   });
 
+  test('that were taken back since are not told from memory', async () => {
+    const verdicts = await start();
+    await verdicts.read(WANTED, signal);
+    lastRevocation.mockResolvedValue(1);
+    readReports.mockResolvedValue(new Map());
+    expect(await verdicts.read(WANTED, signal)).toEqual({ kind: 'judged', value: new Map() });
+    // Who began to read before it comes too late to bring it back.
+    lastRevocation.mockResolvedValueOnce(0).mockResolvedValue(1);
+    readReports.mockResolvedValueOnce(new Map([[imageId(1), report(image(1))]]));
+    expect(await verdicts.read(WANTED, signal)).toEqual({ kind: 'judged', value: new Map() });
+    expect(await verdicts.read(WANTED, signal)).toEqual({ kind: 'judged', value: new Map() });
+  });
+
+  test('are not told from memory while it is not known whether they were taken back', async () => {
+    const verdicts = await start();
+    await verdicts.read(WANTED, signal);
+    lastRevocation.mockRejectedValue(new Error('no disk'));
+    readReports.mockRejectedValue(new Error('no disk'));
+    expect(await verdicts.read(WANTED, signal)).toEqual({ kind: 'judged', value: new Map() });
+    expect(JSON.stringify(lines)).toContain('no disk');
+  });
+
+  test('what a node tells in a run in which it was revoked is not judged', async () => {
+    isRevokedIn.mockResolvedValue(true);
+    const verdicts = await start();
+    expect(await verdicts.judge(WORKER, [analysisOf(imageId(1))], signal)).toEqual({ kind: 'revoked' });
+    expect(isRevokedIn).toHaveBeenCalledWith({ job: 'job', node: 'node-1' }, signal);
+    expect(keep).not.toHaveBeenCalled();
+  });
+
   test('what another version of Trivy has read takes the place of nothing', async () => {
     const verdicts = await start();
     const scan = toBinary(ScanRequestSchema, create(ScanRequestSchema));
@@ -100,7 +134,6 @@ describe('verdicts', () => {
   test('of a server that is none are away until somebody mends it, of one that does not answer may pass', async () => {
     page = 'hello';
     expect(await (await start()).read(WANTED, signal)).toMatchObject({ kind: 'away', mayPass: false });
-    const scans: NodeScans = { readReports, readAnalyses: () => Promise.resolve(new Map()), keep };
     const nobody = bindVerdicts({ trivyServer: 'http://127.0.0.1:1', scans, timing, log });
     expect(await nobody.read(WANTED, signal)).toMatchObject({ kind: 'away', mayPass: true });
   });
@@ -130,6 +163,8 @@ describe('verdicts by what was read of images', () => {
         Promise.resolve(new Map(imageIds.map((id) => [id, { reportedBy: 'node-9', analysis: readOf(id) }]))),
       ),
       keep: vi.fn<NodeScans['keep']>().mockResolvedValue(undefined),
+      lastRevocation: vi.fn<NodeScans['lastRevocation']>().mockResolvedValue(0),
+      isRevokedIn: vi.fn<NodeScans['isRevokedIn']>().mockResolvedValue(false),
     };
     const verdicts = bindVerdicts({ trivyServer: await server.start(), scans, timing, log });
     onTestFinished(() => verdicts.close());
@@ -148,7 +183,7 @@ describe('verdicts by what was read of images', () => {
     expect(found).toMatchObject({ imageId: A, scanner: SCANNER, findings: [{ id: 'CVE of 2026-01-01T00:00:00Z' }] });
     expect(judged).toEqual({ kind: 'judged', value: [text, null] });
     expect(scans.keep.mock.calls.map(([kept]) => kept)).toEqual([
-      [{ reportedBy: 'node-1', report: found, analysis: expect.objectContaining({ imageId: A }) as ImageAnalysis }],
+      [{ reportedBy: 'node-1', report: found, analysis: expect.objectContaining({ imageId: A }) as ImageAnalysis, asOf: 0 }],
     ]);
     const [key] = scans.keep.mock.calls[0]?.[0][0]?.analysis?.parts.map((part) => part.key) ?? [];
     expect(key).toMatch(/^sha256:[0-9a-f]{64}$/);

@@ -50,14 +50,18 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
 
   const cache = new ReportCache(CACHED_LENGTH, () => timing.now());
 
-  const readKnown = async (wanted: WantedVerdicts, signal: AbortSignal): Promise<ReadonlyMap<string, ReportJson>> => {
+  /** null: it cannot be told now whether anything was taken back, so nothing in memory counts. */
+  const lastRevocation = (signal: AbortSignal): Promise<number | null> =>
+    scans.lastRevocation(signal).catch(warn('what was taken back of what nodes told is not known', null));
+
+  const readKnown = async (wanted: WantedVerdicts, asOf: number | null, signal: AbortSignal): Promise<ReadonlyMap<string, ReportJson>> => {
     const { judge, scannerOf } = await load();
     const scanner = await scannerOf(wanted.scannerVersion)(signal);
     const own = await scannerOf(null)(signal);
     const known = new Map<string, ReportJson>();
     // Two databases that cannot be told apart need not be one.
     const isKept = scanner.databaseMark !== null && scanner.version === own.version;
-    const by = isKept ? JSON.stringify(scanner) : null;
+    const by = isKept && asOf !== null ? cacheKey(scanner, asOf) : null;
     const recall = (imageIds: readonly string[]): void => {
       if (by === null) return;
       cache.use(by);
@@ -86,16 +90,30 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
       recall(unknown());
       const missing = unknown();
       for (let at = 0; at < missing.length; at += ANALYSES_AT_ONCE) {
-        note(await evaluate({ scans, judge, scanner, keep, readReports, warn }, missing.slice(at, at + ANALYSES_AT_ONCE), signal));
+        const some = missing.slice(at, at + ANALYSES_AT_ONCE);
+        note(await evaluate({ scans, judge, scanner, asOf, keep, readReports, warn }, some, signal));
       }
     });
     return known;
   };
 
+  /** What was taken back while it was read is not told. */
+  const readUnrevoked = async (wanted: WantedVerdicts, signal: AbortSignal): Promise<ReadonlyMap<string, ReportJson>> => {
+    for (let asOf = await lastRevocation(signal); ;) {
+      const known = await readKnown(wanted, asOf, signal);
+      const after = await lastRevocation(signal);
+      if (after === asOf) return known;
+      asOf = after;
+    }
+  };
+
   return {
-    read: (wanted, signal) => judged(() => readKnown(wanted, signal)),
-    judge: ({ node }, analyses, signal) =>
-      judged(async () => {
+    read: (wanted, signal) => judged(() => readUnrevoked(wanted, signal)),
+    judge: async ({ job, node }, analyses, signal) => {
+      const asOf = await lastRevocation(signal);
+      // While that is not known, it counts for this node alone: it is neither kept nor in memory.
+      if (asOf !== null && (await scans.isRevokedIn({ job, node }, signal))) return { kind: 'revoked' };
+      return judged(async () => {
         const { judge, addressByContent, scannerOf } = await load();
         const { version } = await scannerOf(null)(signal);
         // What another Trivy reads would take the place of what is known, which is by this one.
@@ -110,14 +128,16 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
           if (report === null || report === undefined) continue;
           const text = JSON.stringify(report);
           byImage.set(analysis.imageId, text);
-          scanned.push({ reportedBy: node, report, analysis });
+          if (asOf === null) continue;
+          scanned.push({ reportedBy: node, report, analysis, asOf });
           // Also while the history cannot be written.
-          cache.use(JSON.stringify(report.scanner));
+          cache.use(cacheKey(report.scanner, asOf));
           cache.set(analysis.imageId, text);
         }
         if (scanned.length > 0) await keep(scanned, signal);
         return analyses.map(({ imageId }) => byImage.get(imageId) ?? null);
-      }),
+      });
+    },
     close: () => {
       loading?.then(
         ({ judge }) => judge.close(),
@@ -125,6 +145,11 @@ export function bindVerdicts({ trivyServer, scans, timing, log }: VerdictsOption
       );
     },
   };
+}
+
+/** What it is by: another scanner or database, or what was taken back since, makes all that is in memory void. */
+function cacheKey(scanner: ScannerInfo, asOf: number): string {
+  return JSON.stringify([asOf, scanner]);
 }
 
 interface LoadedJudge {
@@ -162,6 +187,8 @@ interface Evaluating {
   readonly scans: NodeScans;
   readonly judge: AnalysisJudge;
   readonly scanner: ScannerInfo;
+  /** null: what comes of it is not kept. */
+  readonly asOf: number | null;
   readonly keep: (judged: readonly NodeScan[], signal: AbortSignal) => Promise<void>;
   readonly readReports: (imageIds: readonly string[]) => Promise<ReadonlyMap<string, ScanReport>>;
   readonly warn: <Fallback>(message: string, fallback: Fallback) => (error: unknown) => Fallback;
@@ -169,7 +196,7 @@ interface Evaluating {
 
 /** What the present database says of images that were read under another one. */
 async function evaluate(
-  { scans, judge, scanner, keep, readReports, warn }: Evaluating,
+  { scans, judge, scanner, asOf, keep, readReports, warn }: Evaluating,
   imageIds: readonly string[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ScanReport>> {
@@ -190,7 +217,7 @@ async function evaluate(
     const report = reports[index];
     if (report === null || report === undefined) continue;
     known.set(id, report);
-    judged.push({ reportedBy, report, analysis: null });
+    if (asOf !== null) judged.push({ reportedBy, report, analysis: null, asOf });
   }
   if (judged.length > 0) await keep(judged, signal);
   return known;

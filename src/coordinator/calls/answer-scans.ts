@@ -45,7 +45,8 @@ export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_
           signal,
         );
         if (judged.kind === 'away') return away(judged);
-        note({ leases, worker, told }, own, judged.value);
+        if (judged.kind === 'revoked') failAll({ leases, worker }, own, REVOKED);
+        else note({ leases, worker, told }, own, judged.value);
       }
     }
     const wanted = [...new Set([...head.wanted, ...head.failed.map(({ imageId }) => imageId), ...analyses.map(({ imageId }) => imageId)])];
@@ -105,14 +106,24 @@ interface Noting {
 function note({ leases, worker, told }: Noting, analyses: readonly ImageAnalysis[], reports: readonly (ReportJson | null)[]): void {
   for (const [index, { imageId }] of analyses.entries()) {
     const report = reports[index] ?? null;
-    if (report === null) {
-      const message = "Trivy's server cannot use what was read of it";
-      leases.fail(worker, imageId, { kind: 'unscanned', reason: 'scan-failed', message });
-    } else {
+    if (report === null) failAll({ leases, worker }, [{ imageId }], OF_NO_USE);
+    else {
       told.set(imageId, scanned(report));
       leases.settle(imageId);
     }
   }
+}
+
+const OF_NO_USE = "Trivy's server cannot use what was read of it";
+const REVOKED = 'what this node tells of images was revoked in this run';
+
+/** Others may read them. */
+function failAll(
+  { leases, worker }: Pick<Noting, 'leases' | 'worker'>,
+  images: readonly Pick<ImageAnalysis, 'imageId'>[],
+  message: string,
+): void {
+  for (const { imageId } of images) leases.fail(worker, imageId, { kind: 'unscanned', reason: 'scan-failed', message });
 }
 
 /** A `ScanResult`. */
