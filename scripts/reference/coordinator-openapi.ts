@@ -340,8 +340,9 @@ function componentSchemas(): object {
   const { schemas } = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` });
   return Object.fromEntries(
     Object.keys(SCHEMAS).map((name) => {
-      const { $schema: _dialect, $id: _id, ...schema } = schemas[name] ?? {};
-      return [name, schema];
+      // In an OpenAPI document the dialect and the place of a schema go without saying.
+      const fields = Object.entries(schemas[name] ?? {}).filter(([key]) => key !== '$schema' && key !== '$id');
+      return [name, Object.fromEntries(fields)];
     }),
   );
 }

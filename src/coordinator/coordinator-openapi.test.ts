@@ -39,12 +39,14 @@ const { paths, components } = z
   .parse(JSON.parse(text));
 
 /** Of each address and method. */
-const operations = Object.entries(paths).flatMap(([path, { parameters: _, ...methods }]) =>
-  Object.entries(methods).map(([method, operation]) => ({
-    path,
-    method: method.toUpperCase(),
-    operation: operationSchema.parse(operation),
-  })),
+const operations = Object.entries(paths).flatMap(([path, item]) =>
+  Object.entries(item)
+    .filter(([key]) => key !== 'parameters')
+    .map(([method, operation]) => ({
+      path,
+      method: method.toUpperCase(),
+      operation: operationSchema.parse(operation),
+    })),
 );
 
 function operationOf(call: CoordinatorCall): Operation {
