@@ -22,6 +22,11 @@ export const IMAGE_JOB_CONDITIONS = {
     meaning:
       'True: the job has not begun, since something that it would go by cannot be read; it begins once that can be. Absent: nothing is in the way.',
   },
+  Paused: {
+    polarity: 'abnormal-true',
+    meaning:
+      'True: a wave of nodes has ended, and the next begins after `manager.imageJob.waves.pause` of the configuration. Absent: no pause goes on.',
+  },
   Failed: {
     polarity: 'abnormal-true',
     meaning:

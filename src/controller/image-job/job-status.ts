@@ -8,6 +8,8 @@ import { outcomeOf, type RunNode } from './node-records.ts';
 export interface JobStatusInput {
   readonly nodes: readonly RunNode[];
   readonly settings: JobSettings;
+  /** The wave after which a pause goes on; null: none does. */
+  readonly pausedAfter: number | null;
   readonly before: ImageJobStatus;
   readonly generation: number;
   /** Milliseconds since the epoch. */
@@ -15,14 +17,17 @@ export interface JobStatusInput {
 }
 
 /** The whole status of a job that has begun. */
-export function describeJob({ nodes, settings, before, generation, now }: JobStatusInput): ImageJobStatus {
+export function describeJob({ nodes, settings, pausedAfter, before, generation, now }: JobStatusInput): ImageJobStatus {
   const { status, successRatio } = summariseJob({
     outcomes: nodes.map(({ record }) => outcomeOf(record)),
     settings,
     previous: before,
     now,
   });
-  const findings = findingsOf(status.phase, describeOutcome(nodes, successRatio, settings.successRatio));
+  const findings = [
+    ...findingsOf(status.phase, describeOutcome(nodes, successRatio, settings.successRatio)),
+    pauseFinding(status.phase === 'Running' ? pausedAfter : null),
+  ];
   return {
     ...status,
     observedGeneration: generation,
@@ -30,7 +35,7 @@ export function describeJob({ nodes, settings, before, generation, now }: JobSta
   };
 }
 
-export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes'> {
+export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes' | 'pausedAfter'> {
   /** One word for programs. */
   readonly reason: string;
   readonly message: string;
@@ -40,6 +45,7 @@ export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes'> {
 export function describeRefusedJob({ settings, before, generation, now, reason, message }: RefusedJobInput): ImageJobStatus {
   const findings: Finding[] = [
     BEGUN,
+    pauseFinding(null),
     { type: 'Complete', status: 'False', reason, message },
     { type: 'Failed', status: 'True', reason, message },
   ];
@@ -70,6 +76,12 @@ export function describeHeldJob({ before, generation, now, reason, message }: He
 
 /** It does not wait any more. */
 const BEGUN: Finding = { type: 'Stalled', status: null, reason: '', message: '' };
+
+function pauseFinding(wave: number | null): Finding {
+  if (wave === null) return { type: 'Paused', status: null, reason: '', message: '' };
+  const message = `Wave ${wave} has ended. The next one begins after the pause that the configuration has between waves.`;
+  return { type: 'Paused', status: 'True', reason: 'BetweenWaves', message };
+}
 
 function findingsOf(phase: ImageJobStatus['phase'], message: string): Finding[] {
   if (phase === 'Running') return [BEGUN];

@@ -1,5 +1,5 @@
 import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
-import { planWaves, type WaveNode, type WaveTimeouts } from '../../core/cluster/plan-waves.ts';
+import { planWaves, type WaveNode, type WavePause, type WavePlan, type WaveTimeouts } from '../../core/cluster/plan-waves.ts';
 import { FAILING_GRACE_MS, judgeNode, LEAVING_MS, STOPPING_MS, type NodeJudgement, type Sighting } from './judge-node.ts';
 import { hasOutcome, type NodeRecord, type RunNode } from './node-records.ts';
 import type { PodFacts } from './pod-facts.ts';
@@ -19,12 +19,15 @@ export interface JobPlanInput {
   readonly occupied: ReadonlySet<string>;
   readonly sightings: ReadonlyMap<string, Sighting>;
   readonly maxParallel: number;
+  /** By node: the wave that it was begun with in. Absent: the run has no pauses. */
+  readonly waves?: ReadonlyMap<string, number>;
+  readonly pause?: WavePause;
   readonly timeouts: WaveTimeouts;
   /** Milliseconds on a clock that nobody can set. */
   readonly now: number;
 }
 
-export interface JobPlan {
+export interface JobPlan extends Pick<WavePlan, 'wave' | 'ended' | 'pausedUntil'> {
   /** What is to be put on record, before any pod is deleted. */
   readonly records: ReadonlyMap<string, NodeRecord>;
   /** Whether that may be known only now: a pod of one of them is gone, or about to be. */
@@ -42,9 +45,15 @@ export interface JobPlan {
 
 /** One look at a run: what came of which node, which pods have had their time, which nodes are next. */
 export function planJob(input: JobPlanInput): JobPlan {
-  const { nodes, pods, now, timeouts, maxParallel } = input;
+  const { nodes, pods, now, timeouts, maxParallel, pause } = input;
   const judged = new Map(nodes.map((node) => [node.name, judge(input, node)]));
-  const waves = planWaves({ nodes: nodes.flatMap(({ name }) => waveNode(name, judged.get(name))), maxParallel, timeouts, now });
+  const waves = planWaves({
+    nodes: nodes.flatMap(({ name }) => waveNode(name, judged.get(name), input.waves?.get(name))),
+    maxParallel,
+    ...(pause === undefined ? {} : { pause }),
+    timeouts,
+    now,
+  });
   const records = new Map<string, NodeRecord>();
   const stop = new Map<string, PodFacts>();
   const stopNode = (name: string): void => {
@@ -68,6 +77,9 @@ export function planJob(input: JobPlanInput): JobPlan {
     start: waves.start,
     inFlight: nodes.filter(({ name }) => isInFlight(judged.get(name))).map(({ name }) => name),
     sightings,
+    wave: waves.wave,
+    ended: waves.ended,
+    pausedUntil: waves.pausedUntil,
     lookAgainAt: earliest([waves.lookAgainAt, ...deadlines(sightings, blockedMs(input)).filter((at) => at > now)]),
   };
 }
@@ -100,8 +112,9 @@ function judge(input: JobPlanInput, { name, record }: RunNode): NodeJudgement {
   });
 }
 
-function waveNode(name: string, judged: NodeJudgement | undefined): WaveNode[] {
-  return judged === undefined || judged.progress.kind === 'held' ? [] : [{ name, progress: judged.progress }];
+function waveNode(name: string, judged: NodeJudgement | undefined, wave: number | undefined): WaveNode[] {
+  if (judged === undefined || judged.progress.kind === 'held') return [];
+  return [{ name, progress: judged.progress, ...(wave === undefined ? {} : { wave }) }];
 }
 
 function isInFlight(judged: NodeJudgement | undefined): boolean {

@@ -155,7 +155,8 @@ export class ImageJobReconciler {
     const settings = run.configuration.config.manager.imageJob;
     const statusOf = (object: RawObject): ImageJobStatus => {
       const { status: before = {}, metadata } = readImageJob(object);
-      return describeJob({ nodes: run.parts.flat(), settings, before, generation: metadata.generation, now: now() });
+      const { generation } = metadata;
+      return describeJob({ nodes: run.parts.flat(), settings, pausedAfter: run.pausedAfter, before, generation, now: now() });
     };
     await api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
     run.isStatusTold = true;
