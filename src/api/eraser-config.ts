@@ -27,6 +27,8 @@ export interface EraserConfig {
       readonly cleanup: { readonly delayOnSuccess: number; readonly delayOnFailure: number };
       /** `20`, `"10%"`; null: not said. */
       readonly maxParallel: string | number | null;
+      /** More of them make a run begin with no further nodes: `0`, `"5%"`; null: none do. */
+      readonly maxFailed: string | number | null;
       /** `pause`: between the end of one wave and the next; 0: a sliding window. */
       readonly waves: { readonly pause: number };
     };

@@ -27,6 +27,12 @@ export const IMAGE_JOB_CONDITIONS = {
     meaning:
       'True: a wave of nodes has ended, and the next begins after `manager.imageJob.waves.pause` of the configuration. Absent: no pause goes on.',
   },
+  FailureTarget: {
+    polarity: 'abnormal-true',
+    meaning:
+      'As of a Job of Kubernetes. True: more nodes have failed than `manager.imageJob.maxFailed` of the configuration allows; no others are begun with, ' +
+      'and the job has failed once those in flight have ended. Absent: they have not.',
+  },
   Failed: {
     polarity: 'abnormal-true',
     meaning:
@@ -42,6 +48,9 @@ const skippedByReasonSchema = z
     windows: count.optional().meta({ description: 'Nodes that run Windows.' }),
     virtual: count.optional().meta({ description: 'Virtual nodes, which have no images.' }),
     beingDeleted: count.optional().meta({ description: 'Nodes that were deleted, or were being deleted, at their turn.' }),
+    notStarted: count.optional().meta({
+      description: 'Nodes that were not begun with, since more had failed than `manager.imageJob.maxFailed` of the configuration allows.',
+    }),
     unknownRuntime: count.optional().meta({ description: 'Nodes whose container runtime is none that is known.' }),
   })
   .meta({ description: 'The skipped nodes by the reason. Other reasons may be added: the sum can be less than `skipped`.' });

@@ -107,3 +107,103 @@ describe('a run with pauses between its waves', () => {
     for (let diesAt = 1; diesAt <= writes; diesAt++) await writesOf(diesAt);
   });
 });
+
+describe('a run of which more nodes fail than may', () => {
+  async function startServer(fields: object): Promise<ClusterInTest> {
+    const server = await startClusterInTest(NODES);
+    server.configure({ imageJob: { ...KEPT, maxParallel: 2, ...fields } });
+    server.applyList(LIST);
+    return server;
+  }
+
+  /** A kubelet that ends the pods of these nodes with a failure, all others well. */
+  function failOn(server: ClusterInTest, names: readonly string[]): () => void {
+    const kubelets = setInterval(() => {
+      for (const pod of server.pods())
+        if (pod['status'] === undefined && names.includes(baseOf(pod.metadata.name)))
+          server.put('/pods', { ...pod, status: { phase: 'Failed', reason: 'ErrImagePull' } });
+      server.endPods();
+    }, 5);
+    const stop = (): void => clearInterval(kubelets);
+    onTestFinished(stop);
+    return stop;
+  }
+
+  test('tells so at once, lets those in flight end, begins with no others, and has failed, whatever the ratio', async () => {
+    const server = await startServer({ maxFailed: 0, successRatio: 0 });
+    const manager = startManagerInTest(server);
+    await soon(() => expect(bases(server)).toEqual(['a', 'b']));
+    const pod = server.pods().find(({ metadata }) => baseOf(metadata.name) === 'a');
+    if (pod !== undefined) server.put('/pods', { ...pod, status: { phase: 'Failed', reason: 'ErrImagePull' } });
+    await soon(() =>
+      expect(condition(server, 'FailureTarget')).toMatchObject({
+        status: 'True',
+        reason: 'TooManyNodesFailed',
+        message: '1 of 5 nodes failed, more than manager.imageJob.maxFailed allows (0): no others are begun with.',
+      }),
+    );
+    expect(statusOf(server)).toMatchObject({ phase: 'Running', desired: 5, failed: 1, skipped: 3, skippedByReason: { notStarted: 3 } });
+    const note = expect.stringContaining('1 of 5 nodes failed') as string;
+    expect(manager.events).toContainEqual(expect.objectContaining({ type: 'Warning', reason: 'TooManyNodesFailed', note }));
+    server.endPods();
+    await soon(() => expect(statusOf(server)).toMatchObject({ phase: 'Failed', succeeded: 1, failed: 1, skipped: 3 }));
+    expect(condition(server, 'Failed')).toMatchObject({ status: 'True', reason: 'TooManyNodesFailed' });
+    expect(condition(server, 'Failed')?.message).toMatch(
+      /^1 of 5 nodes failed, .+\. 1 of 5 nodes succeeded, 1 failed, 3 were skipped\. Failed: a: /,
+    );
+    expect(bases(server)).toEqual(['a', 'b']);
+    await soon(() => expect(server.list()?.['status']).toMatchObject({ success: 1, failed: 1, skipped: 3 }));
+    expect(manager.events.filter(({ reason }) => reason === 'TooManyNodesFailed')).toHaveLength(1);
+  });
+
+  test('goes over all nodes where as many fail as may', async () => {
+    const server = await startServer({ maxFailed: '40%' });
+    failOn(server, ['b', 'd']);
+    startManagerInTest(server);
+    await soon(() => expect(statusOf(server)).toMatchObject({ phase: 'Failed', succeeded: 3, failed: 2, skipped: 0 }));
+    expect(condition(server, 'Failed')).toMatchObject({ reason: 'TooFewNodesSucceeded' });
+    expect(condition(server, 'FailureTarget')).toBeUndefined();
+  });
+
+  test('counts pods that are refused, of which there are as many at most as may be in flight', async () => {
+    const server = await startServer({ maxFailed: 1 });
+    const body = JSON.stringify({ kind: 'Status', code: 422, reason: 'Invalid', message: 'no such pod' });
+    for (let times = 0; times < 9; times += 1)
+      server.failNext({ kind: 'answer', statusCode: 422, body }, ({ method, path }) => method === 'POST' && path.endsWith('/pods'));
+    startManagerInTest(server);
+    await soon(() => expect(statusOf(server)).toMatchObject({ phase: 'Failed', failed: 2, skippedByReason: { notStarted: 3 } }));
+    expect(server.podsMade).toEqual([]);
+  });
+
+  test('stays stopped, with one result for each node, whatever write its controller dies before', { timeout: 240_000 }, async () => {
+    const untilDone = (server: ClusterInTest): Promise<void> =>
+      soon(() => {
+        expect(statusOf(server)).toMatchObject({ phase: 'Failed', desired: 5 });
+        expect(server.state()).toMatchObject({ manual: null });
+      });
+    const writesOf = async (diesAt: number): Promise<number> => {
+      const server = await startServer({ maxFailed: 1 });
+      const stop = failOn(server, ['a', 'b']);
+      const first = startManagerInTest(server, { diesAt });
+      await Promise.race([first.died, untilDone(server)]);
+      await first.stop();
+      if (diesAt < Infinity) {
+        const second = startManagerInTest(server);
+        await untilDone(server);
+        await second.stop();
+      }
+      stop();
+      const { succeeded, failed, skipped } = statusOf(server) as Record<'succeeded' | 'failed' | 'skipped', number>;
+      expect(failed).toBe(2);
+      expect(succeeded + failed + skipped).toBe(5);
+      // One may have been begun with between the two.
+      expect(skipped).toBeGreaterThanOrEqual(2);
+      expect(server.podsMade).toHaveLength(5 - skipped);
+      expect(new Set(server.podsMade).size).toBe(server.podsMade.length);
+      return first.writes();
+    };
+    const writes = await writesOf(Infinity);
+    expect(writes).toBeGreaterThan(8);
+    for (let diesAt = 1; diesAt <= writes; diesAt++) await writesOf(diesAt);
+  });
+});

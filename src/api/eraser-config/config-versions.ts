@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { LOG_LEVELS, RUNTIME_NAMES, USUAL_RUNTIME_ADDRESSES, type ConfiguredRuntime } from '../eraser-config.ts';
 import {
   countOrShare,
+  countOrShareFromNone,
   duration,
   durationAboveZero,
   explainMapping,
@@ -82,7 +83,7 @@ export function toV1alpha2({ components: { eraser, ...others }, ...config }: V1a
 export function toV1alpha3({ manager, ...config }: V1alpha2): V1alpha3 {
   const named = { name: manager.runtime, address: USUAL_RUNTIME_ADDRESSES[manager.runtime] };
   const scheduling = { ...manager.scheduling, cron: null, timeZone: DEFAULT_TIME_ZONE, maintenanceWindow: null };
-  const imageJob = { ...manager.imageJob, maxParallel: null, waves: { pause: 0 } };
+  const imageJob = { ...manager.imageJob, maxParallel: null, maxFailed: null, waves: { pause: 0 } };
   const added = { runtime: named, additionalPodLabels: NO_LABELS, scheduling, imageJob, keptRevisions: 0 };
   return { ...config, apiVersion: 'eraser.sh/v1alpha3', manager: { ...manager, ...added } };
 }
@@ -191,6 +192,11 @@ function ownImageJobShape(parsers: TextParsers) {
     maxParallel: orElse(countOrShare, null).meta({
       description:
         'How many nodes are worked on at once: a number, or a part of those that take part (`10%`). Not said: 10 %, at least 10, at most 200.',
+    }),
+    maxFailed: orElse(countOrShareFromNone, null).meta({
+      description:
+        'When more nodes than that have failed, a number or a part of those that take part (`5%`), no others are begun with, and the run has failed. ' +
+        'Not said: a run goes over all nodes, however many fail.',
     }),
     waves: section({
       pause: orElse(duration(parsers), 0).meta({

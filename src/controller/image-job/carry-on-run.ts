@@ -1,3 +1,4 @@
+import { countOfMaxFailed } from '../../core/cluster/max-failed.ts';
 import { countOfMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
 import { errorFields } from '../../platform/errors.ts';
 import type { ClusterApi } from '../ports.ts';
@@ -145,6 +146,7 @@ function planOf(
     occupied: pods.occupiedBesides(run.job.uid),
     sightings: run.sightings,
     maxParallel: countOfMaxParallel(settings.maxParallel ?? run.configuration.maxParallel, participating),
+    maxFailed: countOfMaxFailed(run.configuration.maxFailed, participating),
     waves: run.waves,
     pause: { ms: pauseMsOf(run), ended: run.endedWave },
     timeouts: settings.timeouts,

@@ -3,6 +3,7 @@ import type { ImageJobStatus } from '../../api/image-job.ts';
 import { formatSkipReason } from '../../core/cluster/select-nodes.ts';
 import { summariseJob, type JobSettings } from '../../core/cluster/summarise-job.ts';
 import { type Finding, formatTime, withFindings } from '../conditions.ts';
+import { describeStop, type RunStop } from './find-stop.ts';
 import { outcomeOf, type RunNode } from './node-records.ts';
 
 export interface JobStatusInput {
@@ -10,6 +11,8 @@ export interface JobStatusInput {
   readonly settings: JobSettings;
   /** The wave after which a pause goes on; null: none does. */
   readonly pausedAfter: number | null;
+  /** null: it goes over all nodes. */
+  readonly stop: RunStop | null;
   readonly before: ImageJobStatus;
   readonly generation: number;
   /** Milliseconds since the epoch. */
@@ -17,15 +20,16 @@ export interface JobStatusInput {
 }
 
 /** The whole status of a job that has begun. */
-export function describeJob({ nodes, settings, pausedAfter, before, generation, now }: JobStatusInput): ImageJobStatus {
+export function describeJob({ nodes, settings, pausedAfter, stop, before, generation, now }: JobStatusInput): ImageJobStatus {
   const { status, successRatio } = summariseJob({
     outcomes: nodes.map(({ record }) => outcomeOf(record)),
     settings,
+    isStopped: stop !== null,
     previous: before,
     now,
   });
   const findings = [
-    ...findingsOf(status.phase, describeOutcome(nodes, successRatio, settings.successRatio)),
+    ...findingsOf(status.phase, stop, describeOutcome(nodes, stop === null ? ratioText(successRatio, settings.successRatio) : '')),
     pauseFinding(status.phase === 'Running' ? pausedAfter : null),
   ];
   return {
@@ -35,7 +39,7 @@ export function describeJob({ nodes, settings, pausedAfter, before, generation, 
   };
 }
 
-export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes' | 'pausedAfter'> {
+export interface RefusedJobInput extends Omit<JobStatusInput, 'nodes' | 'pausedAfter' | 'stop'> {
   /** One word for programs. */
   readonly reason: string;
   readonly message: string;
@@ -74,6 +78,8 @@ export function describeHeldJob({ before, generation, now, reason, message }: He
   return { ...before, observedGeneration: generation, conditions };
 }
 
+export const TOO_MANY_FAILED = 'TooManyNodesFailed';
+
 /** It does not wait any more. */
 const BEGUN: Finding = { type: 'Stalled', status: null, reason: '', message: '' };
 
@@ -83,23 +89,31 @@ function pauseFinding(wave: number | null): Finding {
   return { type: 'Paused', status: 'True', reason: 'BetweenWaves', message };
 }
 
-function findingsOf(phase: ImageJobStatus['phase'], message: string): Finding[] {
-  if (phase === 'Running') return [BEGUN];
+function findingsOf(phase: ImageJobStatus['phase'], stop: RunStop | null, outcome: string): Finding[] {
+  const stopped: Finding[] =
+    stop === null ? [] : [{ type: 'FailureTarget', status: 'True', reason: TOO_MANY_FAILED, message: describeStop(stop) }];
+  if (phase === 'Running') return [BEGUN, ...stopped];
   const isComplete = phase === 'Completed';
-  const reason = isComplete ? 'EnoughNodesSucceeded' : 'TooFewNodesSucceeded';
+  const reason = isComplete ? 'EnoughNodesSucceeded' : stop === null ? 'TooFewNodesSucceeded' : TOO_MANY_FAILED;
+  const message = stop === null ? outcome : `${describeStop(stop)} ${outcome}`;
   return [
     BEGUN,
+    ...stopped,
     { type: 'Complete', status: isComplete ? 'True' : 'False', reason, message },
     { type: 'Failed', status: isComplete ? 'False' : 'True', reason, message },
   ];
 }
 
-function describeOutcome(nodes: readonly RunNode[], ratio: number, wanted: number): string {
-  const count = (kind: string): number => nodes.filter(({ record }) => record.kind === kind).length;
+function ratioText(ratio: number, wanted: number): string {
   const percent = (share: number): string => `${Number((share * 100).toFixed(2))} %`;
+  return `: ${percent(ratio)}, of ${percent(wanted)} wanted`;
+}
+
+function describeOutcome(nodes: readonly RunNode[], ratio: string): string {
+  const count = (kind: string): number => nodes.filter(({ record }) => record.kind === kind).length;
   const counts = `${count('succeeded')} of ${nodes.length} nodes succeeded, ${count('failed')} failed, ${count('skipped')} were skipped`;
   const failures = describeFailures(nodes);
-  return `${counts}: ${percent(ratio)}, of ${percent(wanted)} wanted.${failures === '' ? '' : ` Failed: ${failures}`}`;
+  return `${counts}${ratio}.${failures === '' ? '' : ` Failed: ${failures}`}`;
 }
 
 /** As many as a person reads. */

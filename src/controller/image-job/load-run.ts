@@ -53,6 +53,7 @@ export function loadRun(
     waves: new Map(parts.flat().flatMap(({ name: node, record }) => entryOf(node, waveOf(record)))),
     endedWave: null,
     pausedAfter: null,
+    isStopTold: false,
     isEndTold: false,
   };
 }

@@ -19,6 +19,7 @@ const reasonSchema = z.union([
   z.object({ code: z.literal('filtered'), type: z.literal('include'), selectors: z.array(z.string()) }),
   z.object({ code: z.literal('being-deleted') }),
   z.object({ code: z.literal('not-ready'), condition: condition.nullable() }),
+  z.object({ code: z.literal('not-started'), failed: z.number(), nodes: z.number() }),
   z.object({ code: z.literal('unknown-runtime'), containerRuntimeVersion: z.string() }),
 ]) satisfies z.ZodType<NodeSkipReason>;
 

@@ -21,7 +21,7 @@ export const NOTHING_UNWRITTEN: Unwritten = { parts: new Set(), outcomes: 0, sin
 export interface Run {
   readonly job: JobIdentity;
   readonly kind: RunKind;
-  readonly configuration: Pick<AcceptedConfiguration, 'config' | 'components' | 'nodeFilter' | 'maxParallel'>;
+  readonly configuration: Pick<AcceptedConfiguration, 'config' | 'components' | 'nodeFilter' | 'maxParallel' | 'maxFailed'>;
   readonly configMaps: WorkerFrame['configMaps'];
   /** What workloads want again (rule 5); none in a manual run. */
   readonly protections: readonly Protection[];
@@ -53,6 +53,8 @@ export interface Run {
   endedWave: EndedWave | null;
   /** The wave after which a pause goes on; null: none does. */
   pausedAfter: number | null;
+  /** Whether it was told in an Event that no more nodes are begun with. */
+  isStopTold: boolean;
   /** Whether its end was told in an Event. */
   isEndTold: boolean;
 }
