@@ -31,6 +31,8 @@ export interface EraserConfig {
       readonly maxFailed: string | number | null;
       /** `pause`: between the end of one wave and the next; 0: a sliding window. */
       readonly waves: { readonly pause: number };
+      /** `within`: how long after an automatic run a node that was away is cleaned when it comes; 0: it waits for the next run. */
+      readonly lateNodes: { readonly within: number };
     };
     /** Earlier revisions of each workload whose images stay. */
     readonly keptRevisions: number;

@@ -8,6 +8,9 @@ import { parseWith, type Parsed } from './problem.ts';
 export const JOB_OWNER_LABEL = 'eraser.sh/job-owner';
 export const JOB_OWNERS = { automatic: 'imagecollector', manual: 'imagelist-controller' } as const;
 
+/** On a job that is for late nodes alone: the job of the automatic run that did not get to them. */
+export const LATE_NODES_LABEL = 'eraser.sh/late-nodes-of';
+
 export const JOB_PHASES = ['Running', 'Completed', 'Failed'] as const;
 export type JobPhase = (typeof JOB_PHASES)[number];
 

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type ClusterInTest, fastTiming, soon, startClusterInTest, startManagerInTest } from '../../test/fakes/manager-in-fake-cluster.ts';
+import {
+  type ClusterInTest,
+  fastTiming,
+  nodeObject,
+  soon,
+  startClusterInTest,
+  startManagerInTest,
+} from '../../test/fakes/manager-in-fake-cluster.ts';
 import type { Condition } from '../api/condition.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 
@@ -8,6 +15,8 @@ const LIST = ['docker.io/library/nothing:1'];
 const KEPT = { cleanup: { delayOnSuccess: '1h', delayOnFailure: '1h' } };
 /** An hour passes in some seconds. */
 const FAST = fastTiming(30);
+const BEGUN = Date.parse('2026-11-22T12:00:00Z');
+const BEGUN_AT = performance.now();
 const NODES = ['a', 'b', 'c', 'd', 'e'];
 
 const statusOf = (server: ClusterInTest): Record<string, unknown> => (server.jobs()[0]?.['status'] ?? {}) as Record<string, unknown>;
@@ -205,5 +214,109 @@ describe('a run of which more nodes fail than may', () => {
     const writes = await writesOf(Infinity);
     expect(writes).toBeGreaterThan(8);
     for (let diesAt = 1; diesAt <= writes; diesAt++) await writesOf(diesAt);
+  });
+});
+
+describe('nodes that come late', () => {
+  const labelsOf = (server: ClusterInTest): unknown[] =>
+    server.jobs().map(({ metadata }) => (metadata['labels'] as Record<string, string>)['eraser.sh/late-nodes-of']);
+  const phases = (server: ClusterInTest): unknown[] => server.jobs().map((job) => (job['status'] as { phase?: string } | undefined)?.phase);
+  const SOMETIME = { imageJob: { ...KEPT, lateNodes: { within: '24h' } }, scheduling: { repeatInterval: '1000h' } };
+  /** A minute passes in 60 milliseconds. */
+  const now = (): number => BEGUN + (performance.now() - BEGUN_AT) * 1_000;
+
+  async function startServer(manager: object): Promise<ClusterInTest> {
+    const server = await startClusterInTest(['a']);
+    server.put('/nodes', nodeObject('b', { ready: false }));
+    server.put('/nodes', nodeObject('c', { ready: false }));
+    server.configure(manager, { collector: { enabled: true } });
+    server.endPodsSoon();
+    return server;
+  }
+
+  async function untilFirstEnded(server: ClusterInTest): Promise<void> {
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    await soon(() => expect(server.state()).toMatchObject({ automatic: null, hasCleaned: true }));
+  }
+
+  test('have one run of their own, over them alone', { timeout: 60_000 }, async () => {
+    const server = await startServer({ imageJob: { ...KEPT, lateNodes: { within: '10s' } } });
+    startManagerInTest(server);
+    await untilFirstEnded(server);
+    expect(bases(server)).toEqual(['a']);
+    expect(server.state()).toMatchObject({ late: { away: ['b', 'c'], had: [] } });
+    const schedule = server.state()['schedule'];
+    server.put('/nodes', nodeObject('b'));
+    const joined = nodeObject('d');
+    server.put('/nodes', { ...joined, metadata: { ...joined.metadata, creationTimestamp: new Date(Date.now() + 2_000).toISOString() } });
+    await soon(() => expect(phases(server)).toEqual(['Completed', 'Completed']));
+    const [first, second] = server.jobs();
+    expect(labelsOf(server)).toEqual([undefined, first?.metadata.name]);
+    expect(second?.['status']).toMatchObject({ desired: 2, succeeded: 2 });
+    expect(bases(server)).toEqual(['a', 'b', 'd']);
+    await soon(() => expect(server.state()).toMatchObject({ automatic: null, late: { had: ['b', 'd'] }, schedule }));
+    // One that goes and comes again had its run.
+    server.put('/nodes', nodeObject('b', { ready: false }));
+    server.put('/nodes', nodeObject('b'));
+    await sleep(2_500);
+    expect(bases(server)).toEqual(['a', 'b', 'd']);
+    expect(server.jobsMade).toHaveLength(2);
+  });
+
+  test('wait for the next run where nothing is said, when they come too late, and after a run that was stopped', async () => {
+    const [unsaid, tooLate, stopped] = await Promise.all([
+      startServer({ imageJob: KEPT }),
+      startServer({ imageJob: { ...KEPT, lateNodes: { within: '1s' } } }),
+      startServer({ imageJob: { ...KEPT, maxFailed: 0, lateNodes: { within: '1h' } } }),
+    ]);
+    const body = JSON.stringify({ kind: 'Status', code: 422, reason: 'Invalid', message: 'no such pod' });
+    stopped.failNext({ kind: 'answer', statusCode: 422, body }, ({ method, path }) => method === 'POST' && path.endsWith('/pods'));
+    for (const server of [unsaid, tooLate, stopped]) startManagerInTest(server, { timing: fastTiming(10_000) });
+    await Promise.all([untilFirstEnded(unsaid), untilFirstEnded(tooLate)]);
+    await soon(() => expect(condition(stopped, 'Failed')).toMatchObject({ reason: 'TooManyNodesFailed' }));
+    await soon(() => expect(stopped.state()).toMatchObject({ automatic: null }));
+    for (const server of [unsaid, stopped]) {
+      expect(server.state()).toMatchObject({ late: null });
+      server.put('/nodes', nodeObject('b'));
+    }
+    await soon(() => expect(tooLate.state()).toMatchObject({ late: null }));
+    tooLate.put('/nodes', nodeObject('b'));
+    await sleep(1_000);
+    for (const server of [unsaid, tooLate, stopped]) expect(server.jobsMade).toHaveLength(1);
+  });
+
+  test('have one run, whatever write its controller dies before', { timeout: 240_000 }, async () => {
+    const untilDone = (server: ClusterInTest): Promise<void> =>
+      soon(() => {
+        expect(phases(server)).toEqual(['Completed', 'Completed']);
+        expect(server.state()).toMatchObject({ automatic: null });
+      });
+    const writesOf = async (diesAt: number): Promise<{ readonly before: number; readonly all: number }> => {
+      const server = await startServer(SOMETIME);
+      const first = startManagerInTest(server, { diesAt, timing: FAST, now });
+      let before = null as number | null;
+      const back = setInterval(() => {
+        if (before !== null || server.state()['hasCleaned'] !== true) return;
+        before = first.writes();
+        server.put('/nodes', nodeObject('b'));
+      }, 10);
+      onTestFinished(() => clearInterval(back));
+      await Promise.race([first.died, untilDone(server)]);
+      await first.stop();
+      if (diesAt < Infinity) {
+        const second = startManagerInTest(server, { timing: FAST, now });
+        await untilDone(server);
+        await second.stop();
+      }
+      clearInterval(back);
+      expect(bases(server)).toEqual(['a', 'b']);
+      expect(server.jobsMade).toHaveLength(2);
+      expect(server.state()).toMatchObject({ late: { had: ['b'] } });
+      return { before: before ?? 0, all: first.writes() };
+    };
+    const { before, all } = await writesOf(Infinity);
+    expect(all - before).toBeGreaterThan(8);
+    // The end of the run that did not get to them, and all of theirs.
+    for (let diesAt = before - 1; diesAt <= all; diesAt++) await writesOf(diesAt);
   });
 });

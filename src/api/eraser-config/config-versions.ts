@@ -83,7 +83,7 @@ export function toV1alpha2({ components: { eraser, ...others }, ...config }: V1a
 export function toV1alpha3({ manager, ...config }: V1alpha2): V1alpha3 {
   const named = { name: manager.runtime, address: USUAL_RUNTIME_ADDRESSES[manager.runtime] };
   const scheduling = { ...manager.scheduling, cron: null, timeZone: DEFAULT_TIME_ZONE, maintenanceWindow: null };
-  const imageJob = { ...manager.imageJob, maxParallel: null, maxFailed: null, waves: { pause: 0 } };
+  const imageJob = { ...manager.imageJob, maxParallel: null, maxFailed: null, waves: { pause: 0 }, lateNodes: { within: 0 } };
   const added = { runtime: named, additionalPodLabels: NO_LABELS, scheduling, imageJob, keptRevisions: 0 };
   return { ...config, apiVersion: 'eraser.sh/v1alpha3', manager: { ...manager, ...added } };
 }
@@ -205,6 +205,13 @@ function ownImageJobShape(parsers: TextParsers) {
           'begins; at zero, a node is begun with whenever another has ended.',
       }),
     }).meta({ description: 'How the nodes of a run follow one another.' }),
+    lateNodes: section({
+      within: orElse(duration(parsers), 0).meta({
+        description:
+          'So long after the end of an automatic run, a node that was not ready then, or that was not there, is cleaned when it comes, by a run of its own. ' +
+          'At zero it waits for the next run.',
+      }),
+    }).meta({ description: 'Nodes that were away when an automatic run went over the cluster.' }),
   };
 }
 

@@ -66,6 +66,7 @@ const DEFAULTS = {
       maxParallel: null,
       maxFailed: null,
       waves: { pause: 0 },
+      lateNodes: { within: 0 },
     },
     keptRevisions: 0,
     pullSecrets: [],
@@ -169,6 +170,7 @@ describe('what a configuration sets', () => {
         maxParallel: '10%',
         maxFailed: 0,
         waves: { pause: '10m' },
+        lateNodes: { within: '1h' },
       },
       keptRevisions: 2,
       pullSecrets: ['registry'],
@@ -183,7 +185,12 @@ describe('what a configuration sets', () => {
       ...manager,
       runtime: { name: 'crio', address: 'unix:///run/crio/crio.sock' },
       scheduling: { ...manager.scheduling, repeatInterval: 168 * HOUR, maintenanceWindow: { opens: '0 1 * * 6,0', length: 4 * HOUR } },
-      imageJob: { ...manager.imageJob, cleanup: { delayOnSuccess: 90_000, delayOnFailure: 0 }, waves: { pause: 600_000 } },
+      imageJob: {
+        ...manager.imageJob,
+        cleanup: { delayOnSuccess: 90_000, delayOnFailure: 0 },
+        waves: { pause: 600_000 },
+        lateNodes: { within: HOUR },
+      },
       nodeFilter: { type: 'include', selectors: ['pool=batch', 'eraser.sh/cleanup.filter'] },
     });
     expect(config.components.remover).toEqual({ ...remover, request: { mem: 1024 * MiB, cpu: 2 }, limit: { mem: 30 * MiB, cpu: 0 } });
@@ -331,6 +338,12 @@ describe('what is wrong is told by its path, with what is allowed', () => {
       made({ imageJob: { maxFailed: -1 } }),
       'manager.imageJob.maxFailed',
       /-1 is not a whole number from 0/,
+    ],
+    [
+      'late nodes without an end',
+      made({ imageJob: { lateNodes: { within: 'ever' } } }),
+      'manager.imageJob.lateNodes.within',
+      /"ever" is not a duration/,
     ],
     ['a pause below none', made({ imageJob: { waves: { pause: '-1m' } } }), 'manager.imageJob.waves.pause', /"-1m" is not a duration/],
     ['a remover in v1alpha1', { ...V1ALPHA1, components: { remover: {} } }, 'components.remover', /called eraser/],

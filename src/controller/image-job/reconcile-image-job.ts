@@ -117,7 +117,8 @@ export class ImageJobReconciler {
       await this.#hold(observed, gate, signal);
       return {};
     }
-    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned }, signal);
+    const onlyNodes = automatic?.job === job.metadata.name ? (automatic.late?.nodes ?? null) : null;
+    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned, onlyNodes }, signal);
     if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
     if (begun.kind === 'held') {
       await this.#hold(observed, begun, signal);
