@@ -710,6 +710,20 @@ export const BREAKS: readonly Break[] = [
     tests: 'src/controller/waves',
   },
   {
+    rule: 'a node whose pod went with it is told to be gone',
+    file: 'src/controller/image-job/carry-on-run.ts',
+    find: 'if (!isDue && plan.bereft.length === 0) return plan;',
+    replace: 'if (!isDue) return plan;',
+    tests: 'src/controller/image-job/carry-on-run',
+  },
+  {
+    rule: 'a node has no two live pods, however long one of another run is on its way out',
+    file: 'src/controller/image-job/worker-pods.ts',
+    find: 'pod.job.uid !== jobUid && isLive(pod)',
+    replace: 'pod.job.uid !== jobUid && !pod.isBeingDeleted && isLive(pod)',
+    tests: 'src/controller/lost-node',
+  },
+  {
     rule: 'no node is started twice',
     file: 'src/core/cluster/plan-waves.ts',
     find: "nodes.filter(({ progress }) => progress.kind === 'waiting')",

@@ -249,3 +249,35 @@ describe('a run with a pause of an hour between its waves', () => {
     expect(made(await look(MINUTE))).toHaveLength(1);
   });
 });
+
+describe('a node that is lost', () => {
+  const failureOf = (run: Run, name: string): unknown => run.parts.flat().find((node) => node.name === name)?.record;
+
+  test('by its object, with which Kubernetes has deleted its pod, has failed for that', async () => {
+    const { run, nodes, look, drop } = start(['a', 'b']);
+    await look();
+    nodes.delete('a');
+    drop('a');
+    await look(MINUTE);
+    expect(failureOf(run, 'a')).toMatchObject({ kind: 'failed', message: 'the node is gone' });
+    drop('b');
+    await look(MINUTE);
+    expect(failureOf(run, 'b')).toMatchObject({ kind: 'failed', message: 'its worker pod is gone: someone deleted it' });
+  });
+
+  test('by its object, while its pod is still there, has failed when it is looked at', async () => {
+    const { run, nodes, look } = start(['a']);
+    await look();
+    nodes.delete('a');
+    expect((await look(2 * MINUTE + 1)).asked).toEqual(['record a failed', `delete ${podOf(run, 'a')}`]);
+    expect(failureOf(run, 'a')).toMatchObject({ message: 'the node is gone' });
+  });
+
+  test('before its pod has begun fails in the time that a pod has to start, with what is known of it', async () => {
+    const { run, nodes, look } = start(['a']);
+    await look();
+    nodes.set('a', nodeObject('a', { ready: false }));
+    for (let minutes = 0; minutes < 6; minutes += 1) await look(MINUTE);
+    expect(failureOf(run, 'a')).toMatchObject({ kind: 'failed', message: 'its worker pod did not start within 5 minutes' });
+  });
+});

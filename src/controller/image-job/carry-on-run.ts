@@ -91,11 +91,13 @@ async function planWithNodes(
 ): Promise<JobPlan> {
   const graceMs = context.settings.nodeGraceMs;
   const plan = planOf(context, { run, now, nodeFaults: new Map() });
-  if (now < nodesDueAt(context, run)) return plan;
-  run.nodesSeenAt = now;
-  const seen = await lookAtFlight(context, plan.inFlight, signal);
+  const isDue = now >= nodesDueAt(context, run);
+  if (!isDue && plan.bereft.length === 0) return plan;
+  if (isDue) run.nodesSeenAt = now;
+  const seen = await lookAtFlight(context, isDue ? [...plan.inFlight, ...plan.bereft] : plan.bereft, signal);
   const inFlight = new Set(plan.inFlight);
   for (const name of run.unreadySince.keys()) if (!inFlight.has(name)) run.unreadySince.delete(name);
+  // Kubernetes deletes the pods of a node that is gone, most often before it is looked at: what became of the node says more.
   const nodeFaults = findNodeFaults({ run, nodes: seen, graceMs, now });
   return nodeFaults.size === 0 ? plan : planOf(context, { run, now, nodeFaults });
 }

@@ -40,6 +40,8 @@ export interface JobPlan extends Pick<WavePlan, 'wave' | 'ended' | 'pausedUntil'
   readonly start: readonly string[];
   /** The nodes whose pods have not ended. */
   readonly inFlight: readonly string[];
+  /** Of the nodes that are to be put on record as failed: those whose pods are gone. */
+  readonly bereft: readonly string[];
   readonly sightings: ReadonlyMap<string, Sighting>;
   /** null: only a change of a pod brings something new. */
   readonly lookAgainAt: number | null;
@@ -82,6 +84,7 @@ export function planJob(input: JobPlanInput): JobPlan {
     stop: [...stop.values()],
     start: waves.start,
     inFlight: nodes.filter(({ name }) => isInFlight(judged.get(name))).map(({ name }) => name),
+    bereft: [...records].flatMap(([name, { kind }]) => (kind === 'failed' && !pods.has(name) ? [name] : [])),
     sightings,
     wave: waves.wave,
     ended: waves.ended,
