@@ -7,6 +7,7 @@ const CLUSTER_FILES = {
   /** They share an API server without nodes. */
   'cluster-api': [
     'controller-rules',
+    'controller-waves',
     'coordinator',
     'crds',
     'kinds-bad-input',

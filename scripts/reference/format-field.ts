@@ -17,6 +17,7 @@ function formatKind({ type, format, enum: words, additionalProperties }: FieldSc
     case 'quantity':
       return 'quantity';
     case 'count-or-share':
+    case 'count-or-share-from-none':
       return 'whole number or percentage';
     case 'date-time':
       return 'time';

@@ -47,7 +47,9 @@ export type NodeSkipReason =
   | { readonly code: 'filtered'; readonly type: 'include'; readonly selectors: readonly string[] }
   | { readonly code: 'being-deleted' }
   | { readonly code: 'not-ready'; readonly condition: NodeCondition | null }
-  | { readonly code: 'unknown-runtime'; readonly containerRuntimeVersion: string };
+  | { readonly code: 'unknown-runtime'; readonly containerRuntimeVersion: string }
+  /** So many of all that were to take part had failed that its run began with no others. */
+  | { readonly code: 'not-started'; readonly failed: number; readonly nodes: number };
 
 export interface SkippedNode {
   readonly name: string;

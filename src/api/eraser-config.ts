@@ -27,6 +27,12 @@ export interface EraserConfig {
       readonly cleanup: { readonly delayOnSuccess: number; readonly delayOnFailure: number };
       /** `20`, `"10%"`; null: not said. */
       readonly maxParallel: string | number | null;
+      /** More of them make a run begin with no further nodes: `0`, `"5%"`; null: none do. */
+      readonly maxFailed: string | number | null;
+      /** `pause`: between the end of one wave and the next; 0: a sliding window. */
+      readonly waves: { readonly pause: number };
+      /** `within`: how long after an automatic run a node that was away is cleaned when it comes; 0: it waits for the next run. */
+      readonly lateNodes: { readonly within: number };
     };
     /** Earlier revisions of each workload whose images stay. */
     readonly keptRevisions: number;

@@ -8,6 +8,9 @@ import { parseWith, type Parsed } from './problem.ts';
 export const JOB_OWNER_LABEL = 'eraser.sh/job-owner';
 export const JOB_OWNERS = { automatic: 'imagecollector', manual: 'imagelist-controller' } as const;
 
+/** On a job that is for late nodes alone: the job of the automatic run that did not get to them. */
+export const LATE_NODES_LABEL = 'eraser.sh/late-nodes-of';
+
 export const JOB_PHASES = ['Running', 'Completed', 'Failed'] as const;
 export type JobPhase = (typeof JOB_PHASES)[number];
 
@@ -21,6 +24,17 @@ export const IMAGE_JOB_CONDITIONS = {
     polarity: 'abnormal-true',
     meaning:
       'True: the job has not begun, since something that it would go by cannot be read; it begins once that can be. Absent: nothing is in the way.',
+  },
+  Paused: {
+    polarity: 'abnormal-true',
+    meaning:
+      'True: a wave of nodes has ended, and the next begins after `manager.imageJob.waves.pause` of the configuration. Absent: no pause goes on.',
+  },
+  FailureTarget: {
+    polarity: 'abnormal-true',
+    meaning:
+      'As of a Job of Kubernetes. True: more nodes have failed than `manager.imageJob.maxFailed` of the configuration allows; no others are begun with, ' +
+      'and the job has failed once those in flight have ended. Absent: they have not.',
   },
   Failed: {
     polarity: 'abnormal-true',
@@ -37,6 +51,9 @@ const skippedByReasonSchema = z
     windows: count.optional().meta({ description: 'Nodes that run Windows.' }),
     virtual: count.optional().meta({ description: 'Virtual nodes, which have no images.' }),
     beingDeleted: count.optional().meta({ description: 'Nodes that were deleted, or were being deleted, at their turn.' }),
+    notStarted: count.optional().meta({
+      description: 'Nodes that were not begun with, since more had failed than `manager.imageJob.maxFailed` of the configuration allows.',
+    }),
     unknownRuntime: count.optional().meta({ description: 'Nodes whose container runtime is none that is known.' }),
   })
   .meta({ description: 'The skipped nodes by the reason. Other reasons may be added: the sum can be less than `skipped`.' });

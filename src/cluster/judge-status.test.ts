@@ -63,6 +63,10 @@ const job = (name: string, status: object, owner = 'imagecollector'): object => 
   metadata: { ...withUid(name), labels: { 'eraser.sh/job-owner': owner } },
   status,
 });
+const lateJob = (name: string, status: object): object => {
+  const made = job(name, status) as { readonly metadata: { readonly labels: object } };
+  return { ...made, metadata: { ...made.metadata, labels: { ...made.metadata.labels, 'eraser.sh/late-nodes-of': 'old' } } };
+};
 const condition = (type: string, status: string, message: string): object => ({
   type,
   status,
@@ -177,6 +181,25 @@ describe('the status of a cluster', () => {
     expect(problems).toEqual([]);
     expect(facts.jobs.map(({ name }) => name)).toEqual(['new', 'old']);
     expect(facts.automatic).toMatchObject({ next: { kind: 'under-way' } });
+  });
+
+  test('a run over late nodes makes up for none over all, and what became of it counts until the next of those', async () => {
+    const ended = (phase: string, hoursAgo: number): object => ({
+      phase,
+      startTime: at(NOW - hoursAgo * HOUR_MS),
+      completionTime: at(NOW - (hoursAgo - 1) * HOUR_MS),
+      conditions: phase === 'Failed' ? [condition('Failed', 'True', 'x')] : [],
+    });
+    const lookAt = async (...jobs: readonly object[]): Promise<string[]> => {
+      const { problems } = await look({ more: (put) => jobs.forEach((one) => put('eraser.sh/imagejobs', one)) });
+      return problems.map(({ what }) => what);
+    };
+    expect(await lookAt(job('old', ended('Failed', 5)), lateJob('late', ended('Completed', 3)))).toEqual([
+      'the last automatic run, old, has failed: x',
+    ]);
+    expect(await lookAt(job('old', ended('Completed', 5)), lateJob('late', ended('Failed', 3)))).toHaveLength(1);
+    const next = job('next', ended('Completed', 2));
+    expect(await lookAt(job('old', ended('Completed', 5)), lateJob('late', ended('Failed', 3)), next)).toEqual([]);
   });
 
   test('what may not be read is told, and the rest is shown', async () => {

@@ -78,9 +78,14 @@ export function isAmiss({ type, status }: Pick<SiteCondition, 'type' | 'status'>
   return type === 'Stalled' && known[type]?.polarity === 'abnormal-true' && status === 'True';
 }
 
-/** The last of each kind counts: an earlier failure is made up for. */
+/** The last of each kind counts: an earlier failure is made up for. A run over late nodes makes up for none over all. */
 function jobProblems(jobs: readonly JobFacts[]): SiteProblem[] {
-  const last = (['automatic', 'manual'] as const).flatMap((mode) => jobs.find((job) => job.mode === mode) ?? []);
+  const whole = jobs.filter(({ lateNodesOf }) => lateNodesOf === null);
+  const lastWhole = jobs.findIndex(({ mode, lateNodesOf }) => mode === 'automatic' && lateNodesOf === null);
+  const late = jobs.slice(0, lastWhole === -1 ? jobs.length : lastWhole).find(({ lateNodesOf }) => lateNodesOf !== null);
+  const last = [...(['automatic', 'manual'] as const).map((mode) => whole.find((job) => job.mode === mode)), late].flatMap(
+    (job) => job ?? [],
+  );
   return last.flatMap(({ name, mode, trouble }) => {
     if (trouble === null) return [];
     const what =

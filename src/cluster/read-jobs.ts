@@ -1,4 +1,4 @@
-import { JOB_OWNER_LABEL, JOB_OWNERS, type ImageJob, parseImageJob } from '../api/image-job.ts';
+import { JOB_OWNER_LABEL, JOB_OWNERS, LATE_NODES_LABEL, type ImageJob, parseImageJob } from '../api/image-job.ts';
 import { hasCode } from '../kube/kube-error.ts';
 import type { ClusterSite } from './cluster-site.ts';
 import { IMAGE_JOBS } from './own-kinds.ts';
@@ -10,6 +10,8 @@ export interface JobFacts {
   readonly name: string;
   readonly uid: string;
   readonly mode: 'automatic' | 'manual';
+  /** It is for nodes alone that were away when this run went over the cluster; null: it is for all nodes. */
+  readonly lateNodesOf: string | null;
   /** `Pending`: it has not begun. */
   readonly phase: NonNullable<Status['phase']> | 'Pending';
   readonly startedAt: string;
@@ -47,6 +49,7 @@ export function jobFacts({ metadata, status = {} }: ImageJob): JobFacts {
   return {
     name: metadata.name,
     uid: metadata.uid,
+    lateNodesOf: metadata.labels[LATE_NODES_LABEL] ?? null,
     mode: metadata.labels[JOB_OWNER_LABEL] === JOB_OWNERS.manual ? 'manual' : 'automatic',
     phase: status.phase ?? 'Pending',
     startedAt: status.startTime ?? metadata.creationTimestamp,

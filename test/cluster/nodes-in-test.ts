@@ -16,6 +16,7 @@ export interface PaperNodes {
   /** Ends each pod so long after it was made, from now on. */
   endPodsAfter(namespace: string, ms: number): void;
   remove(name: string): Promise<void>;
+  setReady(name: string, ready: boolean): Promise<void>;
 }
 
 /** Nodes that are there for longer than one test. */
@@ -46,6 +47,7 @@ export async function openPaperNodes(kubeconfig: string, specs: readonly NodeSpe
     remove: async (name) => {
       await client.delete({ resource: NODES, name }, {}, call);
     },
+    setReady: (name, ready) => patchReady(client, name, { ready }),
   };
 }
 
@@ -54,16 +56,20 @@ async function makeNode(
   { name, labels = {}, ready = true, cordoned = false, runtime = 'containerd://2.2.3' }: NodeSpec,
 ): Promise<void> {
   const call = { signal: new AbortController().signal };
-  const reference = { resource: NODES, name };
   await client.create({ resource: NODES }, { metadata: { name, labels }, spec: { unschedulable: cordoned } }, call);
+  const nodeInfo = { containerRuntimeVersion: runtime, operatingSystem: 'linux', kubeletVersion: 'v1.35.4' };
+  await patchReady(client, name, { ready, nodeInfo });
+}
+
+async function patchReady(client: KubeClient, name: string, { ready, ...status }: { ready: boolean; nodeInfo?: object }): Promise<void> {
   const condition = {
     type: 'Ready',
     status: ready ? 'True' : 'False',
     reason: ready ? 'KubeletReady' : 'KubeletNotReady',
     message: 'on paper',
   };
-  const nodeInfo = { containerRuntimeVersion: runtime, operatingSystem: 'linux', kubeletVersion: 'v1.35.4' };
-  await client.patchStatus(reference, { strategy: 'merge', patch: { status: { conditions: [condition], nodeInfo } } }, call);
+  const patch = { status: { ...status, conditions: [condition] } };
+  await client.patchStatus({ resource: NODES, name }, { strategy: 'merge', patch }, { signal: new AbortController().signal });
 }
 
 async function endPods(

@@ -96,6 +96,13 @@ export const countOrShare = z
 
 const COUNT_OR_SHARE = /^([1-9][0-9]{0,8}|([1-9][0-9]?|100)%)$/;
 
+/** The same where none is a value, too. */
+export const countOrShareFromNone = z
+  .custom<string | number>((value) => value === 0 || value === '0' || value === '0%' || countOrShare.safeParse(value).success, {
+    error: isNot('a whole number from 0, such as 5, or a percentage from 0% to 100%, such as "10%"'),
+  })
+  .meta({ format: 'count-or-share-from-none' });
+
 /** One of some words, in any case. */
 export function word<const Word extends string>(words: readonly Word[], note = '') {
   const allowed = `one of ${words.join(', ')}${note}`;

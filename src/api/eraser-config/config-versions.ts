@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { LOG_LEVELS, RUNTIME_NAMES, USUAL_RUNTIME_ADDRESSES, type ConfiguredRuntime } from '../eraser-config.ts';
 import {
   countOrShare,
+  countOrShareFromNone,
   duration,
   durationAboveZero,
   explainMapping,
@@ -54,13 +55,7 @@ export function v1alpha3Schema(parsers: TextParsers) {
   const manager = section({
     ...managerShape(parsers),
     scheduling: section({ ...schedulingShape(parsers), ...ownSchedulingShape(parsers) }).meta({ description: SCHEDULING }),
-    imageJob: section({
-      ...imageJobShape(parsers),
-      maxParallel: orElse(countOrShare, null).meta({
-        description:
-          'How many nodes are worked on at once: a number, or a part of those that take part (`10%`). Not said: 10 %, at least 10, at most 200.',
-      }),
-    }).meta({ description: IMAGE_JOB }),
+    imageJob: section({ ...imageJobShape(parsers), ...ownImageJobShape(parsers) }).meta({ description: IMAGE_JOB }),
     keptRevisions: orElse(wholeNumberBetween(0, MOST_REVISIONS), 0).meta({
       description:
         'The images of so many earlier revisions of each Deployment, StatefulSet and DaemonSet stay, for a rollback. Those of CronJobs, of Jobs that ' +
@@ -88,7 +83,7 @@ export function toV1alpha2({ components: { eraser, ...others }, ...config }: V1a
 export function toV1alpha3({ manager, ...config }: V1alpha2): V1alpha3 {
   const named = { name: manager.runtime, address: USUAL_RUNTIME_ADDRESSES[manager.runtime] };
   const scheduling = { ...manager.scheduling, cron: null, timeZone: DEFAULT_TIME_ZONE, maintenanceWindow: null };
-  const imageJob = { ...manager.imageJob, maxParallel: null };
+  const imageJob = { ...manager.imageJob, maxParallel: null, maxFailed: null, waves: { pause: 0 }, lateNodes: { within: 0 } };
   const added = { runtime: named, additionalPodLabels: NO_LABELS, scheduling, imageJob, keptRevisions: 0 };
   return { ...config, apiVersion: 'eraser.sh/v1alpha3', manager: { ...manager, ...added } };
 }
@@ -131,7 +126,7 @@ function managerShape(parsers: TextParsers) {
       enabled: orElse(flag, false).meta({ description: 'Whether profiles can be taken of the running programs.' }),
       port: orElse(wholeNumberBetween(0, 65_535), 6060).meta({ description: 'The port that they are taken from.' }),
     }).meta({ description: 'Profiling.' }),
-    imageJob: section(imageJobShape(parsers), { hints: hintsOf({ maxParallel: null }) }).meta({ description: IMAGE_JOB }),
+    imageJob: section(imageJobShape(parsers), { hints: hintsOf(ownImageJobShape(parsers)) }).meta({ description: IMAGE_JOB }),
     pullSecrets: orElse(listOf(filledText), []).meta({
       description: 'Secrets, in the namespace of the manager, to pull the images of the worker pods with.',
     }),
@@ -188,6 +183,35 @@ function imageJobShape(parsers: TextParsers) {
       delayOnSuccess: orElse(duration(parsers), 0).meta({ description: 'After the end of a run that completed.' }),
       delayOnFailure: orElse(duration(parsers), 24 * HOUR_MS).meta({ description: 'After the end of a run that failed.' }),
     }).meta({ description: 'When the ImageJob of a run is deleted.' }),
+  };
+}
+
+/** What Eraser has not. */
+function ownImageJobShape(parsers: TextParsers) {
+  return {
+    maxParallel: orElse(countOrShare, null).meta({
+      description:
+        'How many nodes are worked on at once: a number, or a part of those that take part (`10%`). Not said: 10 %, at least 10, at most 200.',
+    }),
+    maxFailed: orElse(countOrShareFromNone, null).meta({
+      description:
+        'When more nodes than that have failed, a number or a part of those that take part (`5%`), no others are begun with, and the run has failed. ' +
+        'Not said: a run goes over all nodes, however many fail.',
+    }),
+    waves: section({
+      pause: orElse(duration(parsers), 0).meta({
+        description:
+          'From the end of one wave to the beginning of the next. Above zero, a wave is `maxParallel` nodes, and all of them end before the pause ' +
+          'begins; at zero, a node is begun with whenever another has ended.',
+      }),
+    }).meta({ description: 'How the nodes of a run follow one another.' }),
+    lateNodes: section({
+      within: orElse(duration(parsers), 0).meta({
+        description:
+          'So long after the end of an automatic run, a node that was not ready then, or that was not there, is cleaned when it comes, by a run of its own. ' +
+          'At zero it waits for the next run.',
+      }),
+    }).meta({ description: 'Nodes that were away when an automatic run went over the cluster.' }),
   };
 }
 

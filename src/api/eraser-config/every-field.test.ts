@@ -89,6 +89,11 @@ function badValuesOf(field: FieldSchema, path: readonly PropertyKey[]): BadValue
         value,
         'is not a whole number from 1, such as 20, or a percentage from 1% to 100%',
       ]);
+    case 'count-or-share-from-none':
+      return ['', -1, 0.5, '-0', '00', '101%', '5 %', 'none', '1e9', [], {}, true].map((value) => [
+        value,
+        'is not a whole number from 0, such as 5, or a percentage from 0% to 100%',
+      ]);
     case 'string':
       return field.enum === undefined ? badTextsOf(field) : badWords(field.enum);
     case 'boolean':

@@ -89,6 +89,7 @@ const REASONS: Readonly<Record<string, string>> = {
   windows: 'Windows',
   virtual: 'virtual',
   beingDeleted: 'being deleted',
+  notStarted: 'not started',
   unknownRuntime: 'with an unknown runtime',
 };
 

@@ -36,6 +36,7 @@ interface World {
   /** By kind, the workloads of the cluster; an error: the kind cannot be listed. */
   readonly workloads?: Readonly<Record<string, readonly object[] | Error>>;
   readonly keepsAsEraser?: boolean;
+  readonly onlyNodes?: readonly string[];
   /** The name of the configmap that the API server refuses. */
   readonly refused?: string;
 }
@@ -53,6 +54,7 @@ async function begin({
   manager,
   workloads = {},
   keepsAsEraser = false,
+  onlyNodes,
   refused,
 }: World = {}): Promise<Outcome> {
   const created: RawObject[] = [];
@@ -79,7 +81,13 @@ async function begin({
   };
   const ownExclusions = { name: 'image-cleaner', entries: ['registry.example/worker:1'] };
   const nodes = new NodeView({ api, monotonicNow: () => 0 });
-  const run = { job: kind === 'manual' ? manualJob() : automaticJob(), kind, inputs: inputs(manager), keepsAsEraser } as const;
+  const run = {
+    job: kind === 'manual' ? manualJob() : automaticJob(),
+    kind,
+    inputs: inputs(manager),
+    keepsAsEraser,
+    onlyNodes: onlyNodes ?? null,
+  } as const;
   const begun = await beginRun({ api, nodes, namespace: 'eraser-system', ownExclusions }, run, new AbortController().signal);
   return { begun, created, listed };
 }
@@ -122,6 +130,14 @@ describe('beginRun', () => {
       expect(await namesOf(true)).toEqual([...usual, ['mine/a.json, as Eraser matches it', 'eraser']]);
     },
   );
+
+  test.each([
+    [['n1', 'n2'], ['n1']],
+    [['n2'], []],
+  ])('is over those of the nodes %j alone that there are', async (onlyNodes, expected) => {
+    const { begun } = await begin({ kind: 'automatic', onlyNodes });
+    expect(begun.kind === 'frozen' ? begun.content.nodes.flat().map(({ name }) => name) : null).toEqual(expected);
+  });
 
   test('is refused when a part of what it goes by is', async () => {
     const { begun } = await begin({ refused: 'job-exclusions-0' });

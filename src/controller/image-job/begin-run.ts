@@ -49,6 +49,8 @@ export async function beginRun(
     readonly inputs: RunInputs;
     /** Exclusions may be Eraser's: what they kept stays in this run, too. */
     readonly keepsAsEraser: boolean;
+    /** null: it is for all nodes that there are. */
+    readonly onlyNodes?: readonly string[] | null;
   },
   signal: AbortSignal,
 ): Promise<Begun> {
@@ -67,7 +69,9 @@ export async function beginRun(
   if (protections.kind === 'held') return protections;
   const nodes = await holdUnless('NodesUnreadable', () => readNodes(context, signal), signal);
   if (nodes.kind === 'held') return nodes;
-  const { participating, skipped } = selectNodes(nodes.value, configuration.nodeFilter);
+  const { onlyNodes = null } = run;
+  const wanted = onlyNodes === null ? nodes.value : nodes.value.filter(({ name }) => onlyNodes.includes(name));
+  const { participating, skipped } = selectNodes(wanted, configuration.nodeFilter);
   const content = {
     configuration: configuration.text,
     exclusions: [context.ownExclusions, ...inputs.exclusions, ...(run.keepsAsEraser ? asErasers(inputs.exclusions) : [])],

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { acceptedConfiguration, acceptInTest } from '../../../test/fakes/cluster.ts';
 import { logInTest } from '../../../test/fakes/log-in-test.ts';
 import { nodeObject } from '../../../test/fakes/manager-in-fake-cluster.ts';
@@ -30,29 +30,31 @@ const SETTINGS: RunSettings = {
   },
 };
 
-function load(names: readonly string[]): Run {
+function load(names: readonly string[], manager: object = {}, records: ReadonlyMap<string, RawObject> = new Map()): Run {
   const participating = names.map((name) => ({ name, runtime: 'containerd' as const, isUnderDiskPressure: false }));
   const raw = makeAutomaticJob('job') as RawObject;
   const metadata = { ...raw.metadata, uid: 'job-uid', resourceVersion: '1', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z' };
-  const { text } = acceptedConfiguration();
+  const { text } = acceptedConfiguration(manager);
   const content = { configuration: text, exclusions: [], images: null, protections: [], nodes: divideNodes(participating, []) };
   const run = loadRun(
     { acceptConfiguration: acceptInTest, sha256: (hashed) => hashed.slice(-10) },
     { job: readImageJob({ ...raw, metadata }), kind: 'automatic', now: 0 },
-    makeFrozenConfigMaps({ name: 'job', uid: 'job-uid' }, 'eraser-system', content),
+    makeFrozenConfigMaps({ name: 'job', uid: 'job-uid' }, 'eraser-system', content).map((map) => records.get(map.metadata.name) ?? map),
   );
   if (typeof run === 'string') throw new Error(run);
   return run;
 }
 
 /** A run over these nodes, and what it asks of the API server, in order. */
-function start(names: readonly string[]) {
-  const run = load(names);
+function start(names: readonly string[], manager: object = {}) {
+  const first = load(names, manager);
+  let run = first;
+  const stored = new Map<string, RawObject>();
   const nodes = new Map<string, RawObject>(names.map((name) => [name, nodeObject(name)]));
   const copied: PodFacts[] = [];
   const asked: string[] = [];
   /** What the API server does not do. */
-  const broken = new Set<'create' | 'list'>();
+  const broken = new Set<'create' | 'create on b' | 'list'>();
   let now = 0;
   const api: Pick<ClusterApi, 'find' | 'list' | 'create' | 'apply' | 'delete'> = {
     find: (_kind, name) => (broken.has('list') ? Promise.reject(new Error('forbidden')) : Promise.resolve(nodes.get(name) ?? null)),
@@ -60,7 +62,8 @@ function start(names: readonly string[]) {
       broken.has('list') ? Promise.reject(new Error('forbidden')) : Promise.resolve([...nodes.values()].map(trim)),
     create: (_kind, object) => {
       const { metadata } = object as RawObject;
-      if (broken.has('create')) return Promise.reject(new Error('the webhook is down'));
+      if (broken.has('create') || (broken.has('create on b') && metadata.name === podOf(run, 'b')))
+        return Promise.reject(new Error('the webhook is down'));
       const pod = { ...(object as RawObject), metadata: { ...metadata, uid: `uid-${metadata.name}` } };
       copied.push(readPodFacts(pod));
       asked.push(`make ${metadata.name}`);
@@ -70,6 +73,7 @@ function start(names: readonly string[]) {
       const { 'progress.json': text = '{}' } = object['data'] as Record<string, string>;
       const said = Object.entries(JSON.parse(text) as Record<string, { kind: string }>).map(([name, { kind }]) => `${name} ${kind}`);
       asked.push(`record ${said.join(', ')}`);
+      stored.set(object.metadata.name, object);
       return Promise.resolve(object);
     },
     delete: (_kind, { name }) => {
@@ -77,20 +81,21 @@ function start(names: readonly string[]) {
       return Promise.resolve();
     },
   };
-  const context = {
+  let pods = new WorkerPods({ values: () => copied });
+  const contextOf = () => ({
     api,
-    pods: new WorkerPods({ values: () => copied }),
+    pods,
     nodes: new NodeView({ api, monotonicNow: () => now }),
     settings: SETTINGS,
     log: logInTest().log,
     monotonicNow: () => now,
-  };
+  });
   const look = async (
     afterMs = 0,
   ): Promise<{ readonly asked: string[]; readonly again: number | null; readonly failure: string | null }> => {
     now += afterMs;
     asked.length = 0;
-    const { againAfterMs, failure } = await carryOnRun(context, run, signal);
+    const { againAfterMs, failure } = await carryOnRun(contextOf(), run, signal);
     return { asked: [...asked], again: againAfterMs, failure: failure?.message ?? null };
   };
   const change = (name: string, fields: Partial<PodFacts>): void => {
@@ -98,7 +103,18 @@ function start(names: readonly string[]) {
     const pod = copied[at];
     if (pod !== undefined) copied[at] = { ...pod, ...fields };
   };
-  return { run, nodes, broken, look, change };
+  const drop = (name: string): void => {
+    copied.splice(
+      copied.findIndex((pod) => pod.node === name),
+      1,
+    );
+  };
+  /** By another controller, which knows what is stored and no more. */
+  const takeOver = (): void => {
+    run = load(names, manager, stored);
+    pods = new WorkerPods({ values: () => copied });
+  };
+  return { run: first, now: () => run, nodes, broken, look, change, drop, takeOver };
 }
 
 const podOf = (run: Run, node: string): string => run.podNames.get(node) ?? '';
@@ -165,4 +181,103 @@ test('that nodes cannot be looked at keeps no run from its end', async () => {
   broken.add('list');
   change('a', { phase: 'Succeeded' });
   expect(await look(10 * MINUTE)).toMatchObject({ asked: ['record a succeeded'], failure: null });
+});
+
+describe('a run with a pause of an hour between its waves', () => {
+  const PAUSE = { imageJob: { waves: { pause: '1h' } } };
+  const startFour = () => start(['a', 'b', 'c', 'd'], PAUSE);
+  const made = ({ asked }: { readonly asked: readonly string[] }): string[] => asked.filter((what) => what.startsWith('make'));
+
+  test('begins with the next wave when all of one have ended, and the pause is over', async () => {
+    const { run, look, change } = startFour();
+    expect(made(await look())).toHaveLength(2);
+    change('a', { phase: 'Succeeded' });
+    expect(made(await look(MINUTE))).toEqual([]);
+    change('b', { phase: 'Succeeded' });
+    expect(made(await look(MINUTE))).toEqual([]);
+    expect(run.pausedAfter).toBe(1);
+    const waiting = await look(MINUTE);
+    expect(made(waiting)).toEqual([]);
+    expect(waiting.again).toBeLessThanOrEqual(59 * MINUTE);
+    expect(made(await look(58 * MINUTE))).toEqual([]);
+    expect(made(await look(MINUTE))).toEqual([`make ${podOf(run, 'c')}`, `make ${podOf(run, 'd')}`]);
+    expect(run.pausedAfter).toBeNull();
+  });
+
+  test('has the same waves when another controller takes over: by pods, and by records where they are gone', async () => {
+    const { now, look, change, drop, takeOver } = startFour();
+    await look();
+    change('a', { phase: 'Succeeded' });
+    takeOver();
+    expect(made(await look(MINUTE))).toEqual([]);
+    expect([...now().waves.values()]).toEqual([1, 1]);
+    expect((await look(MINUTE)).asked).toEqual(['record a succeeded, b started']);
+    change('b', { phase: 'Succeeded', isBeingDeleted: true });
+    await look(MINUTE);
+    drop('a');
+    drop('b');
+    takeOver();
+    expect([...now().waves]).toEqual([
+      ['a', 1],
+      ['b', 1],
+    ]);
+    // The pause begins anew, once.
+    expect(made(await look(50 * MINUTE))).toEqual([]);
+    expect(made(await look(59 * MINUTE))).toEqual([]);
+    expect(made(await look(MINUTE))).toHaveLength(2);
+    expect([...now().waves.values()]).toEqual([1, 1, 2, 2]);
+  });
+
+  test('gives the place of a node that is skipped at its turn to another in the same wave', async () => {
+    const { run, nodes, look } = startFour();
+    nodes.delete('a');
+    expect(made(await look())).toEqual([`make ${podOf(run, 'b')}`]);
+    expect(made(await look())).toEqual([`make ${podOf(run, 'c')}`]);
+    expect([...run.waves.keys()]).toEqual(['b', 'c']);
+  });
+
+  test('tries what could not be made before a pause anew after it', async () => {
+    const { broken, look, change } = startFour();
+    broken.add('create on b');
+    expect(await look()).toMatchObject({ failure: 'the webhook is down' });
+    change('a', { phase: 'Succeeded' });
+    expect(made(await look(MINUTE))).toEqual([]);
+    const later = await look(60 * MINUTE);
+    expect(later).toMatchObject({ failure: 'the webhook is down' });
+    expect(made(later)).toHaveLength(1);
+    broken.clear();
+    expect(made(await look(MINUTE))).toHaveLength(1);
+  });
+});
+
+describe('a node that is lost', () => {
+  const failureOf = (run: Run, name: string): unknown => run.parts.flat().find((node) => node.name === name)?.record;
+
+  test('by its object, with which Kubernetes has deleted its pod, has failed for that', async () => {
+    const { run, nodes, look, drop } = start(['a', 'b']);
+    await look();
+    nodes.delete('a');
+    drop('a');
+    await look(MINUTE);
+    expect(failureOf(run, 'a')).toMatchObject({ kind: 'failed', message: 'the node is gone' });
+    drop('b');
+    await look(MINUTE);
+    expect(failureOf(run, 'b')).toMatchObject({ kind: 'failed', message: 'its worker pod is gone: someone deleted it' });
+  });
+
+  test('by its object, while its pod is still there, has failed when it is looked at', async () => {
+    const { run, nodes, look } = start(['a']);
+    await look();
+    nodes.delete('a');
+    expect((await look(2 * MINUTE + 1)).asked).toEqual(['record a failed', `delete ${podOf(run, 'a')}`]);
+    expect(failureOf(run, 'a')).toMatchObject({ message: 'the node is gone' });
+  });
+
+  test('before its pod has begun fails in the time that a pod has to start, with what is known of it', async () => {
+    const { run, nodes, look } = start(['a']);
+    await look();
+    nodes.set('a', nodeObject('a', { ready: false }));
+    for (let minutes = 0; minutes < 6; minutes += 1) await look(MINUTE);
+    expect(failureOf(run, 'a')).toMatchObject({ kind: 'failed', message: 'its worker pod did not start within 5 minutes' });
+  });
 });

@@ -1,3 +1,4 @@
+import { countOfMaxFailed } from '../../core/cluster/max-failed.ts';
 import { countOfMaxParallel, type MaxParallel } from '../../core/cluster/max-parallel.ts';
 import { errorFields } from '../../platform/errors.ts';
 import type { ClusterApi } from '../ports.ts';
@@ -38,12 +39,14 @@ export async function carryOnRun(context: CarryOnContext, run: Run, signal: Abor
   const { api, settings, monotonicNow } = context;
   const { namespace } = settings.frame;
   const now = monotonicNow();
+  noteWaves(context, run);
   const plan = await planWithNodes(context, { run, now }, signal);
   run.sightings = plan.sightings;
+  notePause(context, run, plan);
   noteRecords(context, run, { records: plan.records, now });
   if (plan.stop.length > 0 || plan.isToRecordNow || dueAt(run) <= now) await writeRecords(api, { run, namespace }, signal);
   for (const { name, uid } of plan.stop) await api.delete('Pod', { name, uid }, signal);
-  const { refused, failure } = await startOnNodes(context, { run, names: plan.start, now }, signal);
+  const { refused, failure } = await startOnNodes(context, { run, names: plan.start, wave: plan.wave, now }, signal);
   noteRecords(context, run, { records: refused, now });
   if (dueAt(run) <= now) await writeRecords(api, { run, namespace }, signal);
   if (failure !== null) return { againAfterMs: null, failure };
@@ -55,6 +58,32 @@ export async function carryOnRun(context: CarryOnContext, run: Run, signal: Abor
   return { againAfterMs: next === Infinity ? null : Math.max(0, next - now), failure };
 }
 
+/** The label of a pod counts, also where its making was not answered and another wave was meant for the node next. */
+function noteWaves({ pods }: CarryOnContext, run: Run): void {
+  if (pauseMsOf(run) === 0) return;
+  const known = pods.of(run.job.uid);
+  for (const [node, name] of run.podNames) {
+    const wave = known.get(name)?.wave;
+    if (wave !== undefined) run.waves.set(node, wave);
+  }
+}
+
+function pauseMsOf({ configuration }: Run): number {
+  return configuration.config.manager.imageJob.waves.pause;
+}
+
+function notePause({ log }: CarryOnContext, run: Run, { ended, pausedUntil }: JobPlan): void {
+  run.endedWave = ended;
+  const pausedAfter = pausedUntil === null ? null : (ended?.wave ?? null);
+  if (pausedAfter === run.pausedAfter) return;
+  run.pausedAfter = pausedAfter;
+  run.isStatusTold = false;
+  if (pausedAfter === null) return;
+  // What could not be made before is tried anew, in the time that it has then.
+  run.unmadeSince.clear();
+  log.info('run pauses between waves', { job: run.job.name, wave: pausedAfter });
+}
+
 async function planWithNodes(
   context: CarryOnContext,
   { run, now }: { readonly run: Run; readonly now: number },
@@ -62,11 +91,13 @@ async function planWithNodes(
 ): Promise<JobPlan> {
   const graceMs = context.settings.nodeGraceMs;
   const plan = planOf(context, { run, now, nodeFaults: new Map() });
-  if (now < nodesDueAt(context, run)) return plan;
-  run.nodesSeenAt = now;
-  const seen = await lookAtFlight(context, plan.inFlight, signal);
+  const isDue = now >= nodesDueAt(context, run);
+  if (!isDue && plan.bereft.length === 0) return plan;
+  if (isDue) run.nodesSeenAt = now;
+  const seen = await lookAtFlight(context, isDue ? [...plan.inFlight, ...plan.bereft] : plan.bereft, signal);
   const inFlight = new Set(plan.inFlight);
   for (const name of run.unreadySince.keys()) if (!inFlight.has(name)) run.unreadySince.delete(name);
+  // Kubernetes deletes the pods of a node that is gone, most often before it is looked at: what became of the node says more.
   const nodeFaults = findNodeFaults({ run, nodes: seen, graceMs, now });
   return nodeFaults.size === 0 ? plan : planOf(context, { run, now, nodeFaults });
 }
@@ -117,6 +148,9 @@ function planOf(
     occupied: pods.occupiedBesides(run.job.uid),
     sightings: run.sightings,
     maxParallel: countOfMaxParallel(settings.maxParallel ?? run.configuration.maxParallel, participating),
+    maxFailed: countOfMaxFailed(run.configuration.maxFailed, participating),
+    waves: run.waves,
+    pause: { ms: pauseMsOf(run), ended: run.endedWave },
     timeouts: settings.timeouts,
     now,
   });

@@ -1,5 +1,5 @@
 import { API_GROUP } from '../../api/custom-resource.ts';
-import { JOB_OWNER_LABEL, JOB_OWNERS, parseImageJob, type ImageJob } from '../../api/image-job.ts';
+import { JOB_OWNER_LABEL, JOB_OWNERS, LATE_NODES_LABEL, parseImageJob, type ImageJob } from '../../api/image-job.ts';
 import { RUN_REQUEST_ANNOTATION } from '../../api/run-request.ts';
 import type { ImageListVersion } from '../../core/cluster/image-list-due.ts';
 import type { Sha256 } from '../../core/cluster/pod-name.ts';
@@ -21,18 +21,28 @@ export function manualJobName({ uid, generation }: ImageListVersion, sha256: Sha
   return `imagejob-list-${sha256(uid).slice(0, 10)}-${generation}`;
 }
 
-/** `request`: the token of the request that it is begun for; null: it was due. */
-export function makeAutomaticJob(name: string, request: string | null = null): object {
-  return makeJob(name, 'automatic', request === null ? {} : { [RUN_REQUEST_ANNOTATION]: request });
+export interface AutomaticJobFacts {
+  /** The token of the request that it is begun for; null: it was due. */
+  readonly request?: string | null;
+  /** The job of the run whose late nodes it is for; null: it is for all nodes. */
+  readonly lateNodesOf?: string | null;
+}
+
+export function makeAutomaticJob(name: string, { request = null, lateNodesOf = null }: AutomaticJobFacts = {}): object {
+  const labels = lateNodesOf === null ? {} : { [LATE_NODES_LABEL]: lateNodesOf };
+  return makeJob(name, 'automatic', { annotations: request === null ? {} : { [RUN_REQUEST_ANNOTATION]: request }, labels });
 }
 
 export function makeManualJob(name: string, { uid, generation }: ImageListVersion): object {
-  return makeJob(name, 'manual', { [LIST_UID_ANNOTATION]: uid, [LIST_GENERATION_ANNOTATION]: String(generation) });
+  const annotations = { [LIST_UID_ANNOTATION]: uid, [LIST_GENERATION_ANNOTATION]: String(generation) };
+  return makeJob(name, 'manual', { annotations, labels: {} });
 }
 
-function makeJob(name: string, kind: RunKind, annotations: Readonly<Record<string, string>>): object {
-  const labels = { [JOB_OWNER_LABEL]: JOB_OWNERS[kind] };
-  return { apiVersion: `${API_GROUP}/v1`, kind: 'ImageJob', metadata: { name, labels, annotations } };
+type Texts = Readonly<Record<string, string>>;
+
+function makeJob(name: string, kind: RunKind, { annotations, labels }: { readonly annotations: Texts; readonly labels: Texts }): object {
+  const metadata = { name, labels: { ...labels, [JOB_OWNER_LABEL]: JOB_OWNERS[kind] }, annotations };
+  return { apiVersion: `${API_GROUP}/v1`, kind: 'ImageJob', metadata };
 }
 
 /** null: it is none of ours. */

@@ -21,7 +21,7 @@ export interface NodeInput {
   readonly reported: RemovedFromNode | null;
   /** A pod was made for it by this process, whatever is known of that now. */
   readonly isMade: boolean;
-  /** What is wrong with the node that its pod is on; null: nothing is known to be. */
+  /** What is wrong with the node that its pod is on, or was; null: nothing is known to be. */
   readonly nodeFault: string | null;
   /** Whether a pod of another run may still work there. */
   readonly isOccupied: boolean;
@@ -57,7 +57,7 @@ export function judgeNode(input: NodeInput): NodeJudgement {
   if (hasOutcome(record)) return judgeEnded(input);
   if (pod === null) {
     if (record.kind === 'started' || isMade)
-      return ended({ kind: 'failed', message: 'its worker pod is gone: someone deleted it', ...NOTHING_REMOVED });
+      return ended({ kind: 'failed', message: input.nodeFault ?? 'its worker pod is gone: someone deleted it', ...NOTHING_REMOVED });
     return input.isOccupied ? judgeBlocked(input) : { ...AS_IT_IS, progress: { kind: 'waiting' } };
   }
   const verdict = judgePod(pod);

@@ -5,7 +5,7 @@ import { formatProblems } from '../configuration/inputs.ts';
 import type { RawObject } from '../raw-object.ts';
 import { readFrozen } from './frozen-config-maps.ts';
 import type { RunKind } from './image-job-object.ts';
-import { parseNodes, type RunNode } from './node-records.ts';
+import { parseNodes, waveOf, type RunNode } from './node-records.ts';
 import { NOTHING_UNWRITTEN, type Run } from './run.ts';
 
 export interface LoadContext {
@@ -50,6 +50,14 @@ export function loadRun(
     unreadySince: new Map(),
     unmadeSince: new Map(),
     nodesSeenAt: -Infinity,
+    waves: new Map(parts.flat().flatMap(({ name: node, record }) => entryOf(node, waveOf(record)))),
+    endedWave: null,
+    pausedAfter: null,
+    isStopTold: false,
     isEndTold: false,
   };
+}
+
+function entryOf(node: string, wave: number | undefined): [string, number][] {
+  return wave === undefined ? [] : [[node, wave]];
 }

@@ -19,15 +19,18 @@ const reasonSchema = z.union([
   z.object({ code: z.literal('filtered'), type: z.literal('include'), selectors: z.array(z.string()) }),
   z.object({ code: z.literal('being-deleted') }),
   z.object({ code: z.literal('not-ready'), condition: condition.nullable() }),
+  z.object({ code: z.literal('not-started'), failed: z.number(), nodes: z.number() }),
   z.object({ code: z.literal('unknown-runtime'), containerRuntimeVersion: z.string() }),
 ]) satisfies z.ZodType<NodeSkipReason>;
 
+/** Of a run with pauses: the wave that the node was begun with in. */
+const waveShape = { wave: z.int().positive().optional() };
 const removedShape = { removedImages: z.number(), reclaimedBytes: z.number() };
 const recordSchema = z.discriminatedUnion('kind', [
   /** Its pod has been seen. */
-  z.object({ kind: z.literal('started') }),
-  z.object({ kind: z.literal('succeeded'), ...removedShape }),
-  z.object({ kind: z.literal('failed'), message: z.string(), ...removedShape }),
+  z.object({ kind: z.literal('started'), ...waveShape }),
+  z.object({ kind: z.literal('succeeded'), ...removedShape, ...waveShape }),
+  z.object({ kind: z.literal('failed'), message: z.string(), ...removedShape, ...waveShape }),
   z.object({ kind: z.literal('skipped'), reason: reasonSchema }),
 ]);
 /** `waiting`: nothing is kept. */
@@ -85,6 +88,16 @@ export function parseNodes(data: Readonly<Record<string, string>>): Parsed<RunNo
 
 export function hasOutcome(record: NodeRecord): record is EndedRecord {
   return record.kind !== 'waiting' && record.kind !== 'started';
+}
+
+/** Absent: it was not begun with, or its run has no pauses. */
+export function waveOf(record: NodeRecord): number | undefined {
+  return record.kind === 'waiting' || record.kind === 'skipped' ? undefined : record.wave;
+}
+
+/** A node that is skipped at its turn leaves its place in the wave to another. */
+export function withWave(record: NodeRecord, wave: number | undefined): NodeRecord {
+  return wave === undefined || record.kind === 'waiting' || record.kind === 'skipped' ? record : { ...record, wave };
 }
 
 export function outcomeOf(record: NodeRecord): NodeOutcome {

@@ -1,5 +1,5 @@
 import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
-import { planWaves, type WaveNode, type WaveTimeouts } from '../../core/cluster/plan-waves.ts';
+import { planWaves, type WaveNode, type WavePause, type WavePlan, type WaveTimeouts } from '../../core/cluster/plan-waves.ts';
 import { FAILING_GRACE_MS, judgeNode, LEAVING_MS, STOPPING_MS, type NodeJudgement, type Sighting } from './judge-node.ts';
 import { hasOutcome, type NodeRecord, type RunNode } from './node-records.ts';
 import type { PodFacts } from './pod-facts.ts';
@@ -19,12 +19,17 @@ export interface JobPlanInput {
   readonly occupied: ReadonlySet<string>;
   readonly sightings: ReadonlyMap<string, Sighting>;
   readonly maxParallel: number;
+  /** More nodes that fail have no others begun with. Absent: none do. */
+  readonly maxFailed?: number;
+  /** By node: the wave that it was begun with in. Absent: the run has no pauses. */
+  readonly waves?: ReadonlyMap<string, number>;
+  readonly pause?: WavePause;
   readonly timeouts: WaveTimeouts;
   /** Milliseconds on a clock that nobody can set. */
   readonly now: number;
 }
 
-export interface JobPlan {
+export interface JobPlan extends Pick<WavePlan, 'wave' | 'ended' | 'pausedUntil'> {
   /** What is to be put on record, before any pod is deleted. */
   readonly records: ReadonlyMap<string, NodeRecord>;
   /** Whether that may be known only now: a pod of one of them is gone, or about to be. */
@@ -35,6 +40,8 @@ export interface JobPlan {
   readonly start: readonly string[];
   /** The nodes whose pods have not ended. */
   readonly inFlight: readonly string[];
+  /** Of the nodes that are to be put on record as failed: those whose pods are gone. */
+  readonly bereft: readonly string[];
   readonly sightings: ReadonlyMap<string, Sighting>;
   /** null: only a change of a pod brings something new. */
   readonly lookAgainAt: number | null;
@@ -42,9 +49,8 @@ export interface JobPlan {
 
 /** One look at a run: what came of which node, which pods have had their time, which nodes are next. */
 export function planJob(input: JobPlanInput): JobPlan {
-  const { nodes, pods, now, timeouts, maxParallel } = input;
+  const { nodes, pods } = input;
   const judged = new Map(nodes.map((node) => [node.name, judge(input, node)]));
-  const waves = planWaves({ nodes: nodes.flatMap(({ name }) => waveNode(name, judged.get(name))), maxParallel, timeouts, now });
   const records = new Map<string, NodeRecord>();
   const stop = new Map<string, PodFacts>();
   const stopNode = (name: string): void => {
@@ -55,11 +61,22 @@ export function planJob(input: JobPlanInput): JobPlan {
     if (record !== null) records.set(name, record);
     if (isToStop) stopNode(name);
   }
-  for (const { name, message } of waves.timedOut) {
+  const all = nodes.flatMap(({ name }) => waveNode(name, judged.get(name), input.waves?.get(name)));
+  const { timedOut, ...open } = wavesOf(input, all);
+  for (const { name, message } of timedOut) {
     const why = judged.get(name)?.why ?? '';
     records.set(name, { kind: 'failed', message: why === '' ? message : `${message}: ${why}`, removedImages: 0, reclaimedBytes: 0 });
     stopNode(name);
   }
+  const notStarted = stoppedBy(input, { judged, records });
+  for (const [name, record] of notStarted) records.set(name, record);
+  const waves =
+    notStarted.size === 0
+      ? open
+      : wavesOf(
+          input,
+          all.filter(({ name }) => !notStarted.has(name)),
+        );
   const sightings = new Map([...judged].flatMap(([name, { sighting }]) => (sighting === null ? [] : [[name, sighting] as const])));
   return {
     records,
@@ -67,9 +84,32 @@ export function planJob(input: JobPlanInput): JobPlan {
     stop: [...stop.values()],
     start: waves.start,
     inFlight: nodes.filter(({ name }) => isInFlight(judged.get(name))).map(({ name }) => name),
+    bereft: [...records].flatMap(([name, { kind }]) => (kind === 'failed' && !pods.has(name) ? [name] : [])),
     sightings,
-    lookAgainAt: earliest([waves.lookAgainAt, ...deadlines(sightings, blockedMs(input)).filter((at) => at > now)]),
+    wave: waves.wave,
+    ended: waves.ended,
+    pausedUntil: waves.pausedUntil,
+    lookAgainAt: earliest([waves.lookAgainAt, ...deadlines(sightings, blockedMs(input)).filter((at) => at > input.now)]),
   };
+}
+
+function wavesOf({ maxParallel, pause, timeouts, now }: JobPlanInput, nodes: readonly WaveNode[]): WavePlan {
+  return planWaves({ nodes, maxParallel, ...(pause === undefined ? {} : { pause }), timeouts, now });
+}
+
+/** What is to be put on record of all nodes that no pod was made for, once more have failed than may; empty before that. */
+function stoppedBy(
+  { nodes, maxFailed = Infinity }: JobPlanInput,
+  { judged, records }: { readonly judged: ReadonlyMap<string, NodeJudgement>; readonly records: ReadonlyMap<string, NodeRecord> },
+): Map<string, NodeRecord> {
+  // One of whose containers has failed will have failed, whatever becomes of the others in the minute that they get.
+  const failed = nodes.filter(
+    ({ name, record }) => (records.get(name) ?? record).kind === 'failed' || judged.get(name)?.sighting?.phase === 'failing',
+  ).length;
+  if (failed <= maxFailed) return new Map();
+  const reason = { code: 'not-started', failed, nodes: nodes.filter(({ participating }) => participating !== null).length } as const;
+  const isOpen = (name: string): boolean => ['waiting', 'held'].includes(judged.get(name)?.progress.kind ?? '');
+  return new Map(nodes.flatMap(({ name }) => (isOpen(name) ? [[name, { kind: 'skipped', reason }] as const] : [])));
 }
 
 /** All nodes, with what was put on record. */
@@ -100,8 +140,9 @@ function judge(input: JobPlanInput, { name, record }: RunNode): NodeJudgement {
   });
 }
 
-function waveNode(name: string, judged: NodeJudgement | undefined): WaveNode[] {
-  return judged === undefined || judged.progress.kind === 'held' ? [] : [{ name, progress: judged.progress }];
+function waveNode(name: string, judged: NodeJudgement | undefined, wave: number | undefined): WaveNode[] {
+  if (judged === undefined || judged.progress.kind === 'held') return [];
+  return [{ name, progress: judged.progress, ...(wave === undefined ? {} : { wave }) }];
 }
 
 function isInFlight(judged: NodeJudgement | undefined): boolean {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
+import { JOB_UID_LABEL, WAVE_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { RawObject } from '../raw-object.ts';
 
 /** What counts of a worker pod for its run. */
@@ -19,6 +19,8 @@ export interface PodFacts {
   readonly containers: readonly ContainerFacts[];
   /** Why it is not scheduled; empty: it is, or nobody has said. */
   readonly unscheduled: string;
+  /** That its node was begun with in; absent: its run has no pauses. */
+  readonly wave?: number;
 }
 
 export interface ContainerFacts {
@@ -97,7 +99,12 @@ export function readPodFacts(raw: RawObject): PodFacts {
     isBeingDeleted: typeof parsed?.metadata.deletionTimestamp === 'string',
     containers: (status?.containerStatuses ?? []).map(({ name, state }) => ({ name, state: stateOf(state) })),
     unscheduled: scheduled?.status === 'False' ? scheduled.message : '',
+    ...waveOf(parsed?.metadata.labels?.[WAVE_LABEL]),
   };
+}
+
+function waveOf(label: string | undefined): Pick<PodFacts, 'wave'> {
+  return label !== undefined && /^[1-9][0-9]{0,8}$/.test(label) ? { wave: Number(label) } : {};
 }
 
 function stateOf(state: z.output<typeof stateSchema> | null | undefined): ContainerFacts['state'] {

@@ -1,7 +1,7 @@
 import type { Log } from '../../platform/log.ts';
 import type { ClusterApi } from '../ports.ts';
 import { frozenConfigMap } from './frozen-config-maps.ts';
-import { formatNodes, hasOutcome, type NodeRecord, type RunNode } from './node-records.ts';
+import { formatNodes, hasOutcome, withWave, type NodeRecord, type RunNode } from './node-records.ts';
 import { isOver, withRecords } from './plan-job.ts';
 import { NOTHING_UNWRITTEN, type Run } from './run.ts';
 
@@ -19,8 +19,9 @@ export interface NotedRecords {
 }
 
 /** Takes records into the run, to be written together with others. */
-export function noteRecords({ log }: { readonly log: Log }, run: Run, { records, now }: NotedRecords): void {
-  if (records.size === 0) return;
+export function noteRecords({ log }: { readonly log: Log }, run: Run, { records: noted, now }: NotedRecords): void {
+  if (noted.size === 0) return;
+  const records = new Map([...noted].map(([node, record]) => [node, withWave(record, run.waves.get(node))]));
   for (const [node, record] of records) {
     if (record.kind === 'failed') log.warn('node failed', { job: run.job.name, node, why: record.message });
   }
@@ -75,6 +76,9 @@ export function takeOver({ log }: { readonly log: Log }, before: Run, { run, now
   for (const [name, since] of before.unreadySince) run.unreadySince.set(name, since);
   for (const [name, since] of before.unmadeSince) run.unmadeSince.set(name, since);
   run.nodesSeenAt = before.nodesSeenAt;
+  for (const [name, wave] of before.waves) run.waves.set(name, wave);
+  run.endedWave = before.endedWave;
+  run.pausedAfter = before.pausedAfter;
   run.knownSince = before.knownSince;
   const known = new Map(before.parts.flat().map(({ name, record }) => [name, record]));
   noteRecords({ log }, run, { records: new Map(run.parts.flat().flatMap((node) => missing(node, known.get(node.name)))), now });

@@ -8,9 +8,11 @@ import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { beginRun, type BeginContext } from './begin-run.ts';
 import { carryOnRun, type CarryOnContext } from './carry-on-run.ts';
+import { countOfMaxFailed } from '../../core/cluster/max-failed.ts';
+import { describeStop, findStop, type RunStop } from './find-stop.ts';
 import type { FoundRun } from './find-run.ts';
 import { hasEnded, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
-import { describeHeldJob, describeJob, describeRefusedJob, describeSkipped } from './job-status.ts';
+import { describeHeldJob, describeJob, describeRefusedJob, describeSkipped, TOO_MANY_FAILED } from './job-status.ts';
 import { LEAVING_MS } from './judge-node.ts';
 import { loadRun, type LoadContext } from './load-run.ts';
 import { NodeView } from './node-view.ts';
@@ -115,7 +117,8 @@ export class ImageJobReconciler {
       await this.#hold(observed, gate, signal);
       return {};
     }
-    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned }, signal);
+    const onlyNodes = automatic?.job === job.metadata.name ? (automatic.late?.nodes ?? null) : null;
+    const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned, onlyNodes }, signal);
     if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
     if (begun.kind === 'held') {
       await this.#hold(observed, begun, signal);
@@ -137,8 +140,11 @@ export class ImageJobReconciler {
   async #carryOn(observed: Observed, run: Run, signal: AbortSignal): Promise<Reconciled> {
     const { againAfterMs, failure } = await carryOnRun(this.#context, run, signal);
     const isAtEnd = isOver(run.parts.flat());
+    const stop = stopOf(run);
+    const isStopNews = stop !== null && !run.isStopTold;
+    if (isStopNews) this.#tellStop(observed.job, run, stop);
     // The status says what is on record, no more.
-    const tellAfterMs = run.isStatusTold || run.unwritten.parts.size > 0 ? Infinity : this.#tellAfterMs(run, isAtEnd);
+    const tellAfterMs = run.isStatusTold || run.unwritten.parts.size > 0 ? Infinity : this.#tellAfterMs(run, isAtEnd || isStopNews);
     if (tellAfterMs <= 0) await this.#setStatus(observed, run, signal);
     if (isAtEnd && !run.isEndTold) this.#tellEnd(observed.job, run);
     if (failure !== null) throw failure;
@@ -146,8 +152,8 @@ export class ImageJobReconciler {
     return next === Infinity ? {} : { requeueAfterMs: next };
   }
 
-  #tellAfterMs({ statusToldAt }: Run, isAtEnd: boolean): number {
-    return isAtEnd ? 0 : statusToldAt + STATUS_MS - this.#context.monotonicNow();
+  #tellAfterMs({ statusToldAt }: Run, isUrgent: boolean): number {
+    return isUrgent ? 0 : statusToldAt + STATUS_MS - this.#context.monotonicNow();
   }
 
   async #setStatus({ raw }: Observed, run: Run, signal: AbortSignal): Promise<void> {
@@ -155,7 +161,10 @@ export class ImageJobReconciler {
     const settings = run.configuration.config.manager.imageJob;
     const statusOf = (object: RawObject): ImageJobStatus => {
       const { status: before = {}, metadata } = readImageJob(object);
-      return describeJob({ nodes: run.parts.flat(), settings, before, generation: metadata.generation, now: now() });
+      const { generation } = metadata;
+      const { pausedAfter } = run;
+      const nodes = run.parts.flat();
+      return describeJob({ nodes, settings, pausedAfter, stop: stopOf(run), before, generation, now: now() });
     };
     await api.setStatus({ kind: 'ImageJob', object: raw }, statusOf, signal);
     run.isStatusTold = true;
@@ -201,6 +210,15 @@ export class ImageJobReconciler {
     const { uid, name } = metadata;
     const at = status?.startTime === undefined ? now() : Date.parse(status.startTime);
     tellRun({ kind: 'began', uid, name, run, at });
+  }
+
+  /** Once, unless the status of the job said so before this process came. */
+  #tellStop(job: ImageJob, run: Run, stop: RunStop): void {
+    const { recordEvent, log } = this.#context;
+    run.isStopTold = true;
+    if (job.status?.conditions?.some(({ type, status }) => type === 'FailureTarget' && status === 'True') === true) return;
+    log.warn('run begins with no more nodes', { job: job.metadata.name, failed: stop.failed, nodes: stop.nodes });
+    recordEvent({ regarding: regarding(job), type: 'Warning', reason: TOO_MANY_FAILED, action: 'Clean', note: describeStop(stop) });
   }
 
   #tellEnd(job: ImageJob, run: Run): void {
@@ -276,6 +294,11 @@ export class ImageJobReconciler {
     if (this.#runs.size === 0) this.#context.nodes.forget();
     return isKnown;
   }
+}
+
+function stopOf({ parts, configuration }: Run): RunStop | null {
+  const nodes = parts.flat();
+  return findStop(nodes, countOfMaxFailed(configuration.maxFailed, nodes.filter(({ participating }) => participating !== null).length));
 }
 
 const NOT_OURS = { reason: 'NotOfThisManager', message: 'Jobs are made by the manager. To have images removed, make an ImageList.' };

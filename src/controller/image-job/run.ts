@@ -1,4 +1,5 @@
 import type { WorkerFrame } from '../../core/cluster/worker-pod.ts';
+import type { EndedWave } from '../../core/cluster/plan-waves.ts';
 import type { Protection } from '../../core/plan-facts.ts';
 import type { AcceptedConfiguration } from '../../core/cluster/accept-configuration.ts';
 import type { JobIdentity } from './frozen-config-maps.ts';
@@ -20,7 +21,7 @@ export const NOTHING_UNWRITTEN: Unwritten = { parts: new Set(), outcomes: 0, sin
 export interface Run {
   readonly job: JobIdentity;
   readonly kind: RunKind;
-  readonly configuration: Pick<AcceptedConfiguration, 'config' | 'components' | 'nodeFilter' | 'maxParallel'>;
+  readonly configuration: Pick<AcceptedConfiguration, 'config' | 'components' | 'nodeFilter' | 'maxParallel' | 'maxFailed'>;
   readonly configMaps: WorkerFrame['configMaps'];
   /** What workloads want again (rule 5); none in a manual run. */
   readonly protections: readonly Protection[];
@@ -46,6 +47,14 @@ export interface Run {
   readonly unmadeSince: Map<string, number>;
   /** When the nodes of pods in flight were looked at last; -Infinity: not yet by this process. */
   nodesSeenAt: number;
+  /** Of a run with pauses. By node: the wave that it was begun with in, as pods and records say. */
+  readonly waves: Map<string, number>;
+  /** The wave that this process has seen to have ended; the pause after it begins anew with a controller that takes over. */
+  endedWave: EndedWave | null;
+  /** The wave after which a pause goes on; null: none does. */
+  pausedAfter: number | null;
+  /** Whether it was told in an Event that no more nodes are begun with. */
+  isStopTold: boolean;
   /** Whether its end was told in an Event. */
   isEndTold: boolean;
 }

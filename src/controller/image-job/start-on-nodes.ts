@@ -31,6 +31,8 @@ export interface StartContext {
 interface Starts {
   readonly run: Run;
   readonly names: readonly string[];
+  /** That they are begun with in; null: the run has no pauses. */
+  readonly wave: number | null;
   readonly now: number;
 }
 
@@ -45,11 +47,11 @@ export interface Started {
  * Gives each of these nodes a pod, if it still may have one. After a failure no others are tried; a node that none can be made for in the time that a pod has
  * to start has failed, so that no run waits for ever.
  */
-export async function startOnNodes(context: StartContext, { run, names, now }: Starts, signal: AbortSignal): Promise<Started> {
+export async function startOnNodes(context: StartContext, { run, names, wave, now }: Starts, signal: AbortSignal): Promise<Started> {
   const refused = new Map<string, NodeRecord>();
   for (let at = 0; at < names.length; at += STARTS_AT_ONCE) {
     const these = names.slice(at, at + STARTS_AT_ONCE);
-    const started = await startTogether(context, { run, names: these, now }, signal);
+    const started = await startTogether(context, { run, names: these, wave, now }, signal);
     let failure: Error | null = null;
     for (const [name, outcome] of started) {
       if (outcome instanceof Error) {
@@ -66,12 +68,12 @@ export async function startOnNodes(context: StartContext, { run, names, now }: S
 
 type Outcome = NodeRecord | null | Error;
 
-async function startTogether(context: StartContext, { run, names }: Starts, signal: AbortSignal): Promise<[string, Outcome][]> {
+async function startTogether(context: StartContext, { run, names, wave }: Starts, signal: AbortSignal): Promise<[string, Outcome][]> {
   try {
     const seen = await context.nodes.look(names, TURN_LOOK_MS, signal);
     const started = names.map((name) => {
       const turn = judgeTurn(seen.get(name) ?? { kind: 'gone' }, run.configuration.nodeFilter);
-      return startOn(context, { run, name, turn }, signal);
+      return startOn(context, { run, name, wave, turn }, signal);
     });
     // All of them end before a failure of one is told: what was made has to be known.
     const settled = await Promise.allSettled(started);
@@ -90,11 +92,12 @@ function asError(reason: unknown): Error {
 /** null: its pod is made, or was before. */
 async function startOn(
   { api, pods, settings, log }: StartContext,
-  { run, name, turn }: { readonly run: Run; readonly name: string; readonly turn: NodeAtTurn },
+  { run, name, wave, turn }: { readonly run: Run; readonly name: string; readonly wave: number | null; readonly turn: NodeAtTurn },
   signal: AbortSignal,
 ): Promise<NodeRecord | null> {
   if (turn.kind === 'skipped') return { kind: 'skipped', reason: turn.reason } as NodeRecord;
   if (turn.kind === 'unreadable') return failed(`the node cannot be read: ${turn.message}`);
+  if (wave !== null) run.waves.set(name, wave);
   const { config, components } = run.configuration;
   const { timeouts, frame } = settings;
   const pod = makeWorkerPod({
@@ -104,6 +107,7 @@ async function startOn(
     node: turn.node,
     manager: config.manager,
     components,
+    wave,
     frame: {
       ...frame,
       configMaps: run.configMaps,

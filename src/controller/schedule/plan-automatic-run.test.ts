@@ -3,7 +3,7 @@ import { acceptedConfiguration } from '../../../test/fakes/cluster.ts';
 import type { ImageJob } from '../../api/image-job.ts';
 import type { Gate } from '../configuration/inputs.ts';
 import { NEW_STATE, type ManagerState } from '../state/manager-state.ts';
-import { planAutomaticRun, type AutomaticRunStep } from './plan-automatic-run.ts';
+import { beginLateRun, planAutomaticRun, type AutomaticRunStep } from './plan-automatic-run.ts';
 
 const NOW = Date.parse('2026-01-01T12:00:00Z');
 const HOUR = 3_600_000;
@@ -33,7 +33,7 @@ function jobOf(phase?: 'Running' | 'Completed' | 'Failed', completionTime?: stri
 
 const plan = (
   state: Partial<ManagerState>,
-  fields: { job?: ImageJob; gate?: Gate; request?: string; now?: number } = {},
+  fields: { job?: ImageJob; gate?: Gate; request?: string; lateAfter?: typeof LATE; now?: number } = {},
 ): AutomaticRunStep =>
   planAutomaticRun({ state: { ...NEW_STATE, ...state }, job: null, gate: openGate(true), request: null, now: NOW, ...fields });
 
@@ -42,6 +42,7 @@ const ranAt = (startedAt: number): ManagerState['schedule'] => ({
   reckonedFrom: startedAt,
   plannedFor: `interval ${24 * HOUR}`,
 });
+const LATE = { run: 'imagejob-1', startedAt: NOW - 2 * HOUR, endedAt: NOW - HOUR, away: ['a'], had: [] as string[] };
 const intended = { job: 'job', stage: 'intended' } as const;
 const created = { job: 'job', stage: 'created' } as const;
 
@@ -195,4 +196,37 @@ describe('a run that is asked for', () => {
     const schedule = { lastRun: { startedAt: NOW, endedAt: null } };
     return { kind: 'begin', state: { automatic: { job, stage: 'intended' }, lastRequest: { token, job }, schedule, conditions } };
   }
+});
+
+describe('a run over late nodes', () => {
+  const ran = ranAt(NOW - HOUR);
+  const lateJob = { job: 'job', stage: 'created', late: { of: 'imagejob-1', nodes: ['a'] } } as const;
+  const underWay = { schedule: ran, late: { ...LATE, had: ['a'] }, automatic: { ...lateJob, late: { of: 'imagejob-1', nodes: ['a'] } } };
+
+  test('is stored with its nodes, which have had theirs then, before there is a job', () => {
+    const state = beginLateRun({ ...NEW_STATE, schedule: ran }, { late: LATE, nodes: ['a'], now: NOW });
+    expect(state).toMatchObject({
+      schedule: ran,
+      automatic: { job: 'imagejob-20260101t120000000z', stage: 'intended', late: { of: 'imagejob-1', nodes: ['a'] } },
+      late: { ...LATE, had: ['a'] },
+    });
+    expect(plan(state)).toMatchObject({ kind: 'create-job', name: 'imagejob-20260101t120000000z', lateNodesOf: 'imagejob-1' });
+  });
+
+  test.each([
+    ['completed', jobOf('Completed', '2026-01-01T11:30:00Z')],
+    ['failed', jobOf('Failed', '2026-01-01T11:30:00Z')],
+    ['deleted', undefined],
+  ])('%s: is over with no effect on when the next is due, nor on what is known of the whole cluster', (_case, job) => {
+    const step = plan(underWay, { ...(job === undefined ? {} : { job }), lateAfter: LATE });
+    expect(step).toMatchObject({ kind: 'ended', state: { automatic: null, schedule: ran, hasCleaned: false, late: { had: ['a'] } } });
+  });
+
+  test('is possible after a run over all nodes has ended, until the next one begins', () => {
+    const ended = plan({ automatic: created, schedule: ran }, { job: jobOf('Completed', '2026-01-01T11:30:00Z'), lateAfter: LATE });
+    expect(ended.state.late).toEqual(LATE);
+    expect(plan({ ...ended.state, schedule: ranAt(NOW - 24 * HOUR) })).toMatchObject({ kind: 'begin', state: { late: null } });
+    const again = plan({ automatic: created, schedule: ran, late: LATE }, { job: jobOf('Completed', '2026-01-01T11:30:00Z') });
+    expect(again.state.late).toBeNull();
+  });
 });

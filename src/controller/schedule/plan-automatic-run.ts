@@ -1,4 +1,5 @@
 import type { ImageJob } from '../../api/image-job.ts';
+import { recordLateRun, type LateState } from '../../core/cluster/late-nodes.ts';
 import { planNextAutomaticRun, recordRunEnd, recordRunStart } from '../../core/cluster/next-run.ts';
 import { withFindings } from '../conditions.ts';
 import type { Gate } from '../configuration/inputs.ts';
@@ -12,6 +13,8 @@ export interface AutomaticRunInput {
   readonly gate: Gate;
   /** The token of the run that somebody asked for last; null: nobody does. */
   readonly request: string | null;
+  /** Of the run whose job has ended, for nodes that come late; null or absent: nothing. */
+  readonly lateAfter?: LateState | null;
   readonly now: number;
 }
 
@@ -19,26 +22,37 @@ export type AutomaticRunStep =
   /** `state` is to be stored; then it is looked again. */
   | { readonly kind: 'ended' | 'begin' | 'created'; readonly state: ManagerState }
   /** The job is to be made; what it is made of does not change until `created` is stored. */
-  | { readonly kind: 'create-job'; readonly name: string; readonly request: string | null; readonly state: ManagerState }
+  | {
+      readonly kind: 'create-job';
+      readonly name: string;
+      readonly request: string | null;
+      readonly lateNodesOf: string | null;
+      readonly state: ManagerState;
+    }
   /** What was asked for will not be done; to be told, then `state` to be stored, and looked again. */
   | { readonly kind: 'refused'; readonly message: string; readonly state: ManagerState }
   /** `state` is to be stored where it differs. `lookAgainAfterMs` null: something else will ask. */
   | { readonly kind: 'wait'; readonly state: ManagerState; readonly lookAgainAfterMs: number | null };
 
 /** One step of the way from a run that is due or asked for, by its stored intent and its job, to its end on record. */
-export function planAutomaticRun({ state, job, gate, request, now }: AutomaticRunInput): AutomaticRunStep {
+export function planAutomaticRun({ state, job, gate, request, lateAfter = null, now }: AutomaticRunInput): AutomaticRunStep {
   const { automatic, lastRequest } = state;
   if (automatic !== null) {
     if (job === null && automatic.stage === 'intended') {
       const token = lastRequest?.job === automatic.job ? lastRequest.token : null;
-      return { kind: 'create-job', name: automatic.job, request: token, state: created(state) };
+      return { kind: 'create-job', name: automatic.job, request: token, lateNodesOf: automatic.late?.of ?? null, state: created(state) };
     }
     if (job !== null && automatic.stage === 'intended') return { kind: 'created', state: created(state) };
     // One that is missing was deleted by someone: its run is over.
     if (job === null || hasEnded(job)) {
+      // It changes nothing of when the next is due, and shows nothing of the whole cluster.
+      if (automatic.late !== undefined) return { kind: 'ended', state: { ...state, automatic: null } };
       const schedule = recordRunEnd(state.schedule, endOf(job, now));
       const hasCleaned = state.hasCleaned || job?.status?.phase === 'Completed';
-      return { kind: 'ended', state: { ...state, schedule, automatic: null, hasCleaned } };
+      return {
+        kind: 'ended',
+        state: { ...state, schedule, automatic: null, late: lateAfter === null ? null : stored(lateAfter), hasCleaned },
+      };
     }
     return { kind: 'wait', state, lookAgainAfterMs: null };
   }
@@ -61,7 +75,20 @@ const AUTOMATIC_RUNS_OFF =
   'Automatic runs are off (components.collector.enabled is false), so none is begun. To have one, turn them on, and ask for it again.';
 
 function begin(state: ManagerState, now: number): ManagerState {
-  return { ...state, automatic: { job: automaticJobName(now), stage: 'intended' } };
+  return { ...state, automatic: { job: automaticJobName(now), stage: 'intended' }, late: null };
+}
+
+/** A run over late nodes alone. */
+export function beginLateRun(
+  state: ManagerState,
+  { late, nodes, now }: { late: LateState; nodes: readonly string[]; now: number },
+): ManagerState {
+  const intent: ManagerState['automatic'] = { job: automaticJobName(now), stage: 'intended', late: { of: late.run, nodes: [...nodes] } };
+  return { ...state, automatic: intent, late: stored(recordLateRun(late, nodes)) };
+}
+
+function stored({ away, had, ...late }: LateState): ManagerState['late'] {
+  return { ...late, away: [...away], had: [...had] };
 }
 
 /** Stored together with the intent: so whatever happens, a request is neither lost nor begun twice. */

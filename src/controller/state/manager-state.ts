@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { conditionSchema } from '../../api/condition.ts';
 import { parseWith, type Parsed } from '../../api/problem.ts';
+import type { LateState } from '../../core/cluster/late-nodes.ts';
 import { NEW_SCHEDULE_STATE, type ScheduleState } from '../../core/cluster/next-run.ts';
 
 export { STATE_CONFIG_MAP, STATE_KEY } from '../../api/state-config-map.ts';
@@ -21,7 +22,20 @@ const stateSchema = z.object({
     reckonedFrom: time.nullable(),
     plannedFor: z.string().nullable(),
   }) satisfies z.ZodType<ScheduleState>,
-  automatic: intentSchema.nullable(),
+  /** `late`: it is a run over these nodes alone, which that run did not get to. */
+  automatic: intentSchema.extend({ late: z.object({ of: z.string(), nodes: z.array(z.string()) }).optional() }).nullable(),
+  /** Of the last automatic run, for nodes that come late; null: none has a run of its own. */
+  late: (
+    z.object({
+      run: z.string(),
+      startedAt: time,
+      endedAt: time,
+      away: z.array(z.string()),
+      had: z.array(z.string()),
+    }) satisfies z.ZodType<LateState>
+  )
+    .nullable()
+    .default(null),
   /** The last request for a run that was answered (`eraser.sh/run-requested`), and the job that was begun for it; null: it was refused. */
   lastRequest: z.object({ token: z.string(), job: z.string().nullable() }).nullable().default(null),
   /** With the version of the list that it is for. */
@@ -44,6 +58,7 @@ export type ManagerState = z.output<typeof stateSchema>;
 export const NEW_STATE: ManagerState = {
   schedule: NEW_SCHEDULE_STATE,
   automatic: null,
+  late: null,
   lastRequest: null,
   manual: null,
   lastBegun: null,

@@ -2,6 +2,7 @@ import { CONFIG_MAP_KEY, parseEraserConfigMap } from '../../api/eraser-config/co
 import type { TextParsers } from '../../api/eraser-config/config-values.ts';
 import type { EraserConfig } from '../../api/eraser-config.ts';
 import type { Parsed, Problem } from '../../api/problem.ts';
+import { parseMaxFailed, type MaxFailed } from './max-failed.ts';
 import { parseMaxParallel, type MaxParallel } from './max-parallel.ts';
 import { parseNodeFilter, type NodeFilter } from './node-filter.ts';
 import { parseScheduling, type Scheduling } from './parse-scheduling.ts';
@@ -17,6 +18,8 @@ export interface AcceptedConfiguration {
   readonly scheduling: Scheduling;
   /** null: not said. */
   readonly maxParallel: MaxParallel | null;
+  /** null: not said. */
+  readonly maxFailed: MaxFailed | null;
 }
 
 export type JudgedConfiguration =
@@ -62,11 +65,13 @@ export function acceptConfiguration(text: string, parsers: TextParsers, own: Own
   const filter = parseNodeFilter(config.manager.nodeFilter);
   const scheduling = parseScheduling(config);
   const maxParallel = readMaxParallel(config);
+  const maxFailed = readMaxFailed(config);
   const resolved = resolveComponents(config, own);
-  if (!filter.ok || !scheduling.ok || !maxParallel.ok || !resolved.ok) {
-    return { ok: false, errors: [filter, scheduling, maxParallel, resolved].flatMap((part) => (part.ok ? [] : part.errors)) };
+  if (!filter.ok || !scheduling.ok || !maxParallel.ok || !maxFailed.ok || !resolved.ok) {
+    const all = [filter, scheduling, maxParallel, maxFailed, resolved];
+    return { ok: false, errors: all.flatMap((part) => (part.ok ? [] : part.errors)) };
   }
-  const parts = { nodeFilter: filter.value, scheduling: scheduling.value, maxParallel: maxParallel.value };
+  const parts = { nodeFilter: filter.value, scheduling: scheduling.value, maxParallel: maxParallel.value, maxFailed: maxFailed.value };
   return {
     ok: true,
     accepted: { text, config, components: resolved.components, ...parts },
@@ -80,4 +85,9 @@ function readMaxParallel({ manager: { imageJob } }: EraserConfig): Parsed<MaxPar
   const parsed = parseMaxParallel(imageJob.maxParallel);
   if (parsed.ok) return { ok: true, value: parsed.maxParallel };
   return { ok: false, errors: [{ path: 'manager.imageJob.maxParallel', message: parsed.message }] };
+}
+
+function readMaxFailed({ manager: { imageJob } }: EraserConfig): Parsed<MaxFailed | null> {
+  if (imageJob.maxFailed === null) return { ok: true, value: null };
+  return parseMaxFailed(imageJob.maxFailed, 'manager.imageJob.maxFailed');
 }

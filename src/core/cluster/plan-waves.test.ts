@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { countOfMaxParallel, parseMaxParallel, type MaxParallel } from './max-parallel.ts';
-import { DEFAULT_WAVE_TIMEOUTS, planWaves, type NodeProgress, type WaveNode } from './plan-waves.ts';
+import { DEFAULT_WAVE_TIMEOUTS, planWaves, type EndedWave, type NodeProgress, type WaveNode } from './plan-waves.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -72,6 +72,63 @@ describe('planWaves', () => {
   test('a limit of nothing is one node at a time, else a run would not end', () => {
     expect(plan(named(WAITING, WAITING), 0).start).toEqual(['a']);
     expect(plan(named(WAITING, WAITING), 1.9).start).toEqual(['a']);
+  });
+});
+
+describe('planWaves with a pause', () => {
+  const PAUSE = 10 * MINUTE;
+  const inWave = (wave: number, ...progress: readonly NodeProgress[]): Omit<WaveNode, 'name'>[] =>
+    progress.map((found) => ({ progress: found, wave }));
+  const paused = (nodes: readonly Omit<WaveNode, 'name'>[], ended: EndedWave | null = null, maxParallel = 2) =>
+    planWaves({
+      nodes: nodes.map((node, at) => ({ ...node, name: String.fromCharCode(97 + at) })),
+      maxParallel,
+      pause: { ms: PAUSE, ended },
+      timeouts,
+      now: NOW,
+    });
+  const waits = { progress: WAITING };
+  const since = (ms: number, wave = 1): EndedWave => ({ wave, since: NOW - ms });
+
+  test.each<[string, Omit<WaveNode, 'name'>[], EndedWave | null, object]>([
+    ['begins with the first wave at once', [waits, waits, waits], null, { start: ['a', 'b'], wave: 1, pausedUntil: null }],
+    ['begins with none as one of a wave has ended', [...inWave(1, ENDED, running(0)), waits], null, { start: [], ended: null }],
+    [
+      'pauses when all of a wave have ended',
+      [...inWave(1, ENDED, ENDED), waits],
+      null,
+      { start: [], ended: since(0), pausedUntil: NOW + PAUSE, lookAgainAt: NOW + PAUSE },
+    ],
+    ['goes on with the pause', [...inWave(1, ENDED), waits], since(PAUSE - 1), { start: [], pausedUntil: NOW + 1, lookAgainAt: NOW + 1 }],
+    [
+      'begins with the next wave after it',
+      [...inWave(1, ENDED), waits, waits, waits],
+      since(PAUSE),
+      { start: ['b', 'c'], wave: 2, pausedUntil: null, lookAgainAt: NOW + 5 * MINUTE },
+    ],
+    ['does not take the pause after an earlier wave for that after this one', [...inWave(2, ENDED), waits], since(PAUSE, 1), { start: [] }],
+    ['counts a time that is still to come from now', [...inWave(1, ENDED), waits], since(-PAUSE), { pausedUntil: NOW + PAUSE }],
+    [
+      'fills up a wave that was not begun in full',
+      [...inWave(1, ENDED), ...inWave(2, running(0)), waits, waits],
+      null,
+      { start: ['c'], wave: 2 },
+    ],
+    ['fills up none that has ended', [...inWave(1, ENDED), waits, waits], since(0), { start: [] }],
+    ['has no pause when nothing waits', inWave(1, ENDED, ENDED), null, { start: [], pausedUntil: null, lookAgainAt: null }],
+    ['waits for pods that do not say their wave', [{ progress: running(0) }, waits, waits], null, { start: ['b'], wave: 1 }],
+    [
+      'takes a node that waits again for one of no wave',
+      [...inWave(1, ENDED), { ...waits, wave: 2 }],
+      since(PAUSE),
+      { start: ['b'], wave: 2 },
+    ],
+  ])('%s', (_case, nodes, ended, expected) => {
+    expect(paused(nodes, ended)).toMatchObject(expected);
+  });
+
+  test('without one, has no waves', () => {
+    expect(plan(named(ENDED, running(0), WAITING))).toMatchObject({ start: ['c'], wave: null, ended: null, pausedUntil: null });
   });
 });
 
@@ -162,6 +219,87 @@ test('every run ends, in its time, with every node started once and never more i
       expect(mostInFlight).toBeLessThanOrEqual(maxParallel);
       const longest = timeouts.startMs + timeouts.runMs;
       expect(endedAt - NOW).toBeLessThanOrEqual(Math.ceil(fates.length / maxParallel) * (longest + HOUR));
+    }),
+  );
+});
+
+interface BegunNode {
+  readonly node: number;
+  readonly wave: number;
+  readonly at: number;
+}
+
+/** What befalls a controller: it looks after so long at most, makes only so many of the pods that it is to make, and then another one takes over. */
+interface Look {
+  readonly afterMs: number;
+  readonly makes: number;
+  readonly isReplaced: boolean;
+}
+
+function simulateWaves(fates: readonly Fate[], { maxParallel, pauseMs }: { maxParallel: number; pauseMs: number }, looks: readonly Look[]) {
+  const begun = new Map<number, BegunNode>();
+  const endedAt = new Map<number, number>();
+  let ended: EndedWave | null = null;
+  let now = NOW;
+  const progressOf = (node: number): NodeProgress => {
+    const at = begun.get(node)?.at;
+    if (at === undefined) return WAITING;
+    const { startsAfterMs, endsAfterMs } = fates[node] ?? { startsAfterMs: null, endsAfterMs: null };
+    if (endedAt.has(node)) return ENDED;
+    if (startsAfterMs === null || now < at + startsAfterMs) return { kind: 'pending', since: at };
+    const end = at + startsAfterMs + (endsAfterMs ?? Infinity);
+    if (now < end) return { kind: 'running', since: at + startsAfterMs };
+    endedAt.set(node, end);
+    return ENDED;
+  };
+  for (let look = 0; look < 10_000; look += 1) {
+    const { afterMs, makes, isReplaced } = looks[look] ?? { afterMs: Infinity, makes: Infinity, isReplaced: false };
+    const nodes = fates.map((_, node) => {
+      const wave = begun.get(node)?.wave;
+      return { name: String(node), progress: progressOf(node), ...(wave === undefined ? {} : { wave }) };
+    });
+    const plan = planWaves({ nodes, maxParallel, pause: { ms: pauseMs, ended }, timeouts, now });
+    for (const { name } of plan.timedOut) endedAt.set(Number(name), now);
+    for (const name of plan.start.slice(0, makes)) begun.set(Number(name), { node: Number(name), wave: plan.wave ?? 0, at: now });
+    ended = isReplaced ? null : plan.ended;
+    if (plan.lookAgainAt === null) return { begun: [...begun.values()], endedAt, now };
+    now = Math.min(plan.lookAgainAt, now + afterMs);
+  }
+  throw new Error('the run does not end');
+}
+
+test('a run with pauses ends, each node in one wave, no wave too large, and the whole pause between two, whoever takes over when', () => {
+  const look = fc.record({
+    afterMs: fc.integer({ min: MINUTE, max: HOUR }),
+    makes: fc.integer({ min: 0, max: 5 }),
+    isReplaced: fc.boolean(),
+  });
+  const setting = fc.record({ maxParallel: fc.integer({ min: 1, max: 5 }), pauseMs: fc.integer({ min: 1, max: 3 * HOUR }) });
+  const someFates = fc.array(fate, { minLength: 1, maxLength: 15 });
+  fc.assert(
+    fc.property(someFates, setting, fc.array(look, { maxLength: 30 }), (fates, { maxParallel, pauseMs }, looks) => {
+      const { begun, endedAt, now } = simulateWaves(fates, { maxParallel, pauseMs }, looks);
+      expect(begun.map(({ node }) => node)).toEqual(fates.map((_, node) => node));
+      const waves = [...Map.groupBy(begun, ({ wave }) => wave).values()];
+      for (const [at, wave] of waves.entries()) {
+        expect(wave.length).toBeLessThanOrEqual(maxParallel);
+        const before = waves[at - 1] ?? [];
+        const beginning = Math.min(...wave.map((node) => node.at));
+        for (const { node } of before) expect(beginning - (endedAt.get(node) ?? Infinity)).toBeGreaterThanOrEqual(pauseMs);
+      }
+      // Whoever takes over begins a pause anew, once.
+      const longest = timeouts.startMs + timeouts.runMs + pauseMs + HOUR;
+      expect(now - NOW).toBeLessThanOrEqual((waves.length + looks.length) * longest);
+    }),
+  );
+});
+
+test('a run with pauses that nobody disturbs is of as few waves as it takes', () => {
+  const fates = fc.array(fc.record({ startsAfterMs: fc.constant(0), endsAfterMs: fc.integer({ min: 0, max: HOUR }) }), { minLength: 1 });
+  fc.assert(
+    fc.property(fates, fc.integer({ min: 1, max: 5 }), (all, maxParallel) => {
+      const { begun } = simulateWaves(all, { maxParallel, pauseMs: MINUTE }, []);
+      expect(new Set(begun.map(({ wave }) => wave)).size).toBe(Math.ceil(all.length / maxParallel));
     }),
   );
 });

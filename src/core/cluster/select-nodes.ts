@@ -95,6 +95,8 @@ export function formatSkipReason(reason: NodeSkipReason): string {
       return 'the node is being deleted';
     case 'not-ready':
       return reason.condition === null ? 'not ready: it has not reported yet' : `not ready${explain(reason.condition)}`;
+    case 'not-started':
+      return `not started: ${reason.failed} of ${reason.nodes} nodes failed`;
     case 'unknown-runtime':
       return reason.containerRuntimeVersion === ''
         ? 'the node does not say which container runtime it has'

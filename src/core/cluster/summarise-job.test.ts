@@ -53,6 +53,22 @@ describe('summariseJob', () => {
     expect(summary.successRatio).toBe(ratio);
   });
 
+  test('has failed, whatever the ratio, when more nodes failed than may; and what was not started has not succeeded', () => {
+    const notStarted: NodeOutcome = { kind: 'skipped', reason: { code: 'not-started', failed: 1, nodes: 4 } };
+    const settings = { ...SETTINGS, successRatio: 0 };
+    const summary = summarise([done(), failed(), notStarted, notStarted, skipped()], { settings, isStopped: true });
+    expect(summary.successRatio).toBe(2 / 5);
+    expect(summary.status).toMatchObject({
+      phase: 'Failed',
+      desired: 5,
+      succeeded: 1,
+      failed: 1,
+      skipped: 3,
+      skippedByReason: { notStarted: 2, windows: 1 },
+      deleteAfter: '2026-11-22T12:00:00Z',
+    });
+  });
+
   test('is deleted at once when it completed, after a day when it failed', () => {
     expect(summarise([done()]).status).toMatchObject({ completionTime: '2026-11-21T12:00:00Z', deleteAfter: '2026-11-21T12:00:00Z' });
     expect(summarise([failed()]).status).toMatchObject({ completionTime: '2026-11-21T12:00:00Z', deleteAfter: '2026-11-22T12:00:00Z' });

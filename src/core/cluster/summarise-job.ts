@@ -23,6 +23,8 @@ export interface JobSummaryInput {
   /** One for each node of the cluster. */
   readonly outcomes: readonly NodeOutcome[];
   readonly settings: JobSettings;
+  /** More nodes have failed than may: whatever the ratio, it is no success. */
+  readonly isStopped?: boolean;
   /** What the status says already: a job begins once, and ends once. */
   readonly previous: Pick<ImageJobStatus, 'startTime' | 'completionTime'>;
   readonly now: number;
@@ -31,7 +33,7 @@ export interface JobSummaryInput {
 export interface JobSummary {
   /** All but the conditions. */
   readonly status: Omit<ImageJobStatus, 'conditions' | 'observedGeneration'>;
-  /** Nodes that succeeded or were skipped, of all: from 0 to 1, exactly. Of no node: 1. */
+  /** Nodes that succeeded or were skipped for what they are, of all: from 0 to 1, exactly. Of no node: 1. */
   readonly successRatio: number;
 }
 
@@ -39,15 +41,16 @@ export interface JobSummary {
  * The status of an ImageJob. Counts as Eraser does (`controllers/imagejob`, handleNewJob and handleRunningJob): `desired` is every node, and a
  * skipped one is no failure. Unlike there, the ratio is no whole number: 272 of 273 nodes are 99.6 %.
  */
-export function summariseJob({ outcomes, settings, previous, now }: JobSummaryInput): JobSummary {
+export function summariseJob({ outcomes, settings, isStopped = false, previous, now }: JobSummaryInput): JobSummary {
   const count = (kind: NodeOutcome['kind']): number => outcomes.filter((outcome) => outcome.kind === kind).length;
   const counts = { desired: outcomes.length, succeeded: count('succeeded'), failed: count('failed'), skipped: count('skipped') };
+  const reasons = skippedByReason(outcomes);
   // A division is rounded as the literal in the configuration was: 7 of 100 is exactly what 0.07 is.
-  const successRatio = counts.desired === 0 ? 1 : (counts.succeeded + counts.skipped) / counts.desired;
-  const isSuccess = successRatio >= settings.successRatio;
+  const successRatio = counts.desired === 0 ? 1 : (counts.succeeded + counts.skipped - (reasons.notStarted ?? 0)) / counts.desired;
+  const isSuccess = successRatio >= settings.successRatio && !isStopped;
   const progress = {
     ...counts,
-    skippedByReason: skippedByReason(outcomes),
+    skippedByReason: reasons,
     ...totalsOf(outcomes),
     startTime: previous.startTime ?? formatTime(now),
   };
@@ -65,6 +68,7 @@ const REASON_FIELDS = {
   virtual: 'virtual',
   'unknown-runtime': 'unknownRuntime',
   'being-deleted': 'beingDeleted',
+  'not-started': 'notStarted',
 } as const satisfies Record<NodeSkipReason['code'], string>;
 
 function skippedByReason(outcomes: readonly NodeOutcome[]): NonNullable<ImageJobStatus['skippedByReason']> {

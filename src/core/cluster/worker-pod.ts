@@ -25,6 +25,8 @@ export interface WorkerPodInput {
   readonly manager: EraserConfig['manager'];
   readonly components: Components;
   readonly frame: WorkerFrame;
+  /** That it is begun with in; null: its run has no pauses. */
+  readonly wave?: number | null;
 }
 
 /** What all worker pods of a run have alike. */
@@ -55,6 +57,8 @@ export interface WorkerFrame {
 /** Without any right; the coordinator knows worker pods by it. */
 export const WORKER_SERVICE_ACCOUNT = 'eraser-imagejob-pods';
 export const WORKER_TYPE_LABEL = 'eraser.sh/type';
+/** Of a run with pauses: until a record is written, it alone says which wave a node is of. */
+export const WAVE_LABEL = 'eraser.sh/wave';
 
 /** A priority class that every cluster has. The kubelet admits its pods under disk pressure too (`IsCriticalPod`). */
 const NODE_CRITICAL = 'system-node-critical';
@@ -72,7 +76,7 @@ export function workerKindOf(run: 'automatic' | 'manual', node: ParticipatingNod
 }
 
 /** The whole worker pod of a run on a node. */
-export function makeWorkerPod({ name, job, run, node, manager, components, frame }: WorkerPodInput): WorkerPod {
+export function makeWorkerPod({ name, job, run, node, manager, components, frame, wave = null }: WorkerPodInput): WorkerPod {
   const kind = workerKindOf(run, node);
   const { exclusions, imageList } = frame.configMaps;
   const containers = makeWorkerContainers({
@@ -96,6 +100,7 @@ export function makeWorkerPod({ name, job, run, node, manager, components, frame
         ...manager.additionalPodLabels,
         [WORKER_TYPE_LABEL]: run === 'manual' ? 'manual' : 'collector',
         [JOB_UID_LABEL]: job.uid,
+        ...(wave === null ? {} : { [WAVE_LABEL]: String(wave) }),
       },
       ownerReferences: [{ apiVersion: `${API_GROUP}/v1`, kind: 'ImageJob', ...job, controller: true }],
     },

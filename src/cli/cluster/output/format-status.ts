@@ -93,6 +93,7 @@ const SKIPPED = {
   windows: 'Windows',
   virtual: 'virtual',
   beingDeleted: 'deleted',
+  notStarted: 'not started',
   unknownRuntime: 'unknown runtime',
 } as const;
 
