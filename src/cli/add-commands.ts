@@ -134,7 +134,11 @@ function addHistory({ program, context, exit }: ProgramParts): void {
     .option('--job <job>', "of a cluster's history: the runs of one job, by its name or uid; with -o json, every decision")
     .option('--node <node>', "of a cluster's history: what is of this node alone")
     .option('--logs', 'of --job: what its worker pods have logged')
-    .option('--history <file>', 'the history (default: IMAGE_CLEANER_HISTORY, else the state folder)')
+    .option(
+      '--history <place>',
+      "the history: a file, or a cluster's in a PostgreSQL, postgres://… (default: IMAGE_CLEANER_HISTORY, else the state folder)",
+    )
+    .option('--history-password-file <file>', 'of a PostgreSQL: the file with the password (default: PGPASSWORD)')
     .addOption(outputOption())
     .addHelpText('after', HISTORY_EXAMPLES)
     .action(async (run: number | undefined, options: HistoryCommandOptions) => {

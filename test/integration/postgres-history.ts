@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
 import type { Postgres } from '../../lab/postgres.ts';
-import { createHistoryReader } from '../../src/store/history-reader.ts';
 import type { HistoryPlace } from '../../src/store/open-cluster-history.ts';
-import { openPostgres, type PostgresPlace } from '../../src/store/postgres/open-postgres.ts';
+import type { PostgresPlace } from '../../src/store/postgres/open-postgres.ts';
+import { openPostgresReader } from '../../src/store/postgres/open-postgres-reader.ts';
 import { parsePostgresUrl } from '../../src/store/postgres/parse-postgres-url.ts';
 import {
   openTestClusterHistoryAt,
@@ -57,9 +57,9 @@ export function openerOn(server: () => Postgres): OpenTestClusterHistory {
       // The server lets none be.
       brokenReferences: () => Promise.resolve([]),
       shown: async () => {
-        const reading = await openPostgres(place, { isReadOnly: true });
+        const reading = await openPostgresReader(place);
         onTestFinished(() => reading.close());
-        return { ...createHistoryReader(reading), close: () => reading.close() };
+        return reading;
       },
     };
   };

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -16,8 +16,10 @@ import { nodeRunsContract } from '../contract/cluster-history/node-runs-contract
 import { pruneContract } from '../contract/cluster-history/prune-contract.ts';
 import { readJobsContract } from '../contract/cluster-history/read-jobs-contract.ts';
 import { openTestClusterHistoryAt } from '../fakes/cluster-history-in-test.ts';
+import { startImageServer } from '../fakes/image-server.ts';
 import { image } from '../fakes/images.ts';
 import { keptOn, lookAt, NEVER, nodeResults, removedOn, workerPod } from '../fakes/node-results.ts';
+import { runCli } from './run-cli.ts';
 import { makeDatabase, makeOwner, openerOn, OWNER, PASSWORD, placeOf, type PlaceOptions } from './postgres-history.ts';
 
 describe.skipIf(lacksRealPart('postgres'))('a history in a PostgreSQL', () => {
@@ -214,6 +216,48 @@ describe.skipIf(lacksRealPart('postgres'))('a history in a PostgreSQL', () => {
       await delay(200);
       await record(it.history, 'node-1');
       expect(it.faults).toEqual([]);
+    });
+  });
+
+  describe('the command line', () => {
+    test('shows what is in it, and changes nothing', async () => {
+      const it = await open();
+      await it.history.recordJobBegan({ uid: 'uid-1', name: 'imagejob-abcde', mode: 'automatic', startedAt: 0 }, NEVER);
+      await record(it.history, 'node-1', 'uid-1');
+      await it.history.logs.append(workerPod('node-1', 'uid-1'), { container: 'remover', sequence: 0, lines: ['a line'] }, NEVER);
+      await it.history.close();
+      const file = join(mkdtempSync(join(tmpdir(), 'image-cleaner-password-')), 'password');
+      onTestFinished(() => rmSync(dirname(file), { recursive: true }));
+      writeFileSync(file, PASSWORD);
+      const url = `${it.name}?sslmode=disable`;
+      const ask = async (...args: string[]): Promise<unknown> => {
+        const { code, stdout, stderr } = await runCli([
+          'history',
+          '--history',
+          url,
+          '--history-password-file',
+          file,
+          '-o',
+          'json',
+          ...args,
+        ]);
+        expect([args, code], stderr).toEqual([args, 0]);
+        return JSON.parse(stdout);
+      };
+      expect(await ask()).toMatchObject([{ id: 1, node: { name: 'node-1', job: { name: 'imagejob-abcde' } } }]);
+      expect(await ask('--jobs')).toMatchObject([{ uid: 'uid-1', nodes: 1 }]);
+      expect(await ask('--image', 'image-1:1')).toMatchObject([{ runId: 1, node: 'node-1' }]);
+      expect(JSON.stringify(await ask('--job', 'imagejob-abcde', '--logs'))).toContain('a line');
+      const wrong = await runCli(['history', '--history', url], { PGPASSWORD: `not ${PASSWORD}` });
+      expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('password authentication failed') as string]);
+      expect(wrong.stderr).not.toContain(PASSWORD);
+      const empty = await runCli(['history', '--history', url.replace(/history_[0-9]+/, await makeDatabase(server))], {
+        PGPASSWORD: PASSWORD,
+      });
+      expect([empty.code, empty.stderr]).toEqual([1, expect.stringContaining('is empty') as string]);
+      await using runtime = await startImageServer([]);
+      const cleaned = await runCli(['clean', '--yes', '--scanner', 'none', '--runtime-endpoint', runtime.socketPath, '--history', url]);
+      expect([cleaned.code, cleaned.stderr]).toEqual([1, expect.stringContaining('The history of a machine is a file') as string]);
     });
   });
 

@@ -1,7 +1,7 @@
 import type { RunRecord } from '../../api/run-record.ts';
 import { referenceKeys } from '../../core/image-index.ts';
-import type { History, ImageQuery } from '../../store/history.ts';
-import { openHistoryToRead } from '../bind-history.ts';
+import type { HistoryReader, ImageQuery } from '../../store/history.ts';
+import { openHistoryReader } from '../bind-history.ts';
 import { badUsage, CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -16,7 +16,7 @@ import type { HistoryCommandOptions } from '../parsed-options.ts';
 export async function history(context: CliContext, runId: number | undefined, options: HistoryCommandOptions): Promise<ExitCode> {
   if (runId !== undefined && options.image !== undefined)
     throw badUsage(`Run ${String(runId)} and --image exclude each other: --image shows all runs.`);
-  const opened = await openHistoryToRead(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
+  const opened = await openHistoryReader(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
   try {
     const show = { context, options, history: opened };
     if (options.jobs === true) await showJobs(show, boundsOf(show));
@@ -33,7 +33,7 @@ export async function history(context: CliContext, runId: number | undefined, op
 interface Show {
   readonly context: CliContext;
   readonly options: HistoryCommandOptions;
-  readonly history: History;
+  readonly history: HistoryReader;
 }
 
 function boundsOf({ context, options: { since, until } }: Show): { readonly since?: number; readonly until?: number } {

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isPostgresUrl } from '../is-postgres-url.ts';
 
 /** Where a history is in a PostgreSQL, and by what name one comes in; without the password. */
 export interface PostgresUrl {
@@ -55,11 +56,6 @@ const schema = z.object({
   hash: z.literal('', { error: 'has a fragment' }),
   parameters,
 });
-
-/** Whether a text is meant as the URL of a server, and not as a path. */
-export function isPostgresUrl(text: string): boolean {
-  return /^postgres(ql)?:\/\//i.test(text);
-}
 
 export function parsePostgresUrl(text: string): ParsedPostgresUrl {
   const url = URL.parse(text);

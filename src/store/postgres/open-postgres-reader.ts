@@ -1,0 +1,12 @@
+import type { HistoryReader } from '../history.ts';
+import { createHistoryReader } from '../history-reader.ts';
+import { openPostgres, type PostgresPlace } from './open-postgres.ts';
+
+/**
+ * For commands that only read: changes nothing.
+ * @throws HistoryError
+ */
+export async function openPostgresReader(place: PostgresPlace): Promise<HistoryReader> {
+  const database = await openPostgres(place, { isReadOnly: true });
+  return { ...createHistoryReader(database), close: () => database.close() };
+}
