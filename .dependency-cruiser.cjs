@@ -25,7 +25,7 @@ const packages = {
   cri: ['@bufbuild/protobuf', 'yaml', 'zod'],
   kube: ['@kubernetes/client-node', 'jose', 'undici', 'zod'],
   scan: ['@bufbuild/protobuf', 'zod'],
-  store: ['kysely', 'zod'],
+  store: ['kysely', 'pg', 'zod'],
   engine: ['p-queue'],
   controller: ['zod'],
   coordinator: ['p-queue', 'zod'],

@@ -12,9 +12,14 @@ export const MULTIARCH = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_6
  * The folder in the cache (`debian-12`, `debian-12-shells`) with the content of the distribution's packages, unpacked, not installed. What each
  * says of itself (name, version) is in `DEBIAN/<name>`.
  */
-export async function ensurePackages(suffix: string, packages: readonly string[], onProgress: (line: string) => void): Promise<string> {
+export async function ensurePackages(
+  suffix: string,
+  wanted: readonly string[] | (() => Promise<readonly string[]>),
+  onProgress: (line: string) => void,
+): Promise<string> {
   const release = await debianRelease();
   return cachedDirectory(`${release}${suffix}`, async (making) => {
+    const packages = typeof wanted === 'function' ? await wanted() : wanted;
     onProgress(`Fetching ${packages.join(', ')} from ${release}'s packages (not installed) ...`);
     await downloadPackages(packages, making);
     const archives = (await readdir(making)).filter((name) => name.endsWith('.deb'));
@@ -26,6 +31,32 @@ export async function ensurePackages(suffix: string, packages: readonly string[]
       await rm(path);
     }
   });
+}
+
+/** Those are part of whatever runs here, and one of another build must not take their place. */
+const AT_HAND = /^lib(c6|c-bin|gcc|stdc|crypt1|pam-modules)/;
+
+/**
+ * The package that this one stands for (`postgresql` is `postgresql-15` in Debian 12), and the libraries that it needs, with theirs. `notNeeded`: of
+ * their names.
+ */
+export async function withLibraries(name: string, notNeeded: RegExp): Promise<readonly string[]> {
+  const only = ['--no-recommends', '--no-suggests', '--no-conflicts', '--no-breaks', '--no-replaces', '--no-enhances'];
+  const list = async (): Promise<string[]> => (await runCommand('apt-cache', ['depends', '--recurse', ...only, name])).split('\n');
+  let lines = await list().catch(() => []);
+  if (lines.length < 2) {
+    await updateLists();
+    lines = await list();
+  }
+  const standsFor = lines.map((line) => /^ +Depends: (\S+)$/.exec(line)?.[1]).find((found) => found?.startsWith(`${name}-`) === true);
+  const libraries = lines.filter((line) => /^lib[a-z0-9.+-]+$/.test(line) && !AT_HAND.test(line) && !notNeeded.test(line));
+  const installable = await Promise.all(libraries.map(async (library) => ((await isPackage(library)) ? [library] : [])));
+  return [standsFor ?? name, ...installable.flat()];
+}
+
+/** Whether it can be downloaded: some names stand for what others provide. */
+async function isPackage(name: string): Promise<boolean> {
+  return /Candidate: \d/.test(await runCommand('apt-cache', ['policy', name]));
 }
 
 /** As `ensurePackages`, in the versions that apt has now: what is shipped is to have what was fixed since the folder was made. */

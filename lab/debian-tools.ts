@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { ensurePackages } from './debian-packages.ts';
+import { ensurePackages, MULTIARCH, withLibraries } from './debian-packages.ts';
 import { LabError } from './lab-error.ts';
 
 /** The distribution's container runtime, as paths of binaries. */
@@ -42,6 +42,32 @@ export async function ensureFakeClock(onProgress: OnProgress): Promise<string> {
   const library = (await readdir(directory, { recursive: true })).find((path) => path.endsWith('/libfaketimeMT.so.1'));
   if (library !== undefined) return join(directory, library);
   throw new LabError({ code: 'tool-missing', message: `libfaketimeMT.so.1 is not among what libfaketime contains (${directory}).` });
+}
+
+/** PostgreSQL's server, as it is unpacked. */
+export interface PostgresTools {
+  readonly directory: string;
+  /** With `postgres` and `initdb`; below the directory, as are the libraries. */
+  readonly binaries: string;
+  /** For `LD_LIBRARY_PATH`. */
+  readonly libraries: readonly string[];
+}
+
+/** Perl is for Debian's own scripts, LLVM for what compiles queries. */
+const NOT_NEEDED_OF_POSTGRES = /^lib(perl|llvm|z3|file-find|number-|text-glob|json-|debian-installer|newt|slang|textwrap)|-perl$/;
+
+/** Debian's (or Ubuntu's) PostgreSQL, unpacked into the cache: installing it would make a database and start it. */
+export async function ensurePostgres(onProgress: OnProgress): Promise<PostgresTools> {
+  if (onPath('apt-get') === null || onPath('dpkg-deb') === null) {
+    throw new LabError({ code: 'tool-missing', message: 'PostgreSQL is to be had from apt only.' });
+  }
+  const directory = await ensurePackages('-postgres', () => withLibraries('postgresql', NOT_NEEDED_OF_POSTGRES), onProgress);
+  const versions = await readdir(join(directory, 'usr/lib/postgresql')).catch(() => []);
+  const folders = versions.map((version) => join('usr/lib/postgresql', version, 'bin'));
+  const binaries = folders.find((folder) => existsSync(join(directory, folder, 'initdb')));
+  if (binaries === undefined)
+    throw new LabError({ code: 'tool-missing', message: `initdb is not among what postgresql contains (${directory}).` });
+  return { directory, binaries, libraries: [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`] };
 }
 
 /** The first executable of that name on PATH; null when there is none. */

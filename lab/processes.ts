@@ -59,7 +59,11 @@ export function isRunningSince(pid: number, start: string): boolean {
 
 /** The process that this one is the parent of; null: of none. */
 export function childOf(pid: number): number | null {
-  return listPids().find((candidate) => statFields(candidate)?.[1] === String(pid)) ?? null;
+  return childrenOf(pid)[0] ?? null;
+}
+
+export function childrenOf(pid: number): number[] {
+  return listPids().filter((candidate) => statFields(candidate)?.[1] === String(pid));
 }
 
 /** Sends a signal; a process that is gone already is none to complain about. */

@@ -1,10 +1,10 @@
 import { inject } from 'vitest';
 import { LabError, requireRoot } from './lab-error.ts';
 import type { OnProgress } from './tools.ts';
-import { ensureContainerd, ensureFakeClock, ensureHelm, ensureTrivy } from './tools.ts';
+import { ensureContainerd, ensureFakeClock, ensureHelm, ensurePostgres, ensureTrivy } from './tools.ts';
 
 /** What an integration test may depend on. */
-export const REAL_PARTS = ['containerd-debian', 'containerd-v2', 'trivy', 'fake-clock', 'helm'] as const;
+export const REAL_PARTS = ['containerd-debian', 'containerd-v2', 'trivy', 'fake-clock', 'helm', 'postgres'] as const;
 export type RealPart = (typeof REAL_PARTS)[number];
 
 /** Why a part can't be had on this machine; null: it can. */
@@ -49,6 +49,11 @@ export async function ensureRealParts(onProgress: OnProgress): Promise<MissingPa
     }),
     helm: await reason(async () => {
       await ensureHelm(onProgress);
+      return null;
+    }),
+    postgres: await reason(async () => {
+      requireRoot('A test on a real PostgreSQL', 'it gives it an unprivileged user of its own');
+      await ensurePostgres(onProgress);
       return null;
     }),
   };

@@ -18,7 +18,9 @@ const CLIENT = 'ctr';
 const RUNC = 'runc';
 /** Of a cluster, apart from what runs on its nodes. */
 const CONTROL_PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler', 'coredns'];
-const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC, ...CONTROL_PLANE];
+/** Its other processes end when it has. */
+const DATABASE = 'postgres';
+const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC, ...CONTROL_PLANE, DATABASE];
 
 /**
  * Ends and removes all that is at the place: the daemon, its shims, their containers, control groups, mounts, sockets, directories; of a
@@ -28,7 +30,7 @@ const PROGRAMS = [DAEMON, CLIENT, SHIM, RUNC, ...CONTROL_PLANE];
  */
 export function sweepPlace(place: Place): void {
   endNodes(place);
-  endPrograms(place, CONTROL_PLANE);
+  endPrograms(place, [...CONTROL_PLANE, DATABASE]);
   // The daemon first, so that nothing new is started; the containers before their shims, which reap them; and again the containers that a
   // shim was about to start.
   endPrograms(place, [DAEMON, CLIENT]);

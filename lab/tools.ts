@@ -1,12 +1,12 @@
 import { dirname, join } from 'node:path';
-import type { DistributionTools, OnProgress } from './debian-tools.ts';
-import { ensureDistributionTools, ensureFakeClock, onPath } from './debian-tools.ts';
+import type { DistributionTools, OnProgress, PostgresTools } from './debian-tools.ts';
+import { ensureDistributionTools, ensureFakeClock, ensurePostgres, onPath } from './debian-tools.ts';
 import { CONTAINERD_V2, HELM, KWOK, TRIVY, ensureGoTool } from './go-tools.ts';
 import { LabError } from './lab-error.ts';
 import { runCommand } from './run-command.ts';
 
-export type { DistributionTools, OnProgress };
-export { ensureDistributionTools, ensureFakeClock };
+export type { DistributionTools, OnProgress, PostgresTools };
+export { ensureDistributionTools, ensureFakeClock, ensurePostgres };
 
 /** `debian`: what the distribution packages (1.6 on Debian 12); `v2`: containerd 2.2, built from source. */
 export const CONTAINERD_VERSIONS = ['debian', 'v2'] as const;

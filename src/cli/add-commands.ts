@@ -136,7 +136,11 @@ function addHistory({ program, context, exit }: ProgramParts): void {
     .option('--logs', 'of --job: what its worker pods have logged')
     .option('--verdicts', "of a cluster's history: which node has read which image, and when")
     .option('--revoke <node>', 'take back all that this node has told of images (`cluster verdicts revoke` does, and asks before)')
-    .option('--history <file>', 'the history (default: IMAGE_CLEANER_HISTORY, else the state folder)')
+    .option(
+      '--history <place>',
+      "the history: a file, or a cluster's in a PostgreSQL, postgres://… (default: IMAGE_CLEANER_HISTORY, else the state folder)",
+    )
+    .option('--history-password-file <file>', 'of a PostgreSQL: the file with the password (default: PGPASSWORD)')
     .addOption(outputOption())
     .addHelpText('after', HISTORY_EXAMPLES)
     .action(async (run: number | undefined, options: HistoryCommandOptions) => {

@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import type { ImageMemory } from '../engine/ports.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
-import type { History, ScanRecords } from '../store/history.ts';
+import type { History, HistoryReader, ScanRecords } from '../store/history.ts';
+import { isPostgresUrl } from '../store/is-postgres-url.ts';
+import type { HistoryPlace } from '../store/open-cluster-history.ts';
 import { openHistory } from '../store/open-history.ts';
-import { CliError } from './cli-error.ts';
+import { badUsage, CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';
 import type { Progress } from './output/progress.ts';
-import type { AgeOptions, HistoryOptions } from './parsed-options.ts';
+import type { AgeOptions, HistoryCommandOptions, HistoryOptions } from './parsed-options.ts';
 
 /** What earlier runs on this machine know; all null where nothing is remembered. */
 export interface BoundMemory {
@@ -73,18 +75,55 @@ export function openHistoryToRead(context: CliContext, options: HistoryOptions, 
   });
 }
 
+/** The same of a cluster's history, too, which may be in a PostgreSQL. */
+export async function openHistoryReader(
+  context: CliContext,
+  options: Pick<HistoryCommandOptions, 'history' | 'historyPasswordFile'>,
+  onWarning: (message: string) => void,
+): Promise<HistoryReader> {
+  const { historyPasswordFile: passwordFile } = options;
+  const given = givenHistory(context, options);
+  if (given === undefined || !isPostgresUrl(given)) {
+    if (passwordFile !== undefined) throw badUsage('--history-password-file goes with a --history that is a URL.');
+    return openHistoryToRead(context, options, onWarning);
+  }
+  const { openPostgresHistory } = await import('./open-postgres-history.ts');
+  return openPostgresHistory(context, given, passwordFile);
+}
+
+/** Of a cluster, to write to it while the manager has it open. */
+export async function clusterHistoryPlace(
+  context: CliContext,
+  options: Pick<HistoryCommandOptions, 'history' | 'historyPasswordFile'>,
+): Promise<HistoryPlace> {
+  const given = givenHistory(context, options);
+  if (given === undefined || !isPostgresUrl(given)) return { path: historyPath(context, options) };
+  const { postgresPlace } = await import('./open-postgres-history.ts');
+  return postgresPlace(context, given, options.historyPasswordFile);
+}
+
 /** Where most machines have a filesystem in memory, which a full disk leaves alone. */
 const IN_MEMORY = ['/dev/shm', '/run'];
 
 /** `--history`, `IMAGE_CLEANER_HISTORY`, or the state folder: root's is `/var/lib/image-cleaner`, another user's by the XDG rules. */
-export function historyPath({ env, machine }: CliContext, { history }: HistoryOptions): string {
-  const given = typeof history === 'string' ? history : env['IMAGE_CLEANER_HISTORY'];
-  if (given !== undefined && given !== '') return given;
+export function historyPath(context: CliContext, options: HistoryOptions): string {
+  const { env, machine } = context;
+  const given = givenHistory(context, options);
+  if (given !== undefined) {
+    if (isPostgresUrl(given))
+      throw badUsage("The history of a machine is a file: a PostgreSQL has a cluster's, which `image-cleaner history` shows.");
+    return given;
+  }
   if (machine.userId === 0) return '/var/lib/image-cleaner/history.db';
   // An empty one is unset, by the same rules.
   const set = env['XDG_STATE_HOME'];
   const state = set === undefined || set === '' ? join(machine.homeDirectory, '.local', 'state') : set;
   return join(state, 'image-cleaner', 'history.db');
+}
+
+function givenHistory({ env }: CliContext, { history }: HistoryOptions): string | undefined {
+  const given = typeof history === 'string' ? history : env['IMAGE_CLEANER_HISTORY'];
+  return given === '' ? undefined : given;
 }
 
 /** What makes no statement about the history's content: a place that cannot be written to. */

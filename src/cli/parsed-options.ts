@@ -69,6 +69,7 @@ export interface TimeBound {
 }
 
 export interface HistoryCommandOptions extends HistoryOptions {
+  readonly historyPasswordFile?: string;
   readonly output: OutputFormat;
   readonly image?: string;
   readonly since?: TimeBound;

@@ -30,8 +30,8 @@ export async function askHistory<Schema extends z.ZodType>(
   options: readonly string[],
 ): Promise<z.output<Schema> | null> {
   const { client, namespace, call } = site;
-  const { name, history } = await findHistory(site);
-  const command = [PROGRAM, 'history', '--history', history, '--output', 'json', ...options] as const;
+  const { name, place } = await findHistory(site);
+  const command = [PROGRAM, 'history', ...place, '--output', 'json', ...options] as const;
   const { exitCode, stdout, stderr } = await client
     .exec(
       { resource: PODS, namespace, name },
@@ -70,7 +70,7 @@ function failedInPod(pod: string, exitCode: number, stderr: string): ClusterErro
     hint:
       exitCode === BAD_USAGE && /unknown (option|command)/.test(said)
         ? 'What is installed is older than this program: bring it up to date, or use the program of its version (image-cleaner cluster version).'
-        : 'Its history is a file in that pod; image-cleaner cluster status tells how the manager is.',
+        : 'Its history is a file in that pod, or a database that it can reach; image-cleaner cluster status tells how the manager is.',
   });
 }
 
@@ -80,8 +80,8 @@ const argsSchema = z.object({
   }),
 });
 
-/** The pod that has the history open, and where the file is in it. */
-async function findHistory(site: ClusterSite): Promise<{ readonly name: string; readonly history: string }> {
+/** The pod that has the history open, and the options by which a program in it finds the history, too. */
+async function findHistory(site: ClusterSite): Promise<{ readonly name: string; readonly place: readonly string[] }> {
   const { client, namespace, call } = site;
   const [deployment, { pods }] = await Promise.all([
     client.find({ resource: DEPLOYMENTS, namespace, name: MANAGER }, call),
@@ -97,9 +97,21 @@ async function findHistory(site: ClusterSite): Promise<{ readonly name: string; 
   const pod = pods.find(({ isReady }) => isReady) ?? pods.find(({ trouble, node }) => trouble === null && node !== null);
   if (pod === undefined) throw noPod(namespace);
   const args = argsSchema.parse(deployment).spec.template.spec.containers.find(({ name }) => name === CONTAINER)?.args ?? [];
-  const at = args.findIndex((arg) => arg === '--history' || arg.startsWith('--history='));
-  const history = at < 0 ? DEFAULT_HISTORY : args[at] === '--history' ? args[at + 1] : args[at]?.slice('--history='.length);
-  return { name: pod.name, history: history ?? DEFAULT_HISTORY };
+  const passwordFile = flagOf(args, '--history-password-file');
+  return {
+    name: pod.name,
+    place: [
+      ...['--history', flagOf(args, '--history') ?? DEFAULT_HISTORY],
+      ...(passwordFile === undefined ? [] : ['--history-password-file', passwordFile]),
+    ],
+  };
+}
+
+/** The last one counts, as it does to the manager. */
+function flagOf(args: readonly string[], flag: string): string | undefined {
+  const at = args.findLastIndex((arg) => arg === flag || arg.startsWith(`${flag}=`));
+  if (at < 0) return undefined;
+  return args[at] === flag ? args[at + 1] : args[at]?.slice(flag.length + 1);
 }
 
 function noPod(namespace: string, cause?: unknown): ClusterError {

@@ -48,7 +48,13 @@ const deploymentSchema = z.object({
 });
 
 /** Flags that every installation has. */
-const MANAGER_FLAGS = ['--config=', '--worker-image=', '--scanner-image=', '--worker-priority-class=', '--history='];
+const MANAGER_FLAGS = [
+  '--config=',
+  '--worker-image=',
+  '--scanner-image=',
+  '--worker-priority-class=',
+  '--history=/var/lib/image-cleaner/history.db',
+];
 const TRIVY_FLAGS = ['server', '--listen=', '--cache-dir=', '--cache-backend=', '--no-progress'];
 
 /** As the manager's Deployment says, also where an operator has changed it; null: it is none of ours. */

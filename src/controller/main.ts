@@ -11,7 +11,7 @@ import { errorFields, errorMessage } from '../platform/errors.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { lead } from './bind/lead.ts';
 import { openStores, type OpenStores } from './bind/open-stores.ts';
-import { coordinatorSettingsOf, settingsOf } from './bind/settings-of.ts';
+import { coordinatorSettingsOf, historyPlaceOf, settingsOf } from './bind/settings-of.ts';
 import type { RunningCopies } from './bind/start-copies.ts';
 import { serveHealth, type Health } from './health-server.ts';
 import { createLog, type LogLevel } from '../platform/log.ts';
@@ -82,6 +82,7 @@ function readHealth(leader: string): Health {
 async function run(flags: Flags): Promise<number> {
   const { kubeconfig } = flags;
   flagLevel = flags['log-level'];
+  const history = historyPlaceOf({ flags, env });
   const cluster = await connectToCluster({
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     environment: env,
@@ -114,7 +115,7 @@ async function run(flags: Flags): Promise<number> {
     parts = started;
   };
   const stores = (): Promise<OpenStores> =>
-    openStores({ history: flags.history, trivyServer: flags['trivy-server'], timing: SYSTEM_TIMING, wallNow: Date.now, log });
+    openStores({ history, trivyServer: flags['trivy-server'], timing: SYSTEM_TIMING, wallNow: Date.now, log });
   const coordinator = coordinatorSettingsOf({ flags, env });
   const options = {
     client: cluster.client,

@@ -61,8 +61,10 @@ const schema = z.object({
   'coordinator-address': address.default({ host: '', port: COORDINATOR.port }),
   /** The IP address under which worker pods reach this process; POD_IP unless given. */
   'coordinator-advertise': z.union([z.ipv4(), z.ipv6()], { error: 'is no IP address' }).optional(),
-  /** The file of what was decided and done. */
+  /** What was decided and done: a file, or the URL of a PostgreSQL. */
   history: z.string().min(1).default('/var/lib/image-cleaner/history.db'),
+  /** For a URL; PGPASSWORD unless given. */
+  'history-password-file': z.string().min(1).optional(),
   /** Trivy's server, which no one else need reach. */
   'trivy-server': z.url({ protocol: /^https?$/, error: 'is no URL such as http://127.0.0.1:4954' }).default('http://127.0.0.1:4954'),
   'health-address': address.default({ host: '', port: 8081 }),

@@ -4,7 +4,7 @@ import { temporaryFolder } from '../../test/fakes/history-in-test.ts';
 import { NEVER } from '../../test/fakes/node-results.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import { BatchWriter } from './batch-writer.ts';
-import { HistoryDatabase } from './history-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
 
@@ -21,8 +21,8 @@ function limitedWriter(): {
   written: () => Promise<string[]>;
 } {
   const path = join(temporaryFolder(), 'history.db');
-  const database = new HistoryDatabase(path, { database: openSqliteFile(path) });
-  const reopening = new ReopeningDatabase({ path, open: () => database, monotonicNow: () => 0, onFault: () => undefined });
+  const database = new SqliteDatabase(path, { database: openSqliteFile(path) });
+  const reopening = new ReopeningDatabase({ name: path, open: () => database, monotonicNow: () => 0, onFault: () => undefined });
   const batches: number[] = [];
   const writer = new BatchWriter<Item>({
     database: reopening,

@@ -19,6 +19,8 @@ const ROWS_AT_ONCE = 500;
 
 /** While another process writes. Together some seconds: no write takes longer, and who asks may ask again. */
 const BUSY_ATTEMPTS = 50;
+/** The same for a database that itself waits for a while. */
+const BUSY_LIMIT_MS = 5_000;
 /** Short, so that it is there between two writes of another that has many. */
 const BUSY_PAUSE_MS = 50;
 
@@ -90,7 +92,7 @@ export class BatchWriter<Item> {
       await this.#writeWhenFree(batch.map(({ item }) => item));
       for (const { resolve } of batch) resolve();
     } catch (error) {
-      if (batch.length === 1 || isBusy(error)) {
+      if (batch.length === 1 || isOfAll(error)) {
         for (const { reject } of batch) reject(error);
         return;
       }
@@ -104,12 +106,14 @@ export class BatchWriter<Item> {
   async #writeWhenFree(items: readonly Item[]): Promise<void> {
     const { database, timing, durability, write } = this.#options;
     const attempt = (): Promise<void> => database.use((opened) => opened.write(durability, (changes) => write(changes, items)));
+    const lastAt = timing.now() + BUSY_LIMIT_MS;
     for (let attempts = 1; ; attempts += 1) {
       try {
         await attempt();
         return;
       } catch (error) {
-        if (!isBusy(error) || attempts === BUSY_ATTEMPTS || this.#closing.signal.aborted) throw error;
+        const isLast = attempts === BUSY_ATTEMPTS || timing.now() > lastAt || this.#closing.signal.aborted;
+        if (!isBusy(error) || isLast) throw error;
       }
       const pauseMs = BUSY_PAUSE_MS * (0.5 + timing.random());
       await timing.sleep(pauseMs, this.#closing.signal).catch(() => undefined);
@@ -119,4 +123,9 @@ export class BatchWriter<Item> {
 
 function isBusy(error: unknown): boolean {
   return error instanceof HistoryError && error.code === 'busy';
+}
+
+/** Whether each of a batch would fail by itself as they did together. */
+function isOfAll(error: unknown): boolean {
+  return error instanceof HistoryError && ['busy', 'away'].includes(error.code);
 }

@@ -9,9 +9,10 @@ import type { HistoryError } from './history-error.ts';
 import type { StoredAnalysis } from './stored-analyses.ts';
 
 /**
- * What the manager of a cluster remembers, in one file for all nodes. While the file cannot be used (no space, no right to write, another process
- * writes), a call rejects with a `HistoryError` and has changed nothing; the file is tried again with the calls that follow. A call whose signal
- * aborts before its turn changes nothing either. Calls may overlap.
+ * What the manager of a cluster remembers, in one file for all nodes, or in one database of a server. While that cannot be used (no space, no right to
+ * write, another process writes, the server is away), a call rejects with a `HistoryError`, and it is tried again with the calls that follow. A file has
+ * changed in nothing then; when a server went away in the midst of an answer, what was asked of it may have been done: the same once more is
+ * written no second time. A call whose signal aborts before its turn changes nothing either. Calls may overlap.
  */
 export interface ClusterHistory {
   /** The coordinator's `ImageKnowledge`. */
@@ -31,7 +32,7 @@ export interface ClusterHistory {
   readLogs(run: NodeRun): Promise<readonly ContainerLog[]>;
   /** As of a machine's history; other calls have their turns in between. */
   prune(retention: ClusterRetention, signal: AbortSignal): Promise<PruneResult>;
-  /** Why the file could not be used when it was last tried; null: it could, or another process was writing to it. */
+  /** Why it could not be used when it was last tried; null: it could, or another process was writing to it. */
   readonly fault: HistoryError | null;
   /** What has been taken on is written first, if it can be. Calls reject from then on. */
   close(): Promise<void>;

@@ -165,6 +165,21 @@ export interface ImageHistory {
   readonly lastInUseAt: number | null;
 }
 
+/** What a history is asked for. */
+export type HistoryReader = Pick<
+  History,
+  | 'listRuns'
+  | 'readRun'
+  | 'readDecisions'
+  | 'readImageDecisions'
+  | 'listJobs'
+  | 'findJob'
+  | 'listLoggedNodes'
+  | 'readLogs'
+  | 'readVerdicts'
+  | 'close'
+>;
+
 /** The engine's `ScanRecords`, and what the scanner's own adapter asks. */
 export interface ScanRecords {
   readReports(imageIds: readonly string[], scanner: ScannerInfo): Promise<ReadonlyMap<string, ScanReport>>;
@@ -187,6 +202,6 @@ export interface Retention {
 export interface PruneResult {
   readonly runs: number;
   readonly analyses: number;
-  /** Of the file, after. */
+  /** Of the file, after; or about those of the rows, where a server has it. */
   readonly bytes: number;
 }

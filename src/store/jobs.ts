@@ -61,12 +61,12 @@ export async function recordJobEnded(changes: Changes, time: HistoryTime, uid: s
 /** Kept with the job, so that they hold when the runs of its nodes are forgotten. */
 export async function addToTotals(
   changes: Changes,
-  path: string,
+  historyName: string,
   key: number,
   ended: readonly { readonly state: RunEnd['state']; readonly summary: RunSummary | null }[],
 ): Promise<void> {
   const { totals } = await changes.selectFrom('job').select('totals').where('key', '=', key).executeTakeFirstOrThrow();
-  const sum = ended.reduce(add, readTotalsColumn(totals, path));
+  const sum = ended.reduce(add, readTotalsColumn(totals, historyName));
   await changes
     .updateTable('job')
     .set({ totals: JSON.stringify(sum) })
@@ -100,23 +100,26 @@ function addSummaries(one: RunSummary, other: RunSummary): RunSummary {
   };
 }
 
-export async function readJobTotals({ queries, path }: HistoryDatabase, uid: string): Promise<JobTotals | null> {
+export async function readJobTotals({ queries, name }: HistoryDatabase, uid: string): Promise<JobTotals | null> {
   const row = await queries.selectFrom('job').selectAll().where('uid', '=', uid).executeTakeFirst();
-  return row === undefined ? null : jobTotalsOf(row, path);
+  return row === undefined ? null : jobTotalsOf(row, name);
 }
 
-export function jobTotalsOf(row: Pick<JobTable, 'name' | 'mode' | 'started_at' | 'ended_at' | 'totals'>, path: string): JobTotals {
+export function jobTotalsOf(row: Pick<JobTable, 'name' | 'mode' | 'started_at' | 'ended_at' | 'totals'>, historyName: string): JobTotals {
   return {
     name: row.name,
     mode: runModeSchema.nullable().catch(null).parse(row.mode),
     startedAt: row.started_at,
     endedAt: row.ended_at,
-    ...readTotalsColumn(row.totals, path),
+    ...readTotalsColumn(row.totals, historyName),
   };
 }
 
-function readTotalsColumn(json: string, path: string): Totals {
+function readTotalsColumn(json: string, historyName: string): Totals {
   const parsed = totalsSchema.safeParse(parseJson(json));
   if (parsed.success) return parsed.data;
-  throw historyError('corrupt', `the history ${path} is damaged: the totals of a job cannot be read (${z.prettifyError(parsed.error)})`);
+  throw historyError(
+    'corrupt',
+    `the history ${historyName} is damaged: the totals of a job cannot be read (${z.prettifyError(parsed.error)})`,
+  );
 }

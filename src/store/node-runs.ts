@@ -12,7 +12,7 @@ import { insertDecisions, type DecisionEntry } from './plan-rows.ts';
 
 export interface NodeRunsOptions {
   /** Of the history, for messages. */
-  readonly path: string;
+  readonly historyName: string;
   readonly time: HistoryTime;
   /** Of Image Cleaner. */
   readonly version: string;
@@ -55,7 +55,7 @@ export async function recordNodeRuns(changes: Changes, options: NodeRunsOptions,
       await endStays(changes, nodeEndpoint(entry.run.node), goneFrom(entry.results));
       recorded.push(entry.results);
     }
-    if (recorded.length > 0) await addToTotals(changes, options.path, key, recorded);
+    if (recorded.length > 0) await addToTotals(changes, options.historyName, key, recorded);
   }
   await insertDecisions(changes, decisions, options.namesOf);
 }

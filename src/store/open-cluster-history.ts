@@ -5,7 +5,7 @@ import { BatchWriter } from './batch-writer.ts';
 import type { ClusterHistory, ContainerLogs, NodeImages, NodeResultRecords, NodeScan, NodeScans } from './cluster-history.ts';
 import { appendLogPieces, readContainerLogs, readLogPosition, type LogEntry } from './container-logs.ts';
 import type { PlannedRun, Sightings } from './history.ts';
-import { HistoryDatabase, type Changes } from './history-database.ts';
+import type { Changes, HistoryDatabase } from './history-database.ts';
 import { HistoryError } from './history-error.ts';
 import { HistoryTime } from './history-time.ts';
 import { endStaysNotSeen, noteSightings, readImageHistories } from './image-sightings.ts';
@@ -13,14 +13,19 @@ import { readJobTotals, recordJobBegan, recordJobEnded } from './jobs.ts';
 import { nodeEndpoint } from './node-endpoint.ts';
 import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-runs.ts';
 import { openSharedFile } from './open-sqlite-file.ts';
+import type { PostgresPlace } from './postgres/open-postgres.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
 import { isRevokedIn, readLastRevocation, readRevokedSince } from './revocations.ts';
 import { keepScanReports, readScanReports } from './scan-records.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 import { keepAnalysis, readStoredAnalyses } from './stored-analyses.ts';
 
+/** Where the history of a cluster is kept. */
+export type HistoryPlace = { readonly path: string } | PostgresPlace;
+
 export interface OpenClusterHistoryOptions {
-  readonly path: string;
+  readonly place: HistoryPlace;
   /** The wall clock. */
   readonly now: () => number;
   readonly bootClock: () => BootReading;
@@ -30,7 +35,7 @@ export interface OpenClusterHistoryOptions {
   readonly namesOf: PlannedRun['namesOf'];
   /** Of the logs of all containers, as they are stored: the oldest pieces go for new ones. */
   readonly maxLogBytes?: number;
-  /** Told why the file cannot be used, and null when it can again. */
+  /** Told why it cannot be used, and null when it can again. */
   readonly onFault: (fault: HistoryError | null) => void;
 }
 
@@ -39,7 +44,7 @@ const MAX_LOG_BYTES = 64 * 1024 * 1024;
 /** How long SQLite waits for another writer, in which this process does nothing else. The queues wait longer, and let it go on meanwhile. */
 const BUSY_TIMEOUT_MS = 50;
 
-/** Of the content of the file: it has to be another one. */
+/** Of its content: it has to be another one. */
 const NO_HISTORY_OF_OURS: readonly string[] = ['corrupt', 'foreign', 'newer'];
 
 /**
@@ -47,10 +52,11 @@ const NO_HISTORY_OF_OURS: readonly string[] = ['corrupt', 'foreign', 'newer'];
  * @throws HistoryError `corrupt`, `foreign` or `newer`
  */
 export async function openClusterHistory(options: OpenClusterHistoryOptions): Promise<ClusterHistory> {
-  const path = resolve(options.path);
+  const { place } = options;
+  const historyName = 'path' in place ? resolve(place.path) : place.url.name;
   const database = new ReopeningDatabase({
-    path,
-    open: () => new HistoryDatabase(path, { database: openSharedFile(path, BUSY_TIMEOUT_MS) }),
+    name: historyName,
+    open: () => openPlace(place, BUSY_TIMEOUT_MS),
     monotonicNow: () => options.timing.now(),
     onFault: options.onFault,
   });
@@ -59,15 +65,30 @@ export async function openClusterHistory(options: OpenClusterHistoryOptions): Pr
   } catch (error) {
     if (!(error instanceof HistoryError) || NO_HISTORY_OF_OURS.includes(error.code)) throw error;
   }
-  return createClusterHistory({ ...options, path }, database);
+  return createClusterHistory({ ...options, historyName }, database);
 }
 
-interface Parts extends OpenClusterHistoryOptions {
+/** To write to it. `busyTimeoutMs`: how long a file waits for another writer, in which this process does nothing else. */
+export async function openPlace(place: HistoryPlace, busyTimeoutMs: number): Promise<HistoryDatabase> {
+  if ('path' in place) {
+    const path = resolve(place.path);
+    return new SqliteDatabase(path, { database: openSharedFile(path, busyTimeoutMs) });
+  }
+  const { openPostgres } = await import('./postgres/open-postgres.ts');
+  return openPostgres(place, { isReadOnly: false });
+}
+
+interface Named extends OpenClusterHistoryOptions {
+  /** For messages. */
+  readonly historyName: string;
+}
+
+interface Parts extends Named {
   readonly database: ReopeningDatabase;
   readonly time: HistoryTime;
 }
 
-function createClusterHistory(options: OpenClusterHistoryOptions, database: ReopeningDatabase): ClusterHistory {
+function createClusterHistory(options: Named, database: ReopeningDatabase): ClusterHistory {
   const time = new HistoryTime(options.now, options.bootClock, true);
   const parts = { ...options, database, time };
   const [looks, scans] = [queueLooks(parts), queueScans(parts)];

@@ -1,20 +1,18 @@
 import { resolve } from 'node:path';
 import type { BootReading } from '../platform/boot-clock.ts';
 import { errorMessage } from '../platform/errors.ts';
-import { readContainerLogs } from './container-logs.ts';
 import type { History, ImageHistory, RuntimeMemory, Sightings } from './history.ts';
 import { historyError, HistoryError } from './history-error.ts';
-import { HistoryDatabase } from './history-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 import { HistoryTime } from './history-time.ts';
 import { readImageHistories, recordSightings } from './image-sightings.ts';
-import { findJob, listJobs, listLoggedNodes } from './read-jobs.ts';
 import { openForReading } from './open-for-reading.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import { prune } from './prune.ts';
-import { listRuns, readDecisions, readImageDecisions, readRun, readUnaudited } from './read-runs.ts';
+import { createHistoryReader } from './history-reader.ts';
+import { readUnaudited } from './read-runs.ts';
 import { takeRunLock, type HeldRunLock } from './run-lock.ts';
 import { writeRun } from './run-writer.ts';
-import { readNodeVerdicts } from './revocations.ts';
 import { createScanRecords } from './scan-records.ts';
 import { listUnfinishedRuns, settleKilledRun } from './settle-run.ts';
 
@@ -41,10 +39,10 @@ export async function openHistory(options: OpenHistoryOptions): Promise<History>
   // Absolute, so that SQLite takes neither `:memory:` nor `file:…` for anything but the name of a file.
   const path = resolve(options.path);
   const file = await Promise.resolve(reading === undefined ? { database: openSqliteFile(path) } : openForReading(path, reading.copyPlaces));
-  return createHistory(options, new HistoryDatabase(path, file));
+  return createHistory(options, new SqliteDatabase(path, file));
 }
 
-function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOptions, database: HistoryDatabase): History {
+function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOptions, database: SqliteDatabase): History {
   const readOnly = reading !== undefined;
   const time = new HistoryTime(now, bootClock);
   const ifSpace = workIfSpace(onWarning);
@@ -121,15 +119,7 @@ function createHistory({ now, bootClock, onWarning, reading }: OpenHistoryOption
         },
       };
     },
-    listRuns: (query) => listRuns(database, query),
-    readRun: (runId) => readRun(database, runId),
-    readDecisions: (runId) => readDecisions(database, runId),
-    readImageDecisions: (query) => readImageDecisions(database, query),
-    listJobs: (query) => listJobs(database, query),
-    findJob: (nameOrUid) => findJob(database, nameOrUid),
-    listLoggedNodes: (jobUid) => listLoggedNodes(database.queries, jobUid),
-    readLogs: (run) => readContainerLogs(database.queries, run),
-    readVerdicts: (node) => readNodeVerdicts(database.queries, time, node),
+    ...createHistoryReader(database, time),
     memoryOf,
     scanRecords: createScanRecords({ database, time, ifSpace, isReadOnly: readOnly }),
     prune: (retention) => prune(database, time, retention),

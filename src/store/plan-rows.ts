@@ -105,13 +105,16 @@ async function imageKeys(
   return keys;
 }
 
+/** Of registry, repository, tag and digest together half as many are allowed; in PostgreSQL an index takes none that is longer. */
+const LONGEST_NAME_BYTES = 2_000;
+
 /** An image may have other names on another node. */
 function eachName(decisions: readonly DecisionEntry[], namesOf: PlannedRun['namesOf']): { readonly id: string; readonly name: string }[] {
   const namesById = new Map<string, Set<string>>();
   for (const { image } of decisions) {
     const names = namesById.get(idKey(image.id)) ?? new Set();
     namesById.set(idKey(image.id), names);
-    for (const name of namesOf(image)) names.add(name);
+    for (const name of namesOf(image)) if (Buffer.byteLength(name) <= LONGEST_NAME_BYTES) names.add(name);
   }
   return [...namesById].flatMap(([id, names]) => [...names].map((name) => ({ id, name })));
 }

@@ -78,8 +78,8 @@ export async function forgetJobs({ database, nowMs }: Pruning, oldestMs: number)
 }
 
 /** Drops the oldest pieces of logs for as long as it is wanted. */
-export async function dropLogs({ database, signal }: Pruning, isTooLarge: () => boolean): Promise<void> {
-  while (isTooLarge()) {
+export async function dropLogs({ database, signal }: Pruning, isTooLarge: () => Promise<boolean>): Promise<void> {
+  while (await isTooLarge()) {
     const { bytes } = await database.queries.selectFrom('log_size').select('bytes').executeTakeFirstOrThrow();
     if (bytes === 0) return;
     await database.write('process', (changes) => makeRoom(changes, Math.max(0, bytes - LOG_BYTES_AT_ONCE)));

@@ -7,11 +7,10 @@ import { nextTurn } from './next-turn.ts';
 import { dropLogs, forgetJobs, forgetLogs, forgetNodes, LONGEST_JOB_MS } from './prune-cluster.ts';
 import { forgetAnalyses } from './stored-analyses.ts';
 
-/** What is deleted in one transaction, and given back in one step: others who wait to write are let in between. */
+/** What is deleted in one transaction: others who wait to write are let in between. */
 const SCANS_AT_ONCE = 20;
-const PAGES_AT_ONCE = 2_000;
 
-/** Lets go of what is too old, then of the oldest until the rest is small enough, and makes the file smaller. */
+/** Lets go of what is too old, then of the oldest until the rest is small enough, and gives the space back. */
 export async function prune(
   database: HistoryDatabase,
   time: HistoryTime,
@@ -21,20 +20,24 @@ export async function prune(
   const { queries } = database;
   const nowMs = await time.read(queries);
   const oldestMs = nowMs - maxAgeMs;
-  const isTooLarge = (): boolean => usedBytes(database) > maxBytes;
+  const isTooLarge = async (): Promise<boolean> => (await database.usedBytes()) > maxBytes;
   const done = { runs: 0, analyses: 0 };
-  const deleteRuns = async (beforeMs: number | null, goOn: () => boolean): Promise<void> => {
-    for (const runId of await listEndedRuns(queries, { nowMs, beforeMs })) {
-      if (!goOn()) break;
+  const forgetRuns = async (runIds: readonly number[]): Promise<void> => {
+    for (const runId of runIds) {
       await deleteRun(database, runId);
       done.runs += 1;
       await nextTurn(signal);
     }
   };
+  const forgetScans = async (all: readonly ScanName[]): Promise<void> => {
+    for (const scans of inBatches(all, SCANS_AT_ONCE)) {
+      done.analyses += await deleteScans(database, scans);
+      await nextTurn(signal);
+    }
+  };
 
-  await deleteRuns(oldestMs, () => true);
-  for (const old of inBatches(await listScans(queries, { absentOnly: true, beforeMs: oldestMs }), SCANS_AT_ONCE))
-    done.analyses += await deleteScans(database, old);
+  await forgetRuns(await listEndedRuns(queries, { nowMs, beforeMs: oldestMs }));
+  await forgetScans(await listScans(queries, { absentOnly: true, beforeMs: oldestMs }));
   await deleteForgotten(database, oldestMs);
   const pruning = { database, nowMs, signal };
   await forgetNodes(pruning, nodes);
@@ -42,22 +45,31 @@ export async function prune(
   // What is of use for a short time goes first, then what can be made again: the record of runs goes last of all.
   await dropLogs(pruning, isTooLarge);
   for (const absentOnly of [true, false]) {
-    if (!isTooLarge()) break;
-    for (const scans of inBatches(await listScans(queries, { absentOnly, beforeMs: null }), SCANS_AT_ONCE)) {
-      if (!isTooLarge()) break;
-      done.analyses += await deleteScans(database, scans);
-      await nextTurn(signal);
-    }
+    if (!(await isTooLarge())) break;
+    await untilSmall(await listScans(queries, { absentOnly, beforeMs: null }), { database, maxBytes }, forgetScans);
   }
-  if (isTooLarge()) await deleteRuns(null, isTooLarge);
+  if (await isTooLarge()) await untilSmall(await listEndedRuns(queries, { nowMs, beforeMs: null }), { database, maxBytes }, forgetRuns);
   await forgetJobs(pruning, oldestMs);
-  // With the connection to itself: in the midst of another call's transaction none of it would work.
-  await queries.connection().execute(() => giveSpaceBack(database, signal));
-  return { ...done, bytes: database.readPragma('page_count') * database.readPragma('page_size') };
+  await database.giveSpaceBack(signal);
+  return { ...done, bytes: await database.heldBytes() };
 }
 
-function usedBytes(database: HistoryDatabase): number {
-  return (database.readPragma('page_count') - database.readPragma('freelist_count')) * database.readPragma('page_size');
+/**
+ * Forgets the first of them until the rest is small enough. To know how much there is may take a look at every row, so it is asked a few times only:
+ * each time half of those go that would be too many if all were of one size.
+ */
+async function untilSmall<T>(
+  oldestFirst: readonly T[],
+  { database, maxBytes }: { readonly database: HistoryDatabase; readonly maxBytes: number },
+  forget: (some: readonly T[]) => Promise<void>,
+): Promise<void> {
+  for (let left = oldestFirst; left.length > 0;) {
+    const bytes = await database.usedBytes();
+    if (bytes <= maxBytes) return;
+    const count = Math.max(1, Math.floor((left.length * (1 - maxBytes / bytes)) / 2));
+    await forget(left.slice(0, count));
+    left = left.slice(count);
+  }
 }
 
 /**
@@ -210,16 +222,4 @@ async function deleteUnmentionedImages(changes: Changes): Promise<void> {
     .deleteFrom('image')
     .where((is) => is.not(is.exists(is.selectFrom('decision').select('run_id').whereRef('image_key', '=', 'image.key'))))
     .execute();
-}
-
-async function giveSpaceBack(database: HistoryDatabase, signal: AbortSignal | undefined): Promise<void> {
-  for (let free = database.readPragma('freelist_count'); free > 0;) {
-    database.exec(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`);
-    const left = database.readPragma('freelist_count');
-    if (left >= free) break;
-    free = left;
-    await nextTurn(signal);
-  }
-  // The file becomes smaller when the log is written back to it; with readers about, later.
-  database.exec('PRAGMA wal_checkpoint(truncate)');
 }

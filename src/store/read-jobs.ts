@@ -4,7 +4,7 @@ import type { HistoryDatabase, Queries } from './history-database.ts';
 import { jobTotalsOf } from './jobs.ts';
 
 /** Newest first. `since` and `until` are of the start; of one whose beginning is not on record, that is not known, and it counts. */
-export async function listJobs({ queries, path }: HistoryDatabase, { since, until, limit }: RunQuery): Promise<JobRecord[]> {
+export async function listJobs({ queries, name }: HistoryDatabase, { since, until, limit }: RunQuery): Promise<JobRecord[]> {
   const rows = await queries
     .selectFrom('job')
     .selectAll()
@@ -13,11 +13,11 @@ export async function listJobs({ queries, path }: HistoryDatabase, { since, unti
     .orderBy('key', 'desc')
     .limit(limit)
     .execute();
-  return rows.map((row) => ({ uid: row.uid, ...jobTotalsOf(row, path) }));
+  return rows.map((row) => ({ uid: row.uid, ...jobTotalsOf(row, name) }));
 }
 
 /** By name or uid; of several of one name, the newest. null: nothing is on record of it. */
-export async function findJob({ queries, path }: HistoryDatabase, nameOrUid: string): Promise<JobRecord | null> {
+export async function findJob({ queries, name }: HistoryDatabase, nameOrUid: string): Promise<JobRecord | null> {
   const row = await queries
     .selectFrom('job')
     .selectAll()
@@ -25,7 +25,7 @@ export async function findJob({ queries, path }: HistoryDatabase, nameOrUid: str
     .orderBy('key', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return row === undefined ? null : { uid: row.uid, ...jobTotalsOf(row, path) };
+  return row === undefined ? null : { uid: row.uid, ...jobTotalsOf(row, name) };
 }
 
 /** The nodes whose worker pods have logged something in a job, by name. */

@@ -7,7 +7,7 @@ import { inBatches } from './in-batches.ts';
 import { RowReader, type DecisionRow } from './run-rows.ts';
 import type { Tables } from './tables.ts';
 
-export async function listRuns({ queries, path }: HistoryDatabase, { since, until, node, job, limit }: RunQuery): Promise<RunRecord[]> {
+export async function listRuns({ queries, name }: HistoryDatabase, { since, until, node, job, limit }: RunQuery): Promise<RunRecord[]> {
   const rows = await selectRuns(queries)
     // A node's clock may be wrong by years: its run counts as of when it was recorded.
     .$if(since !== undefined, (query) => query.where(({ fn }) => fn.coalesce('node_run.recorded_at', 'run.started_at'), '>=', since ?? 0))
@@ -17,13 +17,13 @@ export async function listRuns({ queries, path }: HistoryDatabase, { since, unti
     .orderBy('run.id', 'desc')
     .limit(limit)
     .execute();
-  const reader = new RowReader(path);
+  const reader = new RowReader(name);
   return rows.map((row) => reader.run(row));
 }
 
-export async function readRun({ queries, path }: HistoryDatabase, runId: number): Promise<RunRecord | null> {
+export async function readRun({ queries, name }: HistoryDatabase, runId: number): Promise<RunRecord | null> {
   const row = await selectRuns(queries).where('run.id', '=', runId).executeTakeFirst();
-  return row === undefined ? null : new RowReader(path).run(row);
+  return row === undefined ? null : new RowReader(name).run(row);
 }
 
 export function selectRuns(queries: Queries) {
@@ -35,15 +35,15 @@ export function selectRuns(queries: Queries) {
     .select(['node_run.node', 'node_run.recorded_at', 'node_run.omitted_findings', 'job.uid as job_uid', 'job.name as job_name']);
 }
 
-export async function readDecisions({ queries, path }: HistoryDatabase, runId: number): Promise<DecisionRecord[]> {
-  const reader = new RowReader(path);
+export async function readDecisions({ queries, name }: HistoryDatabase, runId: number): Promise<DecisionRecord[]> {
+  const reader = new RowReader(name);
   const rows = await selectDecisions(queries).where('run_id', '=', runId).orderBy('position').execute();
   return rows.map((row) => reader.decision(row));
 }
 
 /** The removals of killed runs that no audit log has yet, in the order of runs and plans. */
 export async function readUnaudited(database: HistoryDatabase): Promise<UnauditedRun[]> {
-  const reader = new RowReader(database.path);
+  const reader = new RowReader(database.name);
   const rows = await selectDecisions(database.queries).where('audit_due', '=', 1).orderBy('run_id').orderBy('position').execute();
   const unaudited: UnauditedRun[] = [];
   for (const [runId, owed] of Map.groupBy(rows, ({ run_id }) => run_id)) {
@@ -53,7 +53,7 @@ export async function readUnaudited(database: HistoryDatabase): Promise<Unaudite
   return unaudited;
 }
 
-export async function readImageDecisions({ queries, path }: HistoryDatabase, query: ImageQuery): Promise<DecisionRecord[]> {
+export async function readImageDecisions({ queries, name }: HistoryDatabase, query: ImageQuery): Promise<DecisionRecord[]> {
   const keys = await findImages(queries, query);
   const rows: DecisionRow[] = [];
   for (const batch of inBatches(keys)) {
@@ -65,7 +65,7 @@ export async function readImageDecisions({ queries, path }: HistoryDatabase, que
     rows.push(...(await wanted.orderBy('run_id', 'desc').limit(query.limit).execute()));
   }
   rows.sort((one, other) => other.run_id - one.run_id);
-  const reader = new RowReader(path);
+  const reader = new RowReader(name);
   return rows.slice(0, query.limit).map((row) => reader.decision(row));
 }
 

@@ -2,10 +2,11 @@ import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../test/fakes/history-in-test.ts';
-import { HistoryDatabase } from './history-database.ts';
+import type { HistoryDatabase } from './history-database.ts';
 import { historyError, type HistoryErrorCode } from './history-error.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 
 interface Reopened {
   readonly database: ReopeningDatabase;
@@ -18,11 +19,11 @@ function reopening(): Reopened {
   const path = join(temporaryFolder(), 'history.db');
   const [opened, told]: [HistoryDatabase[], (HistoryErrorCode | null)[]] = [[], []];
   const open = (): HistoryDatabase => {
-    const database = new HistoryDatabase(path, { database: openSqliteFile(path) });
+    const database = new SqliteDatabase(path, { database: openSqliteFile(path) });
     opened.push(database);
     return database;
   };
-  const database = new ReopeningDatabase({ path, open, monotonicNow: () => 0, onFault: (fault) => told.push(fault?.code ?? null) });
+  const database = new ReopeningDatabase({ name: path, open, monotonicNow: () => 0, onFault: (fault) => told.push(fault?.code ?? null) });
   onTestFinished(() => database.close());
   return { database, path, opened, told };
 }

@@ -2,19 +2,20 @@ import type { HistoryDatabase } from './history-database.ts';
 import { HistoryError, historyError } from './history-error.ts';
 
 export interface ReopeningOptions {
-  readonly path: string;
+  /** Of the history, for messages. */
+  readonly name: string;
   /** @throws HistoryError */
-  readonly open: () => HistoryDatabase;
+  readonly open: () => HistoryDatabase | Promise<HistoryDatabase>;
   /** Milliseconds on a clock that never goes back. */
   readonly monotonicNow: () => number;
-  /** Told why the file cannot be used, and null when it can again; each once. Not of another process that writes. */
+  /** Told why it cannot be used, and null when it can again; each once. Not of another process that writes. */
   readonly onFault: (fault: HistoryError | null) => void;
 }
 
-/** A file that could not be opened is left alone for so long. */
+/** What could not be opened is left alone for so long. */
 const PAUSE_MS = 1_000;
 
-/** What passes while the file stays open. */
+/** What passes while it stays open. */
 const PASSING: readonly string[] = ['full', 'busy'];
 
 interface Opened {
@@ -23,8 +24,8 @@ interface Opened {
 }
 
 /**
- * A database that is opened again, with the next use, when its file was away, removed or replaced, or had a fault: a process that stays for months
- * needs no restart for that.
+ * A database that is opened again, with the next use, when its file or server was away, removed or replaced, or had a fault: a process that stays for
+ * months needs no restart for that.
  */
 export class ReopeningDatabase {
   readonly #options: ReopeningOptions;
@@ -32,7 +33,8 @@ export class ReopeningDatabase {
   /** One that is not used anew, until its last user has closed it. */
   #leaving: { readonly opened: Opened; readonly closed: PromiseWithResolvers<void> } | null = null;
   #fault: HistoryError | null = null;
-  /** When the file could not be opened last. */
+  #opening: Promise<Opened> | null = null;
+  /** When it could not be opened last. */
   #failedAt = Number.NEGATIVE_INFINITY;
   #isClosed = false;
 
@@ -47,7 +49,7 @@ export class ReopeningDatabase {
 
   /**
    * Does a piece of work with the open database; not within another one.
-   * @throws HistoryError for all that is wrong with the file; what the work itself throws otherwise goes through
+   * @throws HistoryError for all that is wrong with the database; what the work itself throws otherwise goes through
    */
   async use<T>(work: (database: HistoryDatabase) => Promise<T>): Promise<T> {
     try {
@@ -63,6 +65,7 @@ export class ReopeningDatabase {
   /** Once the work under way is done. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#opening?.catch(() => undefined);
     if (this.#opened !== null) this.#leave(this.#opened);
     await this.#leaving?.closed.promise;
   }
@@ -71,11 +74,22 @@ export class ReopeningDatabase {
     if (this.#opened?.database.isInPlace() === false) this.#leave(this.#opened);
     // Two that are open under one name would share the files beside it, which are of one of them only.
     while (this.#leaving !== null) await this.#leaving.closed.promise;
-    if (this.#isClosed) throw new Error(`the history ${this.#options.path} is closed`);
+    if (this.#isClosed) throw new Error(`the history ${this.#options.name} is closed`);
     if (this.#opened !== null) return this.#opened;
     if (this.#fault !== null && this.#options.monotonicNow() - this.#failedAt < PAUSE_MS) throw this.#fault;
+    this.#opening ??= this.#openAnew().finally(() => (this.#opening = null));
+    const opened = await this.#opening;
+    // Another has left it meanwhile.
+    return this.#isInUse(opened) ? opened : this.#open();
+  }
+
+  #isInUse(opened: Opened): boolean {
+    return this.#opened === opened;
+  }
+
+  async #openAnew(): Promise<Opened> {
     try {
-      this.#opened = { database: this.#options.open(), users: 0 };
+      this.#opened = { database: await this.#options.open(), users: 0 };
       return this.#opened;
     } catch (error) {
       this.#failedAt = this.#options.monotonicNow();
@@ -87,7 +101,7 @@ export class ReopeningDatabase {
     opened.users += 1;
     try {
       const done = await work(opened.database);
-      if (!opened.database.isInPlace()) throw removed(opened.database.path);
+      if (!opened.database.isInPlace()) throw removed(opened.database.name);
       return done;
     } catch (error) {
       if (error instanceof HistoryError && !PASSING.includes(error.code)) this.#leave(opened);
@@ -99,7 +113,7 @@ export class ReopeningDatabase {
   }
 
   #leave(opened: Opened): void {
-    if (this.#opened !== opened) return;
+    if (!this.#isInUse(opened)) return;
     this.#opened = null;
     this.#leaving = { opened, closed: Promise.withResolvers() };
     void this.#closeWhenLeft();
@@ -122,8 +136,8 @@ export class ReopeningDatabase {
   }
 }
 
-function removed(path: string): HistoryError {
-  return historyError('unreadable', `the history ${path} was removed or replaced: what was written to it last is lost`);
+function removed(name: string): HistoryError {
+  return historyError('unreadable', `the history ${name} was removed or replaced: what was written to it last is lost`);
 }
 
 /** A file that is broken or gone may fail here once more, with nothing new to tell. */

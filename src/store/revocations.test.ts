@@ -27,8 +27,8 @@ function read(node: string, number: number, asOf = 0): NodeScan {
 }
 
 /** As an operator does, by a process of its own. */
-function revoke({ path, clock }: TestClusterHistory, node: string): Promise<NodeVerdict[] | null> {
-  return revokeInHistory({ path, now: clock.now, bootClock: clock.bootClock }, node);
+function revoke({ place, clock }: TestClusterHistory, node: string): Promise<NodeVerdict[] | null> {
+  return revokeInHistory({ place, now: clock.now, bootClock: clock.bootClock }, node);
 }
 
 /** The images of which something is known, by their numbers: reports, then analyses. */
@@ -112,7 +112,7 @@ describe('what a node has told of images', () => {
     expect(count(it.path, 'revocation')).toBe(1);
     expect(await known(it)).toEqual([[1], [1]]);
     const absent = join(temporaryFolder(), 'history.db');
-    expect(await revoke({ ...it, path: absent }, 'node-1')).toBeNull();
+    expect(await revoke({ ...it, place: { path: absent } }, 'node-1')).toBeNull();
     expect(existsSync(absent)).toBe(false);
   });
 });

@@ -1,15 +1,15 @@
 import { resolve } from 'node:path';
 import type { NodeVerdict } from '../api/node-verdict.ts';
 import type { BootReading } from '../platform/boot-clock.ts';
-import { HistoryDatabase } from './history-database.ts';
 import { historyError } from './history-error.ts';
 import { HistoryTime } from './history-time.ts';
-import { BUSY_TIMEOUT_MS, openSharedFile } from './open-sqlite-file.ts';
+import { openPlace, type HistoryPlace } from './open-cluster-history.ts';
+import { BUSY_TIMEOUT_MS } from './open-sqlite-file.ts';
 import { regularFileSize } from './own-file.ts';
 import { revokeNode } from './revocations.ts';
 
 export interface RevokeOptions {
-  readonly path: string;
+  readonly place: HistoryPlace;
   /** The wall clock. */
   readonly now: () => number;
   readonly bootClock: () => BootReading;
@@ -20,15 +20,14 @@ export interface RevokeOptions {
  * file. null: the node was never heard of, and nothing is changed.
  * @throws HistoryError
  */
-export async function revokeInHistory({ path, now, bootClock }: RevokeOptions, node: string): Promise<NodeVerdict[] | null> {
-  // Absolute, so that SQLite takes neither `:memory:` nor `file:…` for anything but the name of a file.
-  const file = resolve(path);
-  if ((regularFileSize(file) ?? 0) === 0) return null;
-  const database = new HistoryDatabase(file, { database: openSharedFile(file, BUSY_TIMEOUT_MS) });
+export async function revokeInHistory({ place, now, bootClock }: RevokeOptions, node: string): Promise<NodeVerdict[] | null> {
+  if ('path' in place && (regularFileSize(resolve(place.path)) ?? 0) === 0) return null;
+  const database = await openPlace(place, BUSY_TIMEOUT_MS);
   try {
     const time = new HistoryTime(now, bootClock, true);
     const verdicts = await database.write('power', (changes) => revokeNode(changes, time, node));
-    if (!database.isInPlace()) throw historyError('unreadable', `the history ${file} was removed or replaced: nothing was revoked`);
+    if (!database.isInPlace())
+      throw historyError('unreadable', `the history ${database.name} was removed or replaced: nothing was revoked`);
     return verdicts;
   } finally {
     await database.close();

@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { LockHolder, RunLock } from './history.ts';
 import { historyError } from './history-error.ts';
-import type { HistoryDatabase } from './history-database.ts';
+import type { SqliteDatabase } from './sqlite-database.ts';
 import { fileIdentity, makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.ts';
 import { asHistoryError } from './sqlite-error.ts';
 
@@ -10,7 +10,7 @@ import { asHistoryError } from './sqlite-error.ts';
  * The lock is an open transaction on an empty file beside the history. The kernel ends it with its process, so no lock outlives a run; a file
  * with a process id in it would.
  */
-export async function takeRunLock(database: HistoryDatabase, holder: LockHolder): Promise<HeldRunLock> {
+export async function takeRunLock(database: SqliteDatabase, holder: LockHolder): Promise<HeldRunLock> {
   const path = lockPath(database.path);
   const held = lockFile(path);
   if (held === null) throw await lockedBy(database);
@@ -92,7 +92,7 @@ function lockOnce(path: string): DatabaseSync | null {
 }
 
 /** For the message of those who come later. Without space for it they are told less. */
-async function tellHolder(database: HistoryDatabase, { pid, host, startedAt }: LockHolder): Promise<void> {
+async function tellHolder(database: SqliteDatabase, { pid, host, startedAt }: LockHolder): Promise<void> {
   const values = { pid, host, since_at: startedAt };
   try {
     await database.write('process', async (changes) => {
@@ -108,7 +108,7 @@ async function tellHolder(database: HistoryDatabase, { pid, host, startedAt }: L
   }
 }
 
-async function lockedBy({ path, queries }: HistoryDatabase): Promise<Error> {
+async function lockedBy({ path, queries }: SqliteDatabase): Promise<Error> {
   const holder = await queries.selectFrom('run_holder').selectAll().executeTakeFirst();
   const who =
     holder === undefined

@@ -17,10 +17,10 @@ import type { JobTable, NodeRunTable, RunTable } from './tables.ts';
 
 /** Makes records of rows. @throws HistoryError `corrupt` when a row does not hold what was written there. */
 export class RowReader {
-  readonly #path: string;
+  readonly #historyName: string;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(historyName: string) {
+    this.#historyName = historyName;
   }
 
   run(row: RunRow): RunRecord {
@@ -81,7 +81,10 @@ export class RowReader {
   #parse<T>(schema: z.ZodType<T>, value: unknown, where: string): T {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
-    throw historyError('corrupt', `the history ${this.#path} is damaged: ${where} cannot be read (${z.prettifyError(parsed.error)})`);
+    throw historyError(
+      'corrupt',
+      `the history ${this.#historyName} is damaged: ${where} cannot be read (${z.prettifyError(parsed.error)})`,
+    );
   }
 }
 

@@ -8,8 +8,8 @@ import { inBatches } from './in-batches.ts';
 import { readRun, selectRuns } from './read-runs.ts';
 import { RowReader } from './run-rows.ts';
 
-export async function listUnfinishedRuns({ queries, path }: HistoryDatabase): Promise<UnfinishedRun[]> {
-  const reader = new RowReader(path);
+export async function listUnfinishedRuns({ queries, name }: HistoryDatabase): Promise<UnfinishedRun[]> {
+  const reader = new RowReader(name);
   const unfinished: UnfinishedRun[] = [];
   for (const row of await selectRuns(queries).where('run.state', '=', 'running').orderBy('run.id').execute()) {
     const open = await queries
@@ -99,7 +99,7 @@ export async function settleKilledRun(
       .execute();
   });
   const run = await readRun(database, runId);
-  if (run === null) throw historyError('corrupt', `the history ${database.path} has no run ${runId}`);
+  if (run === null) throw historyError('corrupt', `the history ${database.name} has no run ${runId}`);
   return run;
 }
 

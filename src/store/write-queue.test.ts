@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../test/fakes/history-in-test.ts';
-import { HistoryDatabase } from './history-database.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
 import { openSqliteFile } from './open-sqlite-file.ts';
 import { WriteQueue, type Entry } from './write-queue.ts';
 
 /** A real file that SQLite itself keeps from growing: what it then says is what it says of a full disk. */
-function limitedQueue(): { database: HistoryDatabase; queue: WriteQueue; warnings: string[]; limit: (isFull: boolean) => void } {
+function limitedQueue(): { database: SqliteDatabase; queue: WriteQueue; warnings: string[]; limit: (isFull: boolean) => void } {
   const path = join(temporaryFolder(), 'history.db');
-  const database = new HistoryDatabase(path, { database: openSqliteFile(path) });
+  const database = new SqliteDatabase(path, { database: openSqliteFile(path) });
   onTestFinished(() => database.close());
   const warnings: string[] = [];
   const queue = new WriteQueue(database, (message) => warnings.push(message));
@@ -33,7 +33,7 @@ function entry(name: string): Entry {
   };
 }
 
-async function written({ queries }: HistoryDatabase): Promise<string[]> {
+async function written({ queries }: SqliteDatabase): Promise<string[]> {
   const rows = await queries.selectFrom('scanner_version').select('version').orderBy('told_ms').execute();
   return rows.map(({ version }) => version);
 }

@@ -439,9 +439,30 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'what went to a file that was taken away is not acknowledged',
     file: 'src/store/reopening-database.ts',
-    find: 'if (!opened.database.isInPlace()) throw removed(opened.database.path);',
+    find: 'if (!opened.database.isInPlace()) throw removed(opened.database.name);',
     replace: '',
     tests: 'src/store/reopening-database',
+  },
+  {
+    rule: 'a password does not come in the URL of the history, which is in messages',
+    file: 'src/store/postgres/parse-postgres-url.ts',
+    find: 'const { username, password, hostname,',
+    replace: "const password = ''; const { username, hostname,",
+    tests: 'src/store/postgres/parse-postgres-url',
+  },
+  {
+    rule: 'without a word on TLS the server of the history has to prove who it is',
+    file: 'src/store/postgres/parse-postgres-url.ts',
+    find: ".default('verify-full')",
+    replace: ".default('disable')",
+    tests: 'src/store/postgres/parse-postgres-url',
+  },
+  {
+    rule: 'the URL of another server is not taken for the name of a file',
+    file: 'src/controller/bind/settings-of.ts',
+    find: 'if (/^[a-z][a-z0-9+.-]*:\\/\\//i.test(history))',
+    replace: 'if (history === "")',
+    tests: 'src/controller/bind/settings-of',
   },
   {
     rule: 'a history made by a newer version is not touched',

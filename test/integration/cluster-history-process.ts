@@ -13,7 +13,7 @@ const [path = '', job = '', first = '0'] = process.argv.slice(2);
 const LANES = 12;
 
 const history = await openClusterHistory({
-  path,
+  place: { path },
   now: Date.now,
   bootClock: readBootClock,
   timing: SYSTEM_TIMING,

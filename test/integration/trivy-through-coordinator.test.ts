@@ -234,7 +234,7 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('Trivy
     const [one, two, three] = [await node(1), await node(2), await node(3)];
     const [byOne, byTwo] = [images.slice(0, 2), images.slice(2)];
     const before = [...reportsOf(await one.scan(byOne), byOne), ...reportsOf(await two.scan(byTwo), byTwo)];
-    const revoked = await revokeInHistory({ path, now: Date.now, bootClock: readBootClock }, 'node-1');
+    const revoked = await revokeInHistory({ place: { path }, now: Date.now, bootClock: readBootClock }, 'node-1');
     expect(revoked?.map(({ imageId }) => imageId).sort()).toEqual(idsOf(byOne));
     for (const table of ['analysis', 'scan_report'] as const) expect(readersIn(path, table)).toEqual(readersOf([two]));
 

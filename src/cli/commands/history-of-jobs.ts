@@ -1,5 +1,5 @@
 import type { JobRecord, RunRecord } from '../../api/run-record.ts';
-import type { History } from '../../store/history.ts';
+import type { HistoryReader } from '../../store/history.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { describeJob, describeRecordedDecision, describeRecordedRun } from '../output/describe-history.ts';
@@ -12,7 +12,7 @@ import type { HistoryCommandOptions } from '../parsed-options.ts';
 interface Show {
   readonly context: CliContext;
   readonly options: HistoryCommandOptions;
-  readonly history: History;
+  readonly history: HistoryReader;
 }
 
 const JOBS_SHOWN = 20;
@@ -48,7 +48,7 @@ export async function showJob(show: Show, nameOrUid: string): Promise<void> {
   await writeDocument(context.stdout, options.output, documents, () => formatRuns(runs, screenOf(context, context.stdout)));
 }
 
-async function* withDecisions(history: History, runs: readonly RunRecord[]): AsyncGenerator<Readonly<Record<string, unknown>>> {
+async function* withDecisions(history: HistoryReader, runs: readonly RunRecord[]): AsyncGenerator<Readonly<Record<string, unknown>>> {
   for (const run of runs) {
     const decisions = await history.readDecisions(run.id);
     yield { ...describeRecordedRun(run), decisions: decisions.map(describeRecordedDecision) };

@@ -1,6 +1,6 @@
-import type { History } from '../../store/history.ts';
+import type { HistoryReader } from '../../store/history.ts';
 import { revokeInHistory } from '../../store/revoke-in-history.ts';
-import { historyPath } from '../bind-history.ts';
+import { clusterHistoryPlace } from '../bind-history.ts';
 import { CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { countOf } from '../output/count-of.ts';
@@ -13,7 +13,7 @@ import type { HistoryCommandOptions } from '../parsed-options.ts';
 interface Show {
   readonly context: CliContext;
   readonly options: HistoryCommandOptions;
-  readonly history: History;
+  readonly history: HistoryReader;
 }
 
 /** `history --verdicts`. */
@@ -27,7 +27,7 @@ export async function showVerdicts({ context, options, history }: Show): Promise
 /** `history --revoke NODE`, while the manager of the cluster has the history open. */
 export async function revoke(context: CliContext, node: string, options: HistoryCommandOptions): Promise<void> {
   const { now, machine } = context;
-  const revoked = await revokeInHistory({ path: historyPath(context, options), now, bootClock: machine.bootClock }, node);
+  const revoked = await revokeInHistory({ place: await clusterHistoryPlace(context, options), now, bootClock: machine.bootClock }, node);
   if (revoked === null) throw unknownNode(node);
   const described = revoked.map(describeVerdict);
   await writeDocument(

@@ -1,7 +1,7 @@
 import type { RunRecord } from '../../api/run-record.ts';
 import { referenceKeys } from '../../core/image-index.ts';
-import type { History, ImageQuery } from '../../store/history.ts';
-import { openHistoryToRead } from '../bind-history.ts';
+import type { HistoryReader, ImageQuery } from '../../store/history.ts';
+import { openHistoryReader } from '../bind-history.ts';
 import { badUsage, CliError } from '../cli-error.ts';
 import type { CliContext } from '../context.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
@@ -26,7 +26,7 @@ export async function history(context: CliContext, runId: number | undefined, op
     await revoke(context, options.revoke, options);
     return EXIT.done;
   }
-  const opened = await openHistoryToRead(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
+  const opened = await openHistoryReader(context, options, (message) => context.stderr.write(`Warning: ${message}\n`));
   try {
     const show = { context, options, history: opened };
     if (options.verdicts === true) await showVerdicts(show);
@@ -48,7 +48,7 @@ function isAnyGiven({ image, since, until, limit, node, jobs, job, logs, verdict
 interface Show {
   readonly context: CliContext;
   readonly options: HistoryCommandOptions;
-  readonly history: History;
+  readonly history: HistoryReader;
 }
 
 function boundsOf({ context, options: { since, until } }: Show): { readonly since?: number; readonly until?: number } {

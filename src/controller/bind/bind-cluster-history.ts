@@ -4,10 +4,10 @@ import { readBootClock } from '../../platform/boot-clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { ClusterHistory } from '../../store/cluster-history.ts';
-import { openClusterHistory } from '../../store/open-cluster-history.ts';
+import { openClusterHistory, type HistoryPlace } from '../../store/open-cluster-history.ts';
 
 export interface ClusterHistoryOptions {
-  readonly path: string;
+  readonly place: HistoryPlace;
   /** Of Image Cleaner. */
   readonly version: string;
   readonly timing: Timing;
@@ -18,17 +18,18 @@ export interface ClusterHistoryOptions {
 /** The history as the coordinator needs it, and what else the manager has of it. */
 export type BoundClusterHistory = ClusterHistory & Pick<CoordinatorPorts, 'results' | 'logs'>;
 
-/** @throws HistoryError when the file is none of ours, or damaged: what to do is in its hint */
-export async function bindClusterHistory({ path, version, timing, wallNow, log }: ClusterHistoryOptions): Promise<BoundClusterHistory> {
+/** @throws HistoryError when the file or database is none of ours, or damaged: what to do is in its hint */
+export async function bindClusterHistory({ place, version, timing, wallNow, log }: ClusterHistoryOptions): Promise<BoundClusterHistory> {
+  const history = 'path' in place ? place.path : place.url.name;
   return openClusterHistory({
-    path,
+    place,
     now: wallNow,
     bootClock: readBootClock,
     timing,
     version,
     namesOf: imageKeys,
     onFault: (fault) => {
-      if (fault === null) log.info('the history can be used again', { path });
+      if (fault === null) log.info('the history can be used again', { history });
       else log.warn('the history cannot be used now: workers are asked to come again', { error: fault.message, hint: fault.hint });
     },
   });

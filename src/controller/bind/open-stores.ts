@@ -3,13 +3,13 @@ import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { TellRun } from '../ports.ts';
+import type { HistoryPlace } from '../../store/open-cluster-history.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import { bindVerdicts } from './bind-verdicts.ts';
 import type { WorkerStores } from './serve-coordinator.ts';
 
 export interface StoresOptions {
-  /** The file of the history. */
-  readonly history: string;
+  readonly history: HistoryPlace;
   /** The URL of Trivy's server. */
   readonly trivyServer: string;
   readonly timing: Timing;
@@ -28,10 +28,10 @@ const PRUNE_MS = 24 * 3_600_000;
 /** Of what is older, nothing is kept; of what is younger, not more than the volume of a manager usually holds. */
 const RETENTION = { maxAgeMs: 400 * 24 * 3_600_000, maxBytes: 2 * 1024 ** 3 };
 
-/** @throws HistoryError when the file is none of ours, or damaged */
-export async function openStores({ history: path, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
+/** @throws HistoryError when the file or database is none of ours, or damaged */
+export async function openStores({ history: place, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
   const { version } = packageJson;
-  const history = await bindClusterHistory({ path, version, timing, wallNow, log });
+  const history = await bindClusterHistory({ place, version, timing, wallNow, log });
   const verdicts = bindVerdicts({ trivyServer, scans: history.scans, timing, log });
   const stop = new AbortController();
   return {

@@ -1,6 +1,9 @@
 import { COORDINATOR } from '../../api/coordinator/coordinator-objects.ts';
 import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
 import { WORKER_SERVICE_ACCOUNT } from '../../core/cluster/worker-pod.ts';
+import type { HistoryPlace } from '../../store/open-cluster-history.ts';
+import { isPostgresUrl } from '../../store/is-postgres-url.ts';
+import { parsePostgresUrl } from '../../store/postgres/parse-postgres-url.ts';
 import type { ManagerSettings } from '../manager.ts';
 import { badUsage, type Flags } from '../parse-flags.ts';
 import type { CoordinatorSettings } from './serve-coordinator.ts';
@@ -42,6 +45,21 @@ export function coordinatorSettingsOf({ flags, env }: Pick<SettingsInput, 'flags
   const advertise = flags['coordinator-advertise'] ?? env['POD_IP'] ?? '';
   if (advertise === '') throw badUsage('--coordinator-advertise: is needed where the environment has no POD_IP');
   return { listen: flags['coordinator-address'], advertise, workerAccount: WORKER_SERVICE_ACCOUNT };
+}
+
+/** @throws FlagError */
+export function historyPlaceOf({ flags, env }: Pick<SettingsInput, 'flags' | 'env'>): HistoryPlace {
+  const { history, 'history-password-file': file } = flags;
+  if (!isPostgresUrl(history)) {
+    // As the name of a file it would be taken for one that is to be made.
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(history)) throw badUsage('--history: is a URL, and none of a PostgreSQL (postgres://…)');
+    if (file !== undefined) throw badUsage('--history-password-file: goes with a --history that is a URL');
+    return { path: history };
+  }
+  const parsed = parsePostgresUrl(history);
+  if (!parsed.ok) throw badUsage(`--history: ${parsed.message}`);
+  const text = env['PGPASSWORD'];
+  return { url: parsed.url, password: file !== undefined ? { file } : text === undefined ? null : { text } };
 }
 
 function ownContainers(flags: Flags): OwnContainers {
