@@ -77,7 +77,7 @@ const COMMAND_GROUPS = {
     'src/cli/commands/verify-audit-log.ts',
     'src/cli/read-schedule.ts',
   ],
-  postgres: ['src/cli/open-postgres-history.ts'],
+  postgres: ['src/cli/open-postgres-history.ts', 'src/store/postgres/open-postgres.ts'],
 };
 
 /** What each program of a worker pod imports on demand; all else all of them need. */

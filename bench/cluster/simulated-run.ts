@@ -39,7 +39,10 @@ export async function startManager(cluster: SimulatedCluster, args: readonly str
     '--worker-image=registry.example/image-cleaner:1',
     ...args,
   ];
-  const child = spawn(process.execPath, [CONTROLLER, ...flags], { env: { PATH: '/usr/bin:/bin', ...(process.env['TRY_OPTS'] ? { NODE_OPTIONS: process.env['TRY_OPTS'] } : {}) }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CONTROLLER, ...flags], {
+    env: { PATH: '/usr/bin:/bin', ...(process.env['TRY_OPTS'] ? { NODE_OPTIONS: process.env['TRY_OPTS'] } : {}) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const log = createWriteStream(join(cluster.folder, 'manager.log'), { flags: 'a' });
   child.stderr.pipe(log, { end: false });
   try {

@@ -3,7 +3,7 @@ import type { ImageMemory } from '../engine/ports.ts';
 import { errorMessage, RoomError } from '../platform/errors.ts';
 import type { History, HistoryReader, ScanRecords } from '../store/history.ts';
 import { isPostgresUrl } from '../store/is-postgres-url.ts';
-import type { HistoryPlace } from '../store/open-cluster-history.ts';
+import type { HistoryPlace } from '../store/open-place.ts';
 import { openHistory } from '../store/open-history.ts';
 import { badUsage, CliError } from './cli-error.ts';
 import type { CliContext } from './context.ts';

@@ -5,24 +5,19 @@ import { BatchWriter } from './batch-writer.ts';
 import type { ClusterHistory, ContainerLogs, NodeImages, NodeResultRecords, NodeScan, NodeScans } from './cluster-history.ts';
 import { appendLogPieces, readContainerLogs, readLogPosition, type LogEntry } from './container-logs.ts';
 import type { PlannedRun, Sightings } from './history.ts';
-import type { Changes, HistoryDatabase } from './history-database.ts';
+import type { Changes } from './history-database.ts';
 import { HistoryError } from './history-error.ts';
 import { HistoryTime } from './history-time.ts';
 import { endStaysNotSeen, noteSightings, readImageHistories } from './image-sightings.ts';
 import { readJobTotals, recordJobBegan, recordJobEnded } from './jobs.ts';
 import { nodeEndpoint } from './node-endpoint.ts';
 import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-runs.ts';
-import { openSharedFile } from './open-sqlite-file.ts';
-import type { PostgresPlace } from './postgres/open-postgres.ts';
+import { openPlace, type HistoryPlace } from './open-place.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
 import { isRevokedIn, readLastRevocation, readRevokedSince } from './revocations.ts';
 import { keepScanReports, readScanReports } from './scan-records.ts';
-import { SqliteDatabase } from './sqlite-database.ts';
 import { keepAnalysis, readStoredAnalyses } from './stored-analyses.ts';
-
-/** Where the history of a cluster is kept. */
-export type HistoryPlace = { readonly path: string } | PostgresPlace;
 
 export interface OpenClusterHistoryOptions {
   readonly place: HistoryPlace;
@@ -66,16 +61,6 @@ export async function openClusterHistory(options: OpenClusterHistoryOptions): Pr
     if (!(error instanceof HistoryError) || NO_HISTORY_OF_OURS.includes(error.code)) throw error;
   }
   return createClusterHistory({ ...options, historyName }, database);
-}
-
-/** To write to it. `busyTimeoutMs`: how long a file waits for another writer, in which this process does nothing else. */
-export async function openPlace(place: HistoryPlace, busyTimeoutMs: number): Promise<HistoryDatabase> {
-  if ('path' in place) {
-    const path = resolve(place.path);
-    return new SqliteDatabase(path, { database: openSharedFile(path, busyTimeoutMs) });
-  }
-  const { openPostgres } = await import('./postgres/open-postgres.ts');
-  return openPostgres(place, { isReadOnly: false });
 }
 
 interface Named extends OpenClusterHistoryOptions {

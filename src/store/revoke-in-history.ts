@@ -3,7 +3,7 @@ import type { NodeVerdict } from '../api/node-verdict.ts';
 import type { BootReading } from '../platform/boot-clock.ts';
 import { historyError } from './history-error.ts';
 import { HistoryTime } from './history-time.ts';
-import { openPlace, type HistoryPlace } from './open-cluster-history.ts';
+import { openPlace, type HistoryPlace } from './open-place.ts';
 import { BUSY_TIMEOUT_MS } from './open-sqlite-file.ts';
 import { regularFileSize } from './own-file.ts';
 import { revokeNode } from './revocations.ts';

@@ -6,7 +6,8 @@ import { SYSTEM_TIMING, type Timing } from '../../src/platform/timing.ts';
 import type { ClusterHistory } from '../../src/store/cluster-history.ts';
 import type { HistoryReader } from '../../src/store/history.ts';
 import type { HistoryError } from '../../src/store/history-error.ts';
-import { openClusterHistory, type HistoryPlace, type OpenClusterHistoryOptions } from '../../src/store/open-cluster-history.ts';
+import { openClusterHistory, type OpenClusterHistoryOptions } from '../../src/store/open-cluster-history.ts';
+import type { HistoryPlace } from '../../src/store/open-place.ts';
 import { MachineClock, openTestHistory, temporaryFolder } from './history-in-test.ts';
 
 /** The history of a cluster, wherever it is kept. */

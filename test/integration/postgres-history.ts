@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 import type { Postgres } from '../../lab/postgres.ts';
-import type { HistoryPlace } from '../../src/store/open-cluster-history.ts';
+import type { HistoryPlace } from '../../src/store/open-place.ts';
 import type { PostgresPlace } from '../../src/store/postgres/open-postgres.ts';
 import { HistoryTime } from '../../src/store/history-time.ts';
 import { openPostgresReader } from '../../src/store/postgres/open-postgres-reader.ts';

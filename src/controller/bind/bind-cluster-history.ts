@@ -4,7 +4,8 @@ import { readBootClock } from '../../platform/boot-clock.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { ClusterHistory } from '../../store/cluster-history.ts';
-import { openClusterHistory, type HistoryPlace } from '../../store/open-cluster-history.ts';
+import { openClusterHistory } from '../../store/open-cluster-history.ts';
+import type { HistoryPlace } from '../../store/open-place.ts';
 
 export interface ClusterHistoryOptions {
   readonly place: HistoryPlace;

@@ -3,7 +3,7 @@ import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { TellRun } from '../ports.ts';
-import type { HistoryPlace } from '../../store/open-cluster-history.ts';
+import type { HistoryPlace } from '../../store/open-place.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import { bindVerdicts } from './bind-verdicts.ts';
 import type { WorkerStores } from './serve-coordinator.ts';

@@ -1,7 +1,7 @@
 import { COORDINATOR } from '../../api/coordinator/coordinator-objects.ts';
 import type { OwnContainers } from '../../core/cluster/resolve-components.ts';
 import { WORKER_SERVICE_ACCOUNT } from '../../core/cluster/worker-pod.ts';
-import type { HistoryPlace } from '../../store/open-cluster-history.ts';
+import type { HistoryPlace } from '../../store/open-place.ts';
 import { isPostgresUrl } from '../../store/is-postgres-url.ts';
 import { parsePostgresUrl } from '../../store/postgres/parse-postgres-url.ts';
 import type { ManagerSettings } from '../manager.ts';
