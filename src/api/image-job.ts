@@ -33,8 +33,8 @@ export const IMAGE_JOB_CONDITIONS = {
   FailureTarget: {
     polarity: 'abnormal-true',
     meaning:
-      'As of a Job of Kubernetes. True: more nodes have failed than `manager.imageJob.maxFailed` of the configuration allows; no others are begun with, ' +
-      'and the job has failed once those in flight have ended. Absent: they have not.',
+      'True: more nodes have failed than `manager.imageJob.maxFailed` of the configuration allows; no others are begun with, ' +
+      'and the job has failed once those in flight have ended, as with a Job of Kubernetes. Absent: they have not.',
   },
   Failed: {
     polarity: 'abnormal-true',
