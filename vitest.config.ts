@@ -27,7 +27,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts', 'bench/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/unit/**/*.test.ts', 'test/model/**/*.test.ts', 'bench/**/*.test.ts'],
           // Else most of the time goes into loading the same modules again for each file: what they keep outlasts no test.
           isolate: false,
           maxWorkers: 2,

@@ -40,7 +40,7 @@ export async function startManager(cluster: SimulatedCluster, args: readonly str
     ...args,
   ];
   const child = spawn(process.execPath, [CONTROLLER, ...flags], {
-    env: { PATH: '/usr/bin:/bin', ...(process.env['TRY_OPTS'] ? { NODE_OPTIONS: process.env['TRY_OPTS'] } : {}) },
+    env: { PATH: '/usr/bin:/bin' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const log = createWriteStream(join(cluster.folder, 'manager.log'), { flags: 'a' });

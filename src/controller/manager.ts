@@ -77,8 +77,8 @@ export class Manager {
   readonly findRun: FindRun = (jobUid) => this.#reconcilers.imageJob.find(jobUid);
 
   /** Results of a node are on record, and completed. */
-  readonly noteReported = ({ podUid, job }: { readonly podUid: string; readonly job: string }, removed: RemovedFromNode): void => {
-    this.pods.noteReported({ uid: podUid, job }, removed);
+  readonly noteReported = ({ job, node }: { readonly job: string; readonly node: string }, removed: RemovedFromNode): void => {
+    this.pods.noteReported({ job, node }, removed);
     const found = this.findRun(job);
     if (found.kind === 'goes-on') this.enqueue(KEYS.job(found.run.job.name));
   };

@@ -325,7 +325,7 @@ describe('results that are on record before the kubelet has said that the pod ha
     if (pod === undefined) throw new Error('no pod');
     const running = { phase: 'Running', containerStatuses: [{ name: 'remover', state: { running: {} } }] };
     server.put('/pods', { ...pod, status: running });
-    manager.noteReported({ podUid: uidOf(pod), job: uidOf(server.jobs()[0]) }, removed);
+    manager.noteReported({ job: uidOf(server.jobs()[0]), node: 'a' }, removed);
     await soon(() => expect(phases(server)).toEqual(['Completed']));
     expect(server.jobs()[0]?.['status']).toMatchObject({ succeeded: 1, removedImages: 3, reclaimedBytes: 30 });
     return { server, pod };

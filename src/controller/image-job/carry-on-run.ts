@@ -137,12 +137,7 @@ function planOf(
   return planJob({
     nodes,
     pods: new Map(byNode),
-    reported: new Map(
-      byNode.flatMap(([node, { uid }]) => {
-        const reported = pods.reportedBy(uid);
-        return reported === null ? [] : [[node, reported] as const];
-      }),
-    ),
+    reported: pods.reportedOf(run.job.uid),
     made: new Set([...run.podNames].filter(([, name]) => pods.isMade(name)).map(([node]) => node)),
     nodeFaults,
     occupied: pods.occupiedBesides(run.job.uid),

@@ -56,6 +56,26 @@ describe('judgeNode', () => {
       { record: null, progress: { kind: 'pending', since: 5 }, why: 'no place' },
     ],
     [
+      'its results are on record, and someone has deleted its pod since',
+      { record: STARTED, reported: REPORTED },
+      { record: { kind: 'succeeded', ...REPORTED }, progress: { kind: 'ended' } },
+    ],
+    [
+      'its results are on record, and its pod is evicted before it says the same',
+      { record: STARTED, pod: pod('Failed', {}, { reason: 'Evicted' }), reported: REPORTED },
+      { record: { kind: 'failed', message: 'Evicted', ...REPORTED } },
+    ],
+    [
+      'its results are on record, and another container has failed that keeps it from its end',
+      {
+        record: STARTED,
+        pod: pod('Running', { scanner: failing('broken'), remover: { kind: 'running' } }),
+        reported: REPORTED,
+        sighting: { phase: 'failing', since: NOW - FAILING_GRACE_MS },
+      },
+      { record: { kind: 'failed', ...REPORTED }, isToStop: true },
+    ],
+    [
       'its results are on record, while its containers still run',
       { record: STARTED, pod: pod('Running', { remover: { kind: 'running' } }), reported: REPORTED },
       { record: { kind: 'succeeded', ...REPORTED }, progress: { kind: 'ended' }, isToStop: false },

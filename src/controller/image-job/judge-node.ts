@@ -17,7 +17,7 @@ export interface NodeInput {
   readonly record: NodeRecord;
   /** The worker pod of this run; null: there is none. */
   readonly pod: PodFacts | null;
-  /** The results that the pod has told, and that are on record; null: it has told none, as far as this process knows. */
+  /** The results that its pod has told, and that are in the history; null: it has told none, as far as this process knows. */
   readonly reported: RemovedFromNode | null;
   /** A pod was made for it by this process, whatever is known of that now. */
   readonly isMade: boolean;
@@ -56,15 +56,17 @@ export function judgeNode(input: NodeInput): NodeJudgement {
   const { record, pod, isMade, now } = input;
   if (hasOutcome(record)) return judgeEnded(input);
   if (pod === null) {
+    // Someone deleted it when its work was done.
+    if (input.reported !== null) return ended({ kind: 'succeeded', ...input.reported });
     if (record.kind === 'started' || isMade)
       return ended({ kind: 'failed', message: input.nodeFault ?? 'its worker pod is gone: someone deleted it', ...NOTHING_REMOVED });
     return input.isOccupied ? judgeBlocked(input) : { ...AS_IT_IS, progress: { kind: 'waiting' } };
   }
   const verdict = judgePod(pod);
-  if (verdict.kind === 'succeeded' || verdict.kind === 'failed') return ended(recordOf(verdict));
+  if (verdict.kind === 'succeeded' || verdict.kind === 'failed') return ended({ ...recordOf(verdict), ...input.reported });
   // The kubelet says a second later that the containers have ended.
   if (input.reported !== null && !hasFailed(verdict)) return ended({ kind: 'succeeded', ...input.reported });
-  const removed = verdict.kind === 'running' ? verdict.removed : NOTHING_REMOVED;
+  const removed = input.reported ?? (verdict.kind === 'running' ? verdict.removed : NOTHING_REMOVED);
   if (input.nodeFault !== null) return stopped({ kind: 'failed', message: input.nodeFault, ...removed }, pod, now);
   const phase = verdict.kind === 'running' && verdict.failed !== null ? 'failing' : verdict.kind;
   const sighting = sightingOf(input, phase);

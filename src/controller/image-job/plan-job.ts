@@ -9,7 +9,7 @@ export interface JobPlanInput {
   readonly nodes: readonly RunNode[];
   /** The pods of this run, by node. */
   readonly pods: ReadonlyMap<string, PodFacts>;
-  /** By node: results of pods of this run that are on record. */
+  /** By node: results of pods of this run that are in the history. */
   readonly reported: ReadonlyMap<string, RemovedFromNode>;
   /** The nodes that this process has made a pod for. */
   readonly made: ReadonlySet<string>;

@@ -53,18 +53,28 @@ const CLEAR_AGAIN_MS = 30_000;
 /** Who looks at a run that goes on, looks for minutes. */
 const STATUS_MS = 20_000;
 
+/** What a process knows of jobs beside what is stored, by the uid of the job: it is lost with the process. */
+export interface KnownOfJobs {
+  readonly runs: Map<string, Run>;
+  /** Since when it has ended, while containers of it have not. */
+  readonly leavingSince: Map<string, number>;
+  /** When its pods were told to go. */
+  readonly clearedAt: Map<string, number>;
+}
+
 /** Carries jobs out, from the freezing of what they go by to their deletion. */
 export class ImageJobReconciler {
   readonly #context: ImageJobContext & { readonly nodes: NodeView };
-  /** By uid of the job. */
-  readonly #runs = new Map<string, Run>();
-  /** By uid of the job: since when it has ended, while containers of it have not. */
-  readonly #leavingSince = new Map<string, number>();
-  /** By uid of the job: when its pods were told to go. */
-  readonly #clearedAt = new Map<string, number>();
+  readonly #runs: KnownOfJobs['runs'];
+  readonly #leavingSince: KnownOfJobs['leavingSince'];
+  readonly #clearedAt: KnownOfJobs['clearedAt'];
 
-  constructor(context: ImageJobContext) {
+  /** `known`: of a process that begins, nothing. */
+  constructor(context: ImageJobContext, known: KnownOfJobs = { runs: new Map(), leavingSince: new Map(), clearedAt: new Map() }) {
     this.#context = { ...context, nodes: new NodeView(context) };
+    this.#runs = known.runs;
+    this.#leavingSince = known.leavingSince;
+    this.#clearedAt = known.clearedAt;
   }
 
   find(jobUid: string): FoundRun {

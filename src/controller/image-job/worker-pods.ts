@@ -11,8 +11,8 @@ export class WorkerPods {
   /** By pod name. */
   readonly #made = new Map<string, { readonly pod: PodFacts; isSeen: boolean }>();
 
-  /** By pod uid: what came of its node, as it is on record. */
-  readonly #reported = new Map<string, { readonly job: string; readonly removed: RemovedFromNode }>();
+  /** By uid of the job, then by node: what came of it, as it is in the history. */
+  readonly #reported = new Map<string, Map<string, RemovedFromNode>>();
 
   constructor(copy: Copy<PodFacts>) {
     this.#copy = copy;
@@ -41,19 +41,19 @@ export class WorkerPods {
     return this.#made.has(name);
   }
 
-  /** The results of a node that were completed are on record: whatever its pod still does, its work is done. */
-  noteReported({ uid, job }: { readonly uid: string; readonly job: string }, removed: RemovedFromNode): void {
-    this.#reported.set(uid, { job, removed });
+  /** The results of a node that were completed are in the history: whatever its pod still does, or whether it is still there, its work is done. */
+  noteReported({ job, node }: { readonly job: string; readonly node: string }, removed: RemovedFromNode): void {
+    this.#reported.set(job, (this.#reported.get(job) ?? new Map<string, RemovedFromNode>()).set(node, removed));
   }
 
-  /** null: this process has not seen results of it. */
-  reportedBy(uid: string): RemovedFromNode | null {
-    return this.#reported.get(uid)?.removed ?? null;
+  /** By node: the results that this process has seen. */
+  reportedOf(jobUid: string): ReadonlyMap<string, RemovedFromNode> {
+    return this.#reported.get(jobUid) ?? new Map<string, RemovedFromNode>();
   }
 
   /** Lets go of what is known of a run that is over. */
   forget(jobUid: string): void {
-    for (const [uid, { job }] of this.#reported) if (job === jobUid) this.#reported.delete(uid);
+    this.#reported.delete(jobUid);
     for (const [name, { pod }] of this.#made) if (pod.job.uid === jobUid) this.#made.delete(name);
   }
 
