@@ -121,7 +121,7 @@ describe.skipIf(lacksNodeAccess())('the definitions', () => {
   test.each([
     ['imagelist.spec', ['What is to be removed.', 'images\t<[]string> -required-', 'every image that no container uses']],
     ['imagejob.status', ['Written by the manager.', 'reclaimedBytes\t<integer>', 'over all nodes', 'enum: Running, Completed, Failed']],
-    ['imagejob.status.conditions', ['Complete, Stalled, Failed', 'Whether it holds.']],
+    ['imagejob.status.conditions', ['Complete, Stalled, Paused, FailureTarget, Failed', 'Whether it holds.']],
   ])('kubectl explain %s', async (field, texts) => {
     const explained = (await done(['explain', field])).replaceAll(/\n +/g, ' ');
     for (const text of texts) expect(explained).toContain(text);
