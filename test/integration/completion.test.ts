@@ -53,7 +53,7 @@ describe('bash', () => {
     const commands = (await complete('cluster', '')).sort();
     expect(commands).toEqual(await commandsOf('cluster'));
     expect(commands).toEqual(expect.arrayContaining(['help', 'version']));
-    expect(await complete('cluster', 'ver')).toEqual(['version']);
+    expect(await complete('cluster', 'ver')).toEqual(['verdicts', 'version']);
   });
 
   test.each(['clean', 'explain', 'history', 'doctor', 'cluster version'])('the options of %s are those of its help', async (command) => {
