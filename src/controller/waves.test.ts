@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import {
   type ClusterInTest,
+  type ManagerInTest,
   fastTiming,
   nodeObject,
   soon,
@@ -25,6 +26,23 @@ const condition = (server: ClusterInTest, type: string): Condition | undefined =
 const baseOf = (name: string): string => name.replace(/^eraser-(.*)-[0-9a-f]{10}$/, '$1');
 const bases = (server: ClusterInTest): string[] => server.podsMade.map(baseOf).sort();
 const waveOf = ({ metadata }: KubeObject): number => Number((metadata['labels'] as Record<string, string>)['eraser.sh/wave']);
+
+interface CarryingOut {
+  /** Infinity: the first manager does not die. */
+  readonly diesAt: number;
+  readonly isDone: () => Promise<void>;
+  readonly startNext: () => ManagerInTest;
+}
+
+/** Until all is done, by the first manager or, when that has died, by the next one. */
+async function untilCarriedOut(first: ManagerInTest, { diesAt, isDone, startNext }: CarryingOut): Promise<void> {
+  await Promise.race([first.died, isDone()]);
+  await first.stop();
+  if (diesAt === Infinity) return;
+  const second = startNext();
+  await isDone();
+  await second.stop();
+}
 
 describe('a run with pauses between its waves', () => {
   const PAUSE_MS = 150;
@@ -91,13 +109,7 @@ describe('a run with pauses between its waves', () => {
       const server = await startServer(`${String(PAUSE_MS)}ms`, THREE);
       const { waves, stop } = watchWaves(server);
       const first = startManagerInTest(server, { diesAt });
-      await Promise.race([first.died, untilDone(server)]);
-      await first.stop();
-      if (diesAt < Infinity) {
-        const second = startManagerInTest(server);
-        await untilDone(server);
-        await second.stop();
-      }
+      await untilCarriedOut(first, { diesAt, isDone: () => untilDone(server), startNext: () => startManagerInTest(server) });
       stop();
       expect(bases(server)).toEqual(THREE);
       const inOrder = [...waves].sort(([a], [b]) => a - b);
@@ -194,13 +206,7 @@ describe('a run of which more nodes fail than may', () => {
       const server = await startServer({ maxFailed: 1 });
       const stop = failOn(server, ['a', 'b']);
       const first = startManagerInTest(server, { diesAt });
-      await Promise.race([first.died, untilDone(server)]);
-      await first.stop();
-      if (diesAt < Infinity) {
-        const second = startManagerInTest(server);
-        await untilDone(server);
-        await second.stop();
-      }
+      await untilCarriedOut(first, { diesAt, isDone: () => untilDone(server), startNext: () => startManagerInTest(server) });
       stop();
       const { succeeded, failed, skipped } = statusOf(server) as Record<'succeeded' | 'failed' | 'skipped', number>;
       expect(failed).toBe(2);
@@ -301,13 +307,8 @@ describe('nodes that come late', () => {
         server.put('/nodes', nodeObject('b'));
       }, 10);
       onTestFinished(() => clearInterval(back));
-      await Promise.race([first.died, untilDone(server)]);
-      await first.stop();
-      if (diesAt < Infinity) {
-        const second = startManagerInTest(server, { timing: FAST, now });
-        await untilDone(server);
-        await second.stop();
-      }
+      const startNext = (): ManagerInTest => startManagerInTest(server, { timing: FAST, now });
+      await untilCarriedOut(first, { diesAt, isDone: () => untilDone(server), startNext });
       clearInterval(back);
       expect(bases(server)).toEqual(['a', 'b']);
       expect(server.jobsMade).toHaveLength(2);
