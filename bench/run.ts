@@ -16,7 +16,10 @@ import { secondRun } from './benchmarks/second-run.ts';
 import { smallMemory } from './benchmarks/small-memory.ts';
 import { start } from './benchmarks/start.ts';
 import { benchCluster } from './cluster/bench-cluster.ts';
+import { benchDeadNode } from './cluster/bench-dead-node.ts';
+import { benchKilled } from './cluster/bench-killed.ts';
 import { benchScale } from './cluster/bench-scale.ts';
+import { benchScan } from './cluster/bench-scan.ts';
 import type { ClusterBenchOptions } from './cluster/cluster-bench.ts';
 import type { BenchmarkResult } from './figure.ts';
 import { formatMissed, formatResults } from './format-results.ts';
@@ -30,12 +33,15 @@ const CLUSTER = 'cluster';
 const ON_CLUSTERS: Readonly<Record<string, (options: ClusterBenchOptions) => Promise<BenchmarkResult>>> = {
   'cluster-run': benchCluster,
   'cluster-scale': benchScale,
+  'cluster-scan': benchScan,
+  'cluster-killed': benchKilled,
+  'cluster-dead-node': benchDeadNode,
 };
 const USAGE = `Usage: npm run bench -- [NAME…] [OPTION…]
 
 Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all of these if none is given.
-       cluster-run: runs on a real Kubernetes, in some minutes; cluster-scale: runs over thousands of simulated nodes, in half an hour;
-       ${CLUSTER}: both. Only if they are named.
+       Only if they are named: cluster-run, on a real Kubernetes, in some minutes; over simulated nodes cluster-scale, up to 5,000 of them,
+       in ten minutes, cluster-scan, cluster-killed and cluster-dead-node, in five; ${CLUSTER}: all of these.
 
   --images N        images on the node (default: 200, which the budgets are for)
   --effort X        more or fewer rounds (default: 1)

@@ -13,13 +13,21 @@ export interface ManagerKubeconfigOptions {
 }
 
 /** A kubeconfig of the manager's service account, for a manager that runs outside the cluster with exactly its rights. Good for two hours. */
-export async function writeManagerKubeconfig({ done, namespace, home, through }: ManagerKubeconfigOptions): Promise<string> {
-  const token = (await done(['create', 'token', '-n', namespace, SERVICE_ACCOUNTS.manager, '--duration=2h'])).trim();
+export function writeManagerKubeconfig(options: ManagerKubeconfigOptions): Promise<string> {
+  return writeAccountKubeconfig(SERVICE_ACCOUNTS.manager, options);
+}
+
+/** As for the manager, of any service account. */
+export async function writeAccountKubeconfig(
+  account: string,
+  { done, namespace, home, through }: ManagerKubeconfigOptions,
+): Promise<string> {
+  const token = (await done(['create', 'token', '-n', namespace, account, '--duration=2h'])).trim();
   const config = JSON.parse(await done(['config', 'view', '--raw', '--flatten', '-o', 'json'])) as {
     users: { user: object }[];
     clusters: object[];
   };
-  const file = join(home, 'manager-kubeconfig');
+  const file = join(home, `${account}-kubeconfig`);
   const users = config.users.map((user) => ({ ...user, user: { token } }));
   const clusters =
     through === undefined

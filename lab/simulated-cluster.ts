@@ -11,7 +11,8 @@ import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { kubectlWith } from './kubectl.ts';
 import { ensureKubernetes } from './kubernetes.ts';
 import { startProcess, type LabProcess } from './lab-process.ts';
-import { writeManagerKubeconfig } from './manager-kubeconfig.ts';
+import { writeManagerAccount } from './manager-account.ts';
+import { writeAccountKubeconfig } from './manager-kubeconfig.ts';
 import { ensureKwok, type OnProgress } from './tools.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -29,11 +30,12 @@ export interface SimulatedClusterOptions {
 export interface SimulatedCluster extends AsyncDisposable {
   readonly controlPlane: ControlPlane;
   readonly namespace: string;
-  /** For a manager outside the cluster: with exactly its rights. */
-  readonly managerKubeconfig: string;
+  /** The manager's service account, as a kubelet mounts it. */
+  readonly managerAccount: string;
   /** Of an administrator. */
   readonly client: KubeClient;
   readonly nodes: readonly string[];
+  readonly deadNodes: number;
   /** Files that live as long. */
   readonly folder: string;
   apply(object: object): Promise<void>;
@@ -71,17 +73,51 @@ export async function startSimulatedCluster(options: SimulatedClusterOptions, on
     await apply({ apiVersion: 'v1', kind: 'List', items: makeRbac(NAMESPACE) });
     const served = async (): Promise<boolean> => (await kubectl(['get', 'imagelists,imagejobs'])).code === 0;
     await waitUntil('the kinds of Image Cleaner are served', served, SOON);
-    const managerKubeconfig = await writeManagerKubeconfig({ done, namespace: NAMESPACE, home: folder });
+    const managerAccount = await writeManagerAccount({ done, namespace: NAMESPACE, home: folder });
     const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-lab', wallNow: Date.now });
     closing.push(() => client.close());
     const nodes = await makeNodes(client, options);
-    const processes = await startSimulation({ kwok, kubeScheduler, kubeconfig, folder, podFate: options.podFate });
+    const processes = await startSimulation({
+      kwok,
+      kubeScheduler,
+      kubeconfig: await simulationAccess({ done, apply }, folder),
+      folder,
+      podFate: options.podFate,
+    });
     closing.push(() => Promise.all(processes.map((process) => process.kill())));
-    return { controlPlane, namespace: NAMESPACE, managerKubeconfig, client, nodes, folder, apply, [Symbol.asyncDispose]: close };
+    return {
+      controlPlane,
+      namespace: NAMESPACE,
+      managerAccount,
+      client,
+      nodes,
+      deadNodes: options.deadNodes ?? 0,
+      folder,
+      apply,
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** A certificate would be verified at each of its thousands of requests; and what is done in this namespace's name is not audited. */
+async function simulationAccess(
+  { done, apply }: { done: (args: readonly string[]) => Promise<string>; apply: (object: object) => Promise<void> },
+  home: string,
+): Promise<string> {
+  const [name, namespace] = ['simulation', 'kube-system'];
+  const rbac = 'rbac.authorization.k8s.io';
+  await apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } });
+  await apply({
+    apiVersion: `${rbac}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ kind: 'ServiceAccount', name, namespace }],
+  });
+  return writeAccountKubeconfig(name, { done, namespace, home });
 }
 
 /** kubelets say all of it when they register. */

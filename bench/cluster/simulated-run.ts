@@ -1,15 +1,18 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as z from 'zod';
 import { connectReader, corePath } from '../../lab/api-reader.ts';
+import { asInPod, podEnvironment } from '../../lab/manager-account.ts';
 import { readAuditLog, type AuditedRequest } from '../../lab/read-audit-log.ts';
 import type { SimulatedCluster } from '../../lab/simulated-cluster.ts';
 import { waitUntil } from '../../lab/wait-until.ts';
+import { IMAGE_ENVIRONMENT, nodeOptionsOf } from '../../scripts/images/node-options.ts';
 import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
 import { workersTallySchema, type SimulatedWorkers, type WorkersTally } from '../simulated-workers.ts';
 import { managerOf, type ManagerProcess } from './manager-process.ts';
@@ -27,10 +30,9 @@ export interface RunningManager {
   kill(): Promise<void>;
 }
 
-/** A manager on a simulated cluster, as its bundle is in the image. With the same name as one before, it goes on with its history. */
+/** A manager on a simulated cluster, as it is in a pod of its image. It goes on with the history of one before. */
 export async function startManager(cluster: SimulatedCluster, args: readonly string[]): Promise<RunningManager> {
   const flags = [
-    `--kubeconfig=${cluster.managerKubeconfig}`,
     `--namespace=${cluster.namespace}`,
     `--history=${join(cluster.folder, 'history.db')}`,
     '--health-address=127.0.0.1:0',
@@ -39,14 +41,17 @@ export async function startManager(cluster: SimulatedCluster, args: readonly str
     '--worker-image=registry.example/image-cleaner:1',
     ...args,
   ];
-  const child = spawn(process.execPath, [CONTROLLER, ...flags], {
-    env: { PATH: '/usr/bin:/bin' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+  const command = [process.execPath, ...nodeOptionsOf('controller'), CONTROLLER, ...flags];
+  // To a file, as a pod's output goes: whoever reads it on the way takes its time from the same processors.
+  const log = join(cluster.folder, `manager-${String(Date.now())}.log`);
+  const output = openSync(log, 'w');
+  const child = spawn('unshare', asInPod(cluster.managerAccount, command), {
+    env: { ...IMAGE_ENVIRONMENT, ...podEnvironment(cluster.controlPlane.url), PATH: '/usr/bin:/bin' },
+    stdio: ['ignore', output, output],
   });
-  const log = createWriteStream(join(cluster.folder, 'manager.log'), { flags: 'a' });
-  child.stderr.pipe(log, { end: false });
+  closeSync(output);
   try {
-    const port = await untilServing(child, (line) => log.write(`${line}\n`));
+    const port = await untilServing(child, log);
     return { process: managerOf(child.pid ?? 0), port, kill: () => end(child) };
   } catch (error) {
     await end(child);
@@ -64,17 +69,31 @@ async function end(child: ChildProcess): Promise<void> {
 const lineSchema = z.looseObject({ message: z.string(), port: z.number().optional() });
 
 /** The port of the coordinator, which is the last to come up. */
-function untilServing(child: ChildProcess, onLine: (line: string) => void): Promise<number> {
-  if (child.stdout === null) throw new Error('the manager has no output');
-  const served = Promise.withResolvers<number>();
-  const lines = createInterface({ input: child.stdout });
-  lines.on('line', (line) => {
-    onLine(line);
-    const { message, port } = lineSchema.parse(JSON.parse(line));
-    if (message === 'the coordinator answers' && port !== undefined) served.resolve(port);
-  });
-  child.once('exit', (code) => served.reject(new Error(`the manager has ended with ${String(code)}`)));
-  return served.promise;
+async function untilServing(child: ChildProcess, log: string): Promise<number> {
+  const port = async (): Promise<number | undefined> => {
+    const lines = (await readFile(log, 'utf8')).split('\n').slice(0, -1);
+    const read = lines.map((line) => lineSchema.safeParse(parseJson(line)).data);
+    return read.find((line) => line?.message === 'the coordinator answers')?.port;
+  };
+  for (let wait = START_MS; wait > 0; wait -= LOOK_MS) {
+    const found = await port();
+    if (found !== undefined) return found;
+    if (child.exitCode !== null) break;
+    await sleep(LOOK_MS);
+  }
+  throw new Error(`the manager does not serve: ${(await readFile(log, 'utf8')).slice(-2_000)}`);
+}
+
+const START_MS = 60_000;
+const LOOK_MS = 50;
+
+/** null: of a program that is no manager yet. */
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
 }
 
 export interface RunningWorkers extends AsyncDisposable {
@@ -116,12 +135,12 @@ export function tally(requests: readonly AuditedRequest[]): Record<string, numbe
 
 const podsSchema = z.object({ items: z.array(z.unknown()) });
 
-/** Its pods are deleted after the run has ended. */
-export async function untilNoPods({ controlPlane, namespace }: SimulatedCluster): Promise<void> {
+/** Its pods are deleted after the run has ended. One on a dead node stays: nobody but its kubelet can say that it has ended. */
+export async function untilNoPods({ controlPlane, namespace, deadNodes }: SimulatedCluster): Promise<void> {
   const reader = await connectReader(controlPlane.kubeconfig);
   try {
-    const path = `${corePath(namespace, 'pods', 'eraser.sh/job-uid')}&limit=1`;
-    await waitUntil('no worker pod is left', async () => (await reader.read(podsSchema, path)).items.length === 0, {
+    const path = `${corePath(namespace, 'pods', 'eraser.sh/job-uid')}&limit=${String(deadNodes + 1)}`;
+    await waitUntil('no worker pod is left', async () => (await reader.read(podsSchema, path)).items.length <= deadNodes, {
       timeoutMs: 120_000,
       pollMs: 200,
     });

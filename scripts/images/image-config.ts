@@ -1,5 +1,6 @@
 import type { ImageSpec } from '../../lab/build-image.ts';
 import type { ImageName } from './image-parts.ts';
+import { IMAGE_ENVIRONMENT } from './node-options.ts';
 
 /** A user of no name on any node. Worker pods run as root (`runAsUser: 0`), since the runtime's socket is root's. */
 export const NOBODY = 65532;
@@ -23,7 +24,7 @@ export function imageConfig(name: ImageName, { version, revision }: Release): Re
   const [title, description] = TITLES[name];
   return {
     entrypoint: ['/usr/bin/image-cleaner'],
-    env: ['PATH=/usr/bin'],
+    env: Object.entries(IMAGE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`),
     user: `${String(NOBODY)}:${String(NOBODY)}`,
     workingDirectory: '/',
     labels: {

@@ -3,6 +3,7 @@ import { join, posix, relative } from 'node:path';
 import type { FileContent } from '../../lab/build-image.ts';
 import { LabError } from '../../lab/lab-error.ts';
 import { IMAGE_PATHS, type PartFiles, type PartInput } from './image-parts.ts';
+import { nodeOptionsOf } from './node-options.ts';
 import { readVersion } from './read-version.ts';
 
 /**
@@ -20,7 +21,7 @@ export async function programFiles({ root }: PartInput): Promise<PartFiles> {
   for (const path of built) {
     const content = await readFile(join(dist, path));
     const mode = bundles.includes(path) || path === FIFO_HELPER ? 0o755 : 0o644;
-    files[`${IMAGE_PATHS.program}/${path}`] = { content: bundles.includes(path) ? withNodeOfImage(content) : content, mode };
+    files[`${IMAGE_PATHS.program}/${path}`] = { content: bundles.includes(path) ? withNodeOfImage(path, content) : content, mode };
   }
   for (const path of bundles) {
     const command = `${IMAGE_PATHS.commands}/${path.replace(/\.mjs$/, '')}`;
@@ -43,8 +44,9 @@ function checkComplete(built: readonly string[], bundles: readonly string[]): vo
   }
 }
 
-function withNodeOfImage(bundle: Buffer): string {
+function withNodeOfImage(path: string, bundle: Buffer): string {
   const source = bundle.toString('utf8');
   const ownLine = /^#!.*\n/.exec(source)?.[0] ?? '';
-  return `#!/${IMAGE_PATHS.node}\n${source.slice(ownLine.length)}`;
+  const interpreter = [`/${IMAGE_PATHS.node}`, ...nodeOptionsOf(path.replace(/\.mjs$/, ''))];
+  return `#!${interpreter.join(' ')}\n${source.slice(ownLine.length)}`;
 }

@@ -7,6 +7,9 @@ export interface Deadline {
   readonly signal: AbortSignal;
 }
 
+/** Why the clock of a call that has ended is stopped. Without a reason each would get an error of its own, with its stack. */
+const ENDED = 'the call has ended';
+
 /**
  * Runs with a signal that aborts with the caller's, or with DeadlineExceeded. Nothing stays on the caller's signal afterwards: it lives as
  * long as the process, and calls come by the million.
@@ -24,7 +27,7 @@ export async function withDeadline<T>({ ms, timing, signal }: Deadline, work: (s
   try {
     return await work(call.signal);
   } finally {
-    timer.abort();
+    timer.abort(ENDED);
     signal.removeEventListener('abort', onAbort);
   }
 }

@@ -1,5 +1,4 @@
 import { randomInt } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 
 /** Time and randomness, as arguments so that tests need neither to pass nor to be lucky. */
 export interface Timing {
@@ -15,13 +14,20 @@ const RANDOM_STEPS = 2 ** 32;
 
 export const SYSTEM_TIMING: Timing = {
   now: () => performance.now(),
-  sleep: async (ms, signal) => {
-    try {
-      await wait(ms, undefined, { signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    }
+  // Not that of node:timers/promises, which makes an error with its stack for each that is ended early: nearly all are.
+  sleep: (ms, signal) => {
+    const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+    const onAbort = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(undefined);
+    }, ms);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    return promise;
   },
   random: () => randomInt(RANDOM_STEPS) / RANDOM_STEPS,
 };

@@ -1754,4 +1754,11 @@ export const BREAKS: readonly Break[] = [
     replace: 'if (!isSame && !isOurs && !replaceList && listed.length < 0) {',
     tests: 'src/cluster/plan-list-write',
   },
+  {
+    rule: 'what is added while the only worker ends is run',
+    file: 'src/controller/loop/work-queue.ts',
+    find: 'running.delete(work);\n          this.#wake();',
+    replace: 'this.#wake();\n          running.delete(work);',
+    tests: 'src/controller/loop/work-queue.test.ts',
+  },
 ];

@@ -34,6 +34,27 @@ function start(reconcile: WorkQueueOptions['reconcile'], workers = 2): Running {
 
 const nothing = (): Promise<Reconciled> => Promise.resolve({});
 
+test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('one that comes just before the only worker is free is run (%i)', async (turns) => {
+  const isRun = Promise.withResolvers<undefined>();
+  const queue = new WorkQueue({
+    workers: 1,
+    timing: SYSTEM_TIMING,
+    onError: ({ error }) => isRun.reject(error),
+    reconcile: async (key) => {
+      if (key === 'b') isRun.resolve(undefined);
+      else queue.add('b');
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      return {};
+    },
+  });
+  const stop = new AbortController();
+  const ended = queue.run(stop.signal);
+  queue.add('a');
+  await isRun.promise;
+  stop.abort();
+  await ended;
+});
+
 describe('a key', () => {
   test('is run once, however often it is added', async () => {
     const { queue, timing, begun } = start(nothing);

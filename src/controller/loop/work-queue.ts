@@ -74,7 +74,10 @@ export class WorkQueue {
       this.#promoteDue();
       for (const key of this.#ready) {
         if (running.size >= this.#options.workers) break;
-        const work: Promise<void> = this.#runKey(key, signal).finally(() => running.delete(work));
+        const work: Promise<void> = this.#runKey(key, signal).finally(() => {
+          running.delete(work);
+          this.#wake();
+        });
         running.add(work);
       }
       await this.#untilWoken(signal);
@@ -106,7 +109,6 @@ export class WorkQueue {
     entry.isRunning = false;
     if (againAfterMs === undefined) this.#place(key, entry);
     else this.add(key, againAfterMs);
-    this.#wake();
   }
 
   #place(key: string, { dueAt, isRunning }: Entry): void {
