@@ -1,4 +1,5 @@
 import type { WorkloadKind } from '../api/workload-references.ts';
+import type { RemovedFromNode } from '../core/cluster/summarise-job.ts';
 import type { PodFacts } from './image-job/pod-facts.ts';
 import type { RawObject } from './raw-object.ts';
 
@@ -78,6 +79,12 @@ export type RunFact =
 
 /** May tell one fact again, after a restart. Never throws. */
 export type TellRun = (fact: RunFact) => void;
+
+/**
+ * By node: what of a job's results is in the history, completed, by whatever process it was recorded. Rejects while the history cannot be read; then the
+ * reconcile is run again later.
+ */
+export type ReadReported = (jobUid: string, signal: AbortSignal) => Promise<ReadonlyMap<string, RemovedFromNode>>;
 
 /** Asks for a reconcile of a key. */
 export type Enqueue = (key: string, afterMs?: number) => void;

@@ -340,6 +340,26 @@ describe('results that are on record before the kubelet has said that the pod ha
     await soon(() => expect(server.pods()).toEqual([]));
   });
 
+  test('count in the totals of a manager that comes after the one that heard of them, with the pod gone, once the history can be read', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    const first = startManagerInTest(server);
+    await soon(() => expect(server.pods()).toHaveLength(1));
+    await first.stop();
+    server.history.delete('/pods', `${NAMESPACE}/${server.pods()[0]?.metadata.name ?? ''}`);
+    const uid = uidOf(server.jobs()[0]);
+    const asked: string[] = [];
+    const readReported = (job: string): Promise<ReadonlyMap<string, typeof removed>> => {
+      asked.push(job);
+      return asked.length === 1 ? Promise.reject(new Error('the history is away')) : Promise.resolve(new Map([['a', removed]]));
+    };
+    const second = startManagerInTest(server, { readReported, timing: fastTiming(1_000) });
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    expect(server.jobs()[0]?.['status']).toMatchObject({ succeeded: 1, failed: 0, removedImages: 3, reclaimedBytes: 30 });
+    expect(asked).toEqual([uid, uid]);
+    expect(second.lines.map(({ message }) => message)).toContain('reconcile failed');
+  });
+
   test('end the run, and a pod whose containers do not end goes a minute later', async () => {
     const { server } = await untilReported(300);
     await soon(() => expect(server.pods()).toEqual([]));

@@ -1,7 +1,7 @@
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { InventoryReport } from '../api/coordinator/inventory-call.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
-import type { ContainerLog, JobTotals } from '../api/run-record.ts';
+import type { ContainerLog, JobTotals, RunSummary } from '../api/run-record.ts';
 import type { ImageAnalysis, ScannerInfo, ScanReport } from '../api/scan-report.ts';
 import { RoomError } from '../platform/errors.ts';
 import type { ImageHistory, PruneResult, Retention } from './history.ts';
@@ -28,6 +28,8 @@ export interface ClusterHistory {
   recordJobEnded(uid: string, endedAt: number, signal: AbortSignal): Promise<void>;
   /** null: nothing is on record of it. */
   readTotals(jobUid: string): Promise<JobTotals | null>;
+  /** Of the job's nodes whose results came to their end, by node: their summaries; null: nothing was planned there. */
+  readCompleted(jobUid: string, signal: AbortSignal): Promise<ReadonlyMap<string, RunSummary | null>>;
   /** By pod, in the order in which they began. */
   readLogs(run: NodeRun): Promise<readonly ContainerLog[]>;
   /** As of a machine's history; other calls have their turns in between. */

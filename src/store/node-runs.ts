@@ -1,14 +1,18 @@
 import type { NodeRun } from '../api/coordinator/coordinator-api.ts';
 import type { NodeResults } from '../api/coordinator/results-call.ts';
+import type { RunSummary } from '../api/run-record.ts';
 import { ClusterHistoryError } from './cluster-history.ts';
 import type { PlannedRun } from './history.ts';
-import type { Changes, Queries } from './history-database.ts';
+import type { Changes, HistoryDatabase, Queries } from './history-database.ts';
+import { historyError } from './history-error.ts';
 import type { HistoryTime } from './history-time.ts';
 import { idKey } from './id-key.ts';
 import { endStays } from './image-sightings.ts';
 import { addToTotals, jobKey } from './jobs.ts';
 import { nodeEndpoint } from './node-endpoint.ts';
+import { parseJson } from './pack.ts';
 import { insertDecisions, type DecisionEntry } from './plan-rows.ts';
+import { summarySchema } from './row-schemas.ts';
 
 export interface NodeRunsOptions {
   /** Of the history, for messages. */
@@ -35,6 +39,25 @@ export async function readRecordedDigest(queries: Queries, { job, node }: NodeRu
     .where('node', '=', node)
     .executeTakeFirst();
   return row?.digest ?? null;
+}
+
+/** The summaries of a job's nodes whose results came to their end, by node; null: nothing was planned there. */
+export async function readCompleted({ queries, name }: HistoryDatabase, job: string): Promise<Map<string, RunSummary | null>> {
+  const rows = await queries
+    .selectFrom('node_run')
+    .innerJoin('job', 'job.key', 'node_run.job_key')
+    .innerJoin('run', 'run.id', 'node_run.run_id')
+    .select(['node', 'summary'])
+    .where('uid', '=', job)
+    .where('run.state', '=', 'completed')
+    .execute();
+  return new Map(rows.map(({ node, summary }) => [node, summary === null ? null : readSummary(summary, name)]));
+}
+
+function readSummary(json: string, historyName: string): RunSummary {
+  const parsed = summarySchema.safeParse(parseJson(json));
+  if (parsed.success) return parsed.data;
+  throw historyError('corrupt', `the history ${historyName} is damaged: the summary of a run cannot be read`, parsed.error);
 }
 
 /**

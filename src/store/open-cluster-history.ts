@@ -11,7 +11,7 @@ import { HistoryTime } from './history-time.ts';
 import { endStaysNotSeen, noteSightings, readImageHistories } from './image-sightings.ts';
 import { readJobTotals, recordJobBegan, recordJobEnded } from './jobs.ts';
 import { nodeEndpoint } from './node-endpoint.ts';
-import { readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-runs.ts';
+import { readCompleted, readRecordedDigest, recordNodeRuns, type NodeRunEntry } from './node-runs.ts';
 import { openPlace, type HistoryPlace } from './open-place.ts';
 import { prune } from './prune.ts';
 import { ReopeningDatabase } from './reopening-database.ts';
@@ -86,6 +86,10 @@ function createClusterHistory(options: Named, database: ReopeningDatabase): Clus
     recordJobBegan: (job, signal) => jobs.add((changes) => recordJobBegan(changes, time, job), signal),
     recordJobEnded: (uid, endedAt, signal) => jobs.add((changes) => recordJobEnded(changes, time, uid, endedAt), signal),
     readTotals: (jobUid) => database.use((opened) => readJobTotals(opened, jobUid)),
+    readCompleted: async (jobUid, signal) => {
+      signal.throwIfAborted();
+      return database.use((opened) => readCompleted(opened, jobUid));
+    },
     readLogs: (run) => database.use(({ queries }) => readContainerLogs(queries, run)),
     prune: (retention, signal) => database.use((opened) => prune(opened, time, retention, signal)),
     get fault() {

@@ -3,7 +3,7 @@ import { onTestFinished, vi } from 'vitest';
 import { bindClusterApi } from '../../src/controller/bind/bind-cluster-api.ts';
 import { startCopies } from '../../src/controller/bind/start-copies.ts';
 import { Manager, type ManagerSettings } from '../../src/controller/manager.ts';
-import type { EventFacts, RunFact } from '../../src/controller/ports.ts';
+import type { EventFacts, ReadReported, RunFact } from '../../src/controller/ports.ts';
 import { EventRecorder } from '../../src/kube/event-recorder.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import type { KubeObject } from '../../src/kube/kube-object.ts';
@@ -129,6 +129,8 @@ export interface ManagerInTestOptions {
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
   readonly timing?: Timing;
+  /** What is in the history; without it, nothing. */
+  readonly readReported?: ReadReported;
 }
 
 export function startManagerInTest(server: ClusterInTest, options: ManagerInTestOptions = {}): ManagerInTest {
@@ -139,7 +141,7 @@ export function startManagerInTest(server: ClusterInTest, options: ManagerInTest
 export function startManagerWith(
   client: KubeClient,
   namespace: string,
-  { settings, diesAt = Infinity, now = Date.now, timing = SYSTEM_TIMING }: ManagerInTestOptions = {},
+  { settings, diesAt = Infinity, now = Date.now, timing = SYSTEM_TIMING, readReported = NOTHING_REPORTED }: ManagerInTestOptions = {},
 ): ManagerInTest {
   const stop = new AbortController();
   const { promise: died, resolve: onDeath } = Promise.withResolvers<undefined>();
@@ -186,6 +188,7 @@ export function startManagerWith(
         recorder.record(event);
       },
       tellRun: (fact) => told.push(fact),
+      readReported,
       log,
       timing,
       now,
@@ -204,6 +207,8 @@ export function startManagerWith(
   const noteReported: Manager['noteReported'] = (...results) => manager?.noteReported(...results);
   return { events, told, lines, noteReported, writes: () => writes, died, stop: end };
 }
+
+const NOTHING_REPORTED: ReadReported = () => Promise.resolve(new Map());
 
 const SETTINGS: ManagerSettings = {
   own: OWN_CONTAINERS,

@@ -75,6 +75,7 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
       sha256: (text) => createHash('sha256').update(text).digest('hex'),
       recordEvent: (event) => events.record(event),
       tellRun: stores.tellRun,
+      readReported: stores.readReported,
       log,
       timing,
       now: wallNow,

@@ -2,11 +2,12 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
-import type { TellRun } from '../ports.ts';
+import type { ReadReported, TellRun } from '../ports.ts';
 import type { HistoryPlace } from '../../store/open-place.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import { bindVerdicts } from './bind-verdicts.ts';
 import type { WorkerStores } from './serve-coordinator.ts';
+import { removedOf } from './tell-results.ts';
 
 export interface StoresOptions {
   readonly history: HistoryPlace;
@@ -19,6 +20,7 @@ export interface StoresOptions {
 
 export interface OpenStores extends WorkerStores {
   readonly tellRun: TellRun;
+  readonly readReported: ReadReported;
   /** Keeps the history from growing without end, until the signal aborts. */
   keepSmall(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
@@ -46,6 +48,10 @@ export async function openStores({ history: place, trivyServer, timing, wallNow,
           : history.recordJobBegan({ uid: fact.uid, name: fact.name, mode: fact.run, startedAt: fact.at }, stop.signal);
       // Its nodes are on record all the same.
       written.catch((error: unknown) => log.warn('the history does not know of a run', { ...fact, error: errorMessage(error) }));
+    },
+    readReported: async (jobUid, signal) => {
+      const completed = await history.readCompleted(jobUid, signal);
+      return new Map([...completed].map(([node, summary]) => [node, removedOf(summary)]));
     },
     keepSmall: async (signal) => {
       while (!signal.aborted) {

@@ -1,5 +1,7 @@
 import type { NodeResults } from '../../api/coordinator/results-call.ts';
+import type { RunSummary } from '../../api/run-record.ts';
 import type { ResultSink } from '../../coordinator/ports.ts';
+import type { RemovedFromNode } from '../../core/cluster/summarise-job.ts';
 import { erasersListOf } from '../../core/exclusions/erasers-matching.ts';
 import type { KeptAsEraser } from '../image-job/describe-kept-as-eraser.ts';
 import type { Manager } from '../manager.ts';
@@ -15,10 +17,15 @@ export function tellResults(results: ResultSink, manager: Pick<Manager, 'noteRep
       await results.record(worker, sent, digest, signal);
       const kept = sent.decisions.flatMap(keptAsEraser);
       if (kept.length > 0) manager.noteKeptAsEraser(worker, kept);
-      const { removed: removedImages = 0, reclaimedBytes = 0 } = sent.summary ?? {};
-      if (sent.state === 'completed') manager.noteReported(worker, { removedImages, reclaimedBytes: Math.round(reclaimedBytes) });
+      if (sent.state === 'completed') manager.noteReported(worker, removedOf(sent.summary));
     },
   };
+}
+
+/** null: nothing was planned. */
+export function removedOf(summary: Pick<RunSummary, 'removed' | 'reclaimedBytes'> | null): RemovedFromNode {
+  const { removed: removedImages = 0, reclaimedBytes = 0 } = summary ?? {};
+  return { removedImages, reclaimedBytes: Math.round(reclaimedBytes) };
 }
 
 function keptAsEraser({ ruling, repoTags }: NodeResults['decisions'][number]): KeptAsEraser[] {

@@ -3,7 +3,7 @@ import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { Inputs } from '../configuration/inputs.ts';
 import { KEYS } from '../keys.ts';
 import type { Reconciled } from '../loop/work-queue.ts';
-import type { ClusterApi, Copies, Enqueue, RecordEvent, TellRun } from '../ports.ts';
+import type { ClusterApi, Copies, Enqueue, ReadReported, RecordEvent, TellRun } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { beginRun, type BeginContext } from './begin-run.ts';
@@ -31,6 +31,7 @@ export interface ImageJobContext extends Omit<CarryOnContext, 'api' | 'nodes'>, 
   readonly enqueue: Enqueue;
   readonly recordEvent: RecordEvent;
   readonly tellRun: TellRun;
+  readonly readReported: ReadReported;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -109,11 +110,18 @@ export class ImageJobReconciler {
     );
     const run = loadRun(this.#context, { job: observed.job, kind, now: monotonicNow() }, objects);
     if (typeof run === 'string') return this.#refuse(observed, { reason: 'RunLost', message: `The run cannot go on: ${run}.` }, signal);
-    if (known !== undefined) takeOver(this.#context, known, { run, now: monotonicNow() });
+    // What the leader before was told may be nowhere else: its pod may be gone. No worker is answered for this run before it is taken up.
+    if (known === undefined) await this.#hearOfBefore(uid, signal);
+    else takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
     this.#tellBeginning(observed.job, kind);
     this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
     return this.#carryOn(observed, run, signal);
+  }
+
+  async #hearOfBefore(uid: string, signal: AbortSignal): Promise<void> {
+    const { pods, readReported } = this.#context;
+    for (const [node, removed] of await readReported(uid, signal)) pods.noteReported({ job: uid, node }, removed);
   }
 
   async #begin(observed: Observed, kind: RunKind, signal: AbortSignal): Promise<Reconciled> {

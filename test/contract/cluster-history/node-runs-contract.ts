@@ -54,6 +54,20 @@ export function nodeRunsContract(open: OpenTestClusterHistory): void {
       expect(await it.history.readTotals('job-1')).toMatchObject({ nodes: 1, states: { refused: 1, completed: 0 }, sums: { images: 0 } });
     });
 
+    test('are read back by node where they came to their end, those of this job alone', async () => {
+      const it = await open();
+      const completed = (): Promise<ReadonlyMap<string, unknown>> => it.history.readCompleted('job-1', NEVER);
+      expect(await completed()).toEqual(new Map());
+      await record(it, 'node-1', nodeResults([removedOn(image(1))]));
+      await record(it, 'node-2', nodeResults([], { state: 'failed', message: 'no runtime', summary: null }));
+      await record(it, 'node-3', nodeResults([], { summary: null }));
+      await record(it, 'node-4', nodeResults([removedOn(image(1))]), 'job-2');
+      const found = await completed();
+      expect([...found.keys()].sort()).toEqual(['node-1', 'node-3']);
+      expect(found.get('node-1')).toMatchObject({ removed: 1, reclaimedBytes: 90 });
+      expect(found.get('node-3')).toBeNull();
+    });
+
     test('count once, whatever is sent again', async () => {
       const it = await open();
       const results = nodeResults([removedOn(image(1))]);

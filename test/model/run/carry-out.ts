@@ -110,6 +110,10 @@ export class ApiServer {
         const gone = withJob(state, facts.job, { exists: false, status: null, maps: {} });
         return { ...done(job.exists ? { ...gone, leader: toTell(gone.leader, jobName(facts.job)) } : state), broken };
       }
+      case 'read-history': {
+        const nodes = state.nodes.flatMap((_, node) => (state.history[pairOf(facts.job, node)] === undefined ? [] : [node]));
+        return { state, answer: { is: 'reported', nodes }, broken: null };
+      }
       case 'list-maps':
         return { state, answer: { is: 'listed', maps: Object.values(job.maps) }, broken: null };
       case 'set-status':

@@ -84,7 +84,7 @@ export class PlayTurns {
         const id = calls++;
         pending.set(id, { call: { id, facts, statusOf }, resolve });
       });
-    const reconciler = new ImageJobReconciler({ ...this.#context(memory, lies), api: this.#api(ask, lies), pods }, known);
+    const reconciler = new ImageJobReconciler({ ...this.#context(memory, lies, ask), api: this.#api(ask, lies), pods }, known);
     const end: { came: { readonly requeueAfterMs: number | null; readonly failure: string | null } | null } = { came: null };
     if (job !== null) {
       void reconciler.reconcile(jobName(job), NEVER).then(
@@ -151,7 +151,7 @@ export class PlayTurns {
     };
   }
 
-  #context({ jobs }: Memory, lies: { readonly around: Around }): Omit<ImageJobContext, 'api' | 'pods'> {
+  #context({ jobs }: Memory, lies: { readonly around: Around }, ask: Ask): Omit<ImageJobContext, 'api' | 'pods'> {
     const raw = jobs.flatMap((status, at) =>
       status === 'absent' ? [] : [rawJob(at, status === null ? null : this.#texts.textOf(status))],
     );
@@ -168,6 +168,11 @@ export class PlayTurns {
       enqueue: () => undefined,
       recordEvent: () => undefined,
       tellRun: () => undefined,
+      readReported: async (uid) => {
+        const answer = await ask({ op: 'read-history', job: indexOf(uid) });
+        if (answer.is !== 'reported') throw new Error('the history is away');
+        return new Map(answer.nodes.map((node) => [nodeName(node), REMOVED]));
+      },
       log: SILENT,
       now: () => WALL,
       monotonicNow: () => NOW,

@@ -87,7 +87,7 @@ export interface Job {
 }
 
 /** A write that was sent by a process that leads no more. */
-export type LateCall = Exclude<CallFacts, { readonly op: 'find-pod' | 'list-maps' }> & {
+export type LateCall = Exclude<CallFacts, { readonly op: 'find-pod' | 'list-maps' | 'read-history' }> & {
   /** Of a status: what it was computed from, and what it came to. */
   readonly from?: number | null;
   readonly to?: number;
@@ -129,13 +129,14 @@ export type ApiAnswer =
   | { readonly is: 'exists' | 'refused' | 'done' | 'error' }
   | { readonly is: 'applied'; readonly version: number }
   | { readonly is: 'found'; readonly look: string | null }
-  | { readonly is: 'listed'; readonly maps: readonly number[] };
+  | { readonly is: 'listed'; readonly maps: readonly number[] }
+  | { readonly is: 'reported'; readonly nodes: readonly number[] };
 
 export type CallFacts =
   | { readonly op: 'create-pod'; readonly job: number; readonly node: number }
   | { readonly op: 'find-pod'; readonly job: number; readonly node: number }
   | { readonly op: 'delete-pod'; readonly job: number; readonly node: number; readonly copy: number }
-  | { readonly op: 'delete-pods' | 'delete-maps' | 'delete-job' | 'list-maps' | 'set-status'; readonly job: number }
+  | { readonly op: 'delete-pods' | 'delete-maps' | 'delete-job' | 'list-maps' | 'read-history' | 'set-status'; readonly job: number }
   | { readonly op: 'create-map'; readonly job: number; readonly name: string; readonly content: number }
   | { readonly op: 'apply-map'; readonly job: number; readonly name: string; readonly content: number; readonly version: number | null };
 
@@ -167,8 +168,8 @@ export interface Witnessed {
 }
 
 /**
- * `in-time`: the process that led had not decided on its node yet. `too-late`: it had. `forgotten`: another process leads since, or has decided, which
- * had not heard of it: then what the pod says is all that there is.
+ * `in-time`: the process that led had not decided on its node yet. `too-late`: it had. `forgotten`: another process leads, or has decided, which
+ * had not heard of it, and had read before what is in the history: then what the pod says is all that there is.
  */
 export type Acknowledged = 'in-time' | 'too-late' | 'forgotten';
 

@@ -142,7 +142,7 @@ export class RunSteps {
     const said = describeCall(call.facts);
     const { state: next, answer, broken } = api.carryOut(state, call.facts, call.statusOf);
     const steps = [step('manager', said, heard(next, call.id, answer), broken)];
-    const isWrite = call.facts.op !== 'find-pod' && call.facts.op !== 'list-maps';
+    const isWrite = !READS.includes(call.facts.op);
     if (isWrite && this.#may(state, 'lost-answer')) {
       steps.push(step('fault', `${said}, and the answer is lost`, worse(heard(next, call.id, { is: 'error' })), broken));
     }
@@ -351,8 +351,7 @@ export class RunSteps {
     };
     const queue = state.jobs.map(({ exists }) => (exists ? 0 : null));
     const isOldHeard = state.isOldHeard || this.#options.bounds.may.includes('old-coordinator');
-    const known = this.#forgetting(state, (pair) => !this.#isPairOnRecord(state, pair));
-    const next: State = worse({ ...known, isOldHeard, leader: { memory: this.remember(memory), untold: [], queue, turn: null } });
+    const next: State = worse({ ...state, isOldHeard, leader: { memory: this.remember(memory), untold: [], queue, turn: null } });
     const steps = [step('fault', 'another process leads', next)];
     const late =
       played.kind === 'calls' && this.#may(state, 'late-calls') ? played.calls.flatMap((call) => this.#lateCall(state, leader, call)) : [];
@@ -364,7 +363,7 @@ export class RunSteps {
   }
 
   #lateCall(state: State, leader: Leader, { facts, statusOf }: PendingCall): LateCall[] {
-    if (facts.op === 'find-pod' || facts.op === 'list-maps') return [];
+    if (facts.op === 'find-pod' || facts.op === 'list-maps' || facts.op === 'read-history') return [];
     if (facts.op !== 'set-status') return [facts];
     const [from = null] = this.memoryOf(leader).jobs.slice(facts.job);
     const { texts } = this.#options;
@@ -376,6 +375,8 @@ export class RunSteps {
 function step(by: Actor, label: string, next: State, broken: CarriedOut['broken'] = null): RunStep {
   return { by, label, next, ...(broken === null ? {} : { broken }) };
 }
+
+const READS: readonly CallFacts['op'][] = ['find-pod', 'list-maps', 'read-history'];
 
 const SILENT: readonly Actor[] = ['network', 'manager', 'requester', 'cluster', 'time'];
 
@@ -459,6 +460,8 @@ function describeCall(facts: CallFacts | LateCall): string {
       return `delete ${jobName(facts.job)}`;
     case 'list-maps':
       return `read what ${jobName(facts.job)} has stored`;
+    case 'read-history':
+      return `read what is in the history of ${jobName(facts.job)}`;
     case 'set-status':
       return `set the status of ${jobName(facts.job)}`;
   }
