@@ -1,3 +1,5 @@
+import type { Chart } from './draw-chart.ts';
+
 /** What is measured of one run of a variant. */
 export interface Measurement {
   /** Milliseconds. */
@@ -30,4 +32,5 @@ export interface BenchmarkResult {
   readonly title: string;
   readonly variants: readonly VariantResult[];
   readonly figures: readonly Figure[];
+  readonly charts?: readonly Chart[];
 }

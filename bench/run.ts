@@ -22,6 +22,7 @@ import { benchScale } from './cluster/bench-scale.ts';
 import { benchScan } from './cluster/bench-scan.ts';
 import type { ClusterBenchOptions } from './cluster/cluster-bench.ts';
 import type { BenchmarkResult } from './figure.ts';
+import { drawChart } from './draw-chart.ts';
 import { formatMissed, formatResults } from './format-results.ts';
 import { findMissedBudgets } from './judge.ts';
 import { startBenchNode } from './node-with-images.ts';
@@ -45,7 +46,7 @@ Names: ${BENCHMARKS.map(({ name }) => name).join(', ')}; all of these if none is
 
   --images N        images on the node (default: 200, which the budgets are for)
   --effort X        more or fewer rounds (default: 1)
-  --out FILE        the results as JSON (default: bench/results/latest.json)
+  --out FILE        the results as JSON (default: bench/results/latest.json); charts, as SVG, beside it
   --markdown        tables in Markdown
   --no-budgets      do not hold the figures against their budgets
   --budget-scale X  multiply every budget, to see them fail
@@ -100,6 +101,9 @@ async function bench(settings: Settings): Promise<number> {
   process.stdout.write(`${formatResults(results, settings.format)}\n`);
   for (const miss of missed) say(formatMissed(miss));
   await mkdir(dirname(settings.out), { recursive: true });
+  for (const chart of results.flatMap(({ charts = [] }) => charts)) {
+    await writeFile(`${settings.out.replace(/\.json$/, '')}-${chart.name}.svg`, drawChart(chart));
+  }
   await writeFile(
     settings.out,
     JSON.stringify({ startedAt, machine: describeMachine(), images: settings.images, results, missed }, null, 2),

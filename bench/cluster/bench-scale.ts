@@ -1,4 +1,5 @@
 import { startSimulatedCluster } from '../../lab/simulated-cluster.ts';
+import type { Bar, Chart } from '../draw-chart.ts';
 import type { BenchmarkResult, Figure, VariantResult } from '../figure.ts';
 import type { ClusterBenchOptions } from './cluster-bench.ts';
 import { untilAtRest } from './until-at-rest.ts';
@@ -7,6 +8,9 @@ import { countRequests, onCluster, peakMib, type FleetRun } from './simulated-si
 const SIZES = [100, 1_000, 5_000];
 /** The size that has budgets of its own. */
 const PLENTY = 1_000;
+const MOST_MS = 24_000;
+/** A node. */
+const MOST_REQUESTS = 2.5;
 /** Eraser's manager at its peak, 124 MB. */
 const PEAK_MIB = 118.3;
 /** 300 MB. */
@@ -18,13 +22,8 @@ interface ScaleRun extends FleetRun {
   readonly firstMs: number;
 }
 
-export interface ScaleResult extends BenchmarkResult {
-  /** By the number of nodes, for charts. */
-  readonly requests: Readonly<Record<string, Readonly<Record<string, number>>>>;
-}
-
 /** Fleets of simulated nodes whose workers end at once: what a run costs the manager and the API server, and how that grows. */
-export async function benchScale({ effort, say }: ClusterBenchOptions): Promise<ScaleResult> {
+export async function benchScale({ effort, say }: ClusterBenchOptions): Promise<BenchmarkResult> {
   // There are no fewer nodes than a hundred.
   const sizes = SIZES.map((nodes) => Math.max(100, Math.round(nodes * Math.min(1, effort))));
   const runs: ScaleRun[] = [];
@@ -34,26 +33,60 @@ export async function benchScale({ effort, say }: ClusterBenchOptions): Promise<
     title: 'runs over simulated nodes whose workers end at once, all nodes at the same time',
     variants: runs.map((run): VariantResult => ({ name: `${String(run.nodes)} nodes`, measurements: [run] })),
     figures: [...runs.flatMap(figuresOf), ...growth(runs)],
-    requests: Object.fromEntries(runs.map(({ nodes, requests }) => [String(nodes), requests])),
+    charts: chartsOf(runs),
   };
+}
+
+function chartsOf(runs: readonly ScaleRun[]): Chart[] {
+  const barsOf = (partsOf: (run: ScaleRun) => Bar['parts'], budgetOf: (run: ScaleRun) => number | null): Bar[] =>
+    runs.map((run) => ({ label: `${String(run.nodes)} nodes`, parts: partsOf(run), budget: budgetOf(run) }));
+  const one = (name: string, value: number): Bar['parts'] => [{ name, value }];
+  const bars = {
+    time: barsOf(
+      ({ wallMs }) => one('a run', wallMs / 1_000),
+      ({ nodes }) => (nodes === PLENTY ? MOST_MS / 1_000 : null),
+    ),
+    requests: barsOf(
+      ({ requests }) =>
+        Object.entries(requests)
+          .map(([name, value]) => ({ name, value }))
+          .toSorted((a, b) => b.value - a.value),
+      ({ nodes }) => (nodes < PLENTY ? null : MOST_REQUESTS * nodes),
+    ),
+    cpu: barsOf(
+      ({ cpuMs }) => one('manager', cpuMs / 1_000),
+      () => null,
+    ),
+    memory: barsOf((run) => one('manager', peakMib(run)), budgetOfPeak),
+  };
+  return [
+    { name: 'cluster-scale-time', title: 'From the making of a run to Completed', unit: 's', bars: bars.time },
+    { name: 'cluster-scale-requests', title: "The manager's requests of the API in a run", unit: 'requests', bars: bars.requests },
+    { name: 'cluster-scale-cpu', title: "The manager's processor time for a run", unit: 's', bars: bars.cpu },
+    { name: 'cluster-scale-memory', title: "The manager's memory at its peak", unit: 'MiB', bars: bars.memory },
+  ];
+}
+
+function budgetOfPeak({ nodes }: ScaleRun): number | null {
+  if (nodes === PLENTY) return PEAK_MIB;
+  return nodes > PLENTY ? MOST_PEAK_MIB : null;
 }
 
 function figuresOf(run: ScaleRun): Figure[] {
   const { nodes, wallMs, cpuMs, ended } = run;
   const of = (name: string): string => `${String(nodes)} nodes: ${name}`;
-  const isPlenty = nodes === PLENTY;
   return [
-    { name: of('from its making to Completed'), unit: 'ms', samples: [wallMs], budget: isPlenty ? 24_000 : null },
+    { name: of('from its making to Completed'), unit: 'ms', samples: [wallMs], budget: nodes === PLENTY ? MOST_MS : null },
     { name: of('the first run on a new cluster'), unit: 'ms', samples: [run.firstMs], budget: null },
     { name: of('nodes without a result of their own'), unit: 'runs', samples: [nodes - (ended.status.succeeded ?? 0)], budget: 0 },
-    { name: of('API requests a node'), unit: 'ratio', samples: [countRequests(run) / nodes], budget: nodes < PLENTY ? null : 2.5 },
-    { name: of("manager's CPU a node"), unit: 'ms', samples: [cpuMs / nodes], budget: null },
     {
-      name: of("manager's peak RSS"),
-      unit: 'MiB',
-      samples: [peakMib(run)],
-      budget: isPlenty ? PEAK_MIB : nodes > PLENTY ? MOST_PEAK_MIB : null,
+      name: of('API requests a node'),
+      unit: 'ratio',
+      samples: [countRequests(run) / nodes],
+      budget: nodes < PLENTY ? null : MOST_REQUESTS,
     },
+    { name: of("manager's CPU a node"), unit: 'ms', samples: [cpuMs / nodes], budget: null },
+    { name: of("manager's peak RSS"), unit: 'MiB', samples: [peakMib(run)], budget: budgetOfPeak(run) },
   ];
 }
 
