@@ -9,6 +9,7 @@ import { CoordinatorClient } from '../../src/coordinator/client/coordinator-clie
 import type { NodeRuntime } from '../../src/engine/ports.ts';
 import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import { shareScans } from '../../src/worker/share-scans.ts';
+import { IMAGE_ENVIRONMENT, nodeOptionsOf } from '../../scripts/images/node-options.ts';
 import { roundsOf, type Benchmark } from '../benchmark.ts';
 import type { Measurement } from '../figure.ts';
 import { makeFleet, type Fleet, type FleetNode } from '../fleet.ts';
@@ -88,7 +89,11 @@ async function serveCoordinator(program: string, fleet: Fleet): Promise<Served> 
   const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-bench-coordinator-'));
   const trivy = await startTrivyStandIn();
   const told = { ...fleet.served, history: join(folder, 'history.db'), trivyServer: trivy.url };
-  const child = spawn(process.execPath, [program, JSON.stringify(told)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // As the manager is in its image.
+  const child = spawn(process.execPath, [...nodeOptionsOf('controller'), program, JSON.stringify(told)], {
+    env: { ...process.env, ...IMAGE_ENVIRONMENT, PATH: process.env['PATH'] },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<unknown> => {
     const { value, done } = await lines.next();

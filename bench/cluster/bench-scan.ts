@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { AUTOMATIC } from '../../lab/installation.ts';
 import { startSimulatedCluster } from '../../lab/simulated-cluster.ts';
 import type { BenchmarkResult, Figure } from '../figure.ts';
@@ -6,7 +7,7 @@ import type { WorkersTally } from '../simulated-workers.ts';
 import { percentile } from '../statistics.ts';
 import { startTrivyStandIn } from '../trivy-stand-in.ts';
 import type { ClusterBenchOptions } from './cluster-bench.ts';
-import { startWorkers } from './simulated-run.ts';
+import { historyOf, startWorkers } from './simulated-run.ts';
 import { countRequests, onCluster, peakMib, type FleetRun } from './simulated-site.ts';
 
 const NODES = 1_000;
@@ -25,6 +26,8 @@ export async function benchScan({ effort, workload, say }: ClusterBenchOptions):
 interface WorkingRun extends FleetRun {
   readonly images: number;
   readonly tally: WorkersTally;
+  /** Of a history that was empty. */
+  readonly historyBytes: number;
 }
 
 async function workingRun(nodes: number, { workload, say }: Pick<ClusterBenchOptions, 'workload' | 'say'>): Promise<WorkingRun> {
@@ -38,7 +41,11 @@ async function workingRun(nodes: number, { workload, say }: Pick<ClusterBenchOpt
       const run = await site.measure(manager, { begin: () => site.configure(AUTOMATIC) });
       const tally = await workers.tally();
       if (tally.faults.length > 0) throw new Error(`${String(tally.faults.length)} workers failed: ${tally.faults.slice(0, 3).join('; ')}`);
-      return { ...run, tally, images: countImages(makeContents(cluster.nodes)) };
+      const historyBytes = (await Promise.all(['', '-wal'].map((more) => stat(`${historyOf(cluster)}${more}`)))).reduce(
+        (sum, { size }) => sum + size,
+        0,
+      );
+      return { ...run, tally, images: countImages(makeContents(cluster.nodes)), historyBytes };
     });
   } finally {
     await trivy.close();
@@ -46,7 +53,7 @@ async function workingRun(nodes: number, { workload, say }: Pick<ClusterBenchOpt
 }
 
 function figuresOfWorking(run: WorkingRun): Figure[] {
-  const { nodes, images, tally, wallMs, cpuMs, ended } = run;
+  const { nodes, images, tally, wallMs, cpuMs, ended, historyBytes } = run;
   const of = (name: string): string => `${String(nodes)} nodes that scan: ${name}`;
   const at = (share: number): number[] => [percentile(tally.latencies, share)];
   return [
@@ -57,6 +64,7 @@ function figuresOfWorking(run: WorkingRun): Figure[] {
     { name: of('API requests a node'), unit: 'ratio', samples: [countRequests(run) / nodes], budget: 2.5 },
     { name: of("manager's CPU a node"), unit: 'ms', samples: [cpuMs / nodes], budget: null },
     { name: of("manager's peak RSS"), unit: 'MiB', samples: [peakMib(run)], budget: null },
+    { name: of('the history that was empty before'), unit: 'MiB', samples: [historyBytes / 1024 / 1024], budget: null },
     { name: of('half of the calls within'), unit: 'ms', samples: at(0.5), budget: null },
     { name: of('99 of 100 calls within'), unit: 'ms', samples: at(0.99), budget: null },
   ];

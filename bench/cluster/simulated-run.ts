@@ -34,7 +34,7 @@ export interface RunningManager {
 export async function startManager(cluster: SimulatedCluster, args: readonly string[]): Promise<RunningManager> {
   const flags = [
     `--namespace=${cluster.namespace}`,
-    `--history=${join(cluster.folder, 'history.db')}`,
+    `--history=${historyOf(cluster)}`,
     '--health-address=127.0.0.1:0',
     '--coordinator-address=127.0.0.1:0',
     `--coordinator-advertise=${UNREACHED}`,
@@ -57,6 +57,10 @@ export async function startManager(cluster: SimulatedCluster, args: readonly str
     await end(child);
     throw error;
   }
+}
+
+export function historyOf({ folder }: SimulatedCluster): string {
+  return join(folder, 'history.db');
 }
 
 async function end(child: ChildProcess): Promise<void> {
