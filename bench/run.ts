@@ -3,10 +3,10 @@ import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
 import { requireRoot } from '../lab/lab-error.ts';
 import { runAttached } from '../lab/run-attached.ts';
 import type { Benchmark } from './benchmark.ts';
+import { bundleWorkloads } from './bundle-workloads.ts';
 import { coordinator } from './benchmarks/coordinator.ts';
 import { newDatabase } from './benchmarks/new-database.ts';
 import { planning } from './benchmarks/planning.ts';
@@ -109,23 +109,6 @@ async function bench(settings: Settings): Promise<number> {
     JSON.stringify({ startedAt, machine: describeMachine(), images: settings.images, results, missed }, null, 2),
   );
   return missed.length > 0 ? 1 : 0;
-}
-
-/** As the command line is: a process that loads TypeScript takes its time and memory for that. */
-async function bundleWorkloads(outdir: string): Promise<void> {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['bench/workloads/*.ts'],
-    outdir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    platform: 'node',
-    target: 'node24',
-    format: 'esm',
-    logLevel: 'warning',
-    // Some packages are CommonJS and call require for Node's own modules.
-    banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
-  });
 }
 
 function describeMachine(): Record<string, unknown> {

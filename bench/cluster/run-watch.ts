@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { IMAGE_JOB, type ImageJobStatus } from '../../src/api/image-job.ts';
 import { API_GROUP } from '../../src/api/custom-resource.ts';
 import { connectToCluster } from '../../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
-import { keyOf, type KubeObject } from '../../src/kube/kube-object.ts';
+import type { KubeObject } from '../../src/kube/kube-object.ts';
 
 const COLLECTION = { resource: { group: API_GROUP, version: 'v1', plural: IMAGE_JOB.plural, namespaced: false } };
+
+const WATCH = { timeoutSeconds: 3_600, inactivityMs: 3_600_000 };
+const AGAIN_MS = 200;
 
 /** A run that has begun. */
 export interface WatchedRun {
@@ -34,7 +38,9 @@ export class RunWatch {
   static async begin(kubeconfig: string): Promise<RunWatch> {
     const { client } = await connectToCluster({ kubeconfig, environment: {}, userAgent: 'image-cleaner-bench', wallNow: Date.now });
     const watch = new RunWatch(client);
-    const { resourceVersion } = await client.list(COLLECTION, { trim: keyOf }, { signal: watch.#stop.signal });
+    // What there is already is no run that begins.
+    const { items, resourceVersion } = await client.list(COLLECTION, { trim: (object) => object }, { signal: watch.#stop.signal });
+    for (const { metadata } of items) watch.#seen.set(metadata.uid ?? '', { at: Number.NaN, ended: Promise.withResolvers() });
     void watch.#follow(resourceVersion);
     return watch;
   }
@@ -50,15 +56,26 @@ export class RunWatch {
     await this.#client.close();
   }
 
+  /** An API server that is away is asked again, and then all is looked at anew. */
   async #follow(resourceVersion: string): Promise<void> {
-    const options = { resourceVersion, timeoutSeconds: 3_600, inactivityMs: 3_600_000 };
-    try {
-      for await (const event of this.#client.watch(COLLECTION, options, this.#stop.signal)) {
-        if (event.type === 'added' || event.type === 'modified') this.#see(event.object);
+    const { signal } = this.#stop;
+    for (let from: string | null = resourceVersion; !signal.aborted;) {
+      try {
+        from ??= await this.#lookAtAll();
+        for await (const event of this.#client.watch(COLLECTION, { resourceVersion: from, ...WATCH }, signal)) {
+          if (event.type === 'added' || event.type === 'modified') this.#see(event.object);
+        }
+      } catch {
+        await sleep(AGAIN_MS);
       }
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.#next.reject(error);
+      from = null;
     }
+  }
+
+  async #lookAtAll(): Promise<string> {
+    const { items, resourceVersion } = await this.#client.list(COLLECTION, { trim: (object) => object }, { signal: this.#stop.signal });
+    items.forEach((object) => this.#see(object));
+    return resourceVersion;
   }
 
   #see({ metadata: { uid = '' }, status }: KubeObject): void {

@@ -28,13 +28,26 @@ export interface RunningManager {
   readonly port: number;
   /** As a crash would: nothing is finished. */
   kill(): Promise<void>;
+  /** It stands still, as on a machine that has stopped, and goes on. */
+  freeze(): void;
+  thaw(): void;
+  /** Resolves when it has ended, however. */
+  readonly ended: Promise<void>;
+}
+
+export interface ManagerSettings {
+  readonly args: readonly string[];
+  /** A URL of the API server; without it, its own. */
+  readonly through?: string;
+  readonly history?: string;
 }
 
 /** A manager on a simulated cluster, as it is in a pod of its image. It goes on with the history of one before. */
-export async function startManager(cluster: SimulatedCluster, args: readonly string[]): Promise<RunningManager> {
+export async function startManager(cluster: SimulatedCluster, settings: ManagerSettings): Promise<RunningManager> {
+  const { args, through = cluster.controlPlane.url, history = historyOf(cluster) } = settings;
   const flags = [
     `--namespace=${cluster.namespace}`,
-    `--history=${historyOf(cluster)}`,
+    `--history=${history}`,
     '--health-address=127.0.0.1:0',
     '--coordinator-address=127.0.0.1:0',
     `--coordinator-advertise=${UNREACHED}`,
@@ -46,13 +59,21 @@ export async function startManager(cluster: SimulatedCluster, args: readonly str
   const log = join(cluster.folder, `manager-${String(Date.now())}.log`);
   const output = openSync(log, 'w');
   const child = spawn('unshare', asInPod(cluster.managerAccount, command), {
-    env: { ...IMAGE_ENVIRONMENT, ...podEnvironment(cluster.controlPlane.url), PATH: '/usr/bin:/bin' },
+    env: { ...IMAGE_ENVIRONMENT, ...podEnvironment(through), PATH: '/usr/bin:/bin' },
     stdio: ['ignore', output, output],
   });
   closeSync(output);
+  const ended = once(child, 'exit').then(() => undefined);
   try {
     const port = await untilServing(child, log);
-    return { process: managerOf(child.pid ?? 0), port, kill: () => end(child) };
+    return {
+      process: managerOf(child.pid ?? 0),
+      port,
+      kill: () => end(child),
+      freeze: () => void child.kill('SIGSTOP'),
+      thaw: () => void child.kill('SIGCONT'),
+      ended,
+    };
   } catch (error) {
     await end(child);
     throw error;
@@ -105,7 +126,7 @@ export interface RunningWorkers extends AsyncDisposable {
 }
 
 /** What runs in the worker pods of a cluster whose pods run until they are told to have ended. */
-export function startWorkers(program: string, cluster: SimulatedCluster, { port }: RunningManager): RunningWorkers {
+export function startWorkers(program: string, cluster: SimulatedCluster, { port }: Pick<RunningManager, 'port'>): RunningWorkers {
   const { controlPlane, namespace, nodes, folder } = cluster;
   const told: SimulatedWorkers = { kubeconfig: controlPlane.kubeconfig, namespace, port, nodes: [...nodes], folder };
   const file = join(folder, 'workers.json');

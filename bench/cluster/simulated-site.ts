@@ -57,7 +57,7 @@ export async function onCluster<Result>(cluster: SimulatedCluster, work: (site: 
       apply,
       configure,
       start: async (args, maxParallel = [`--max-parallel=${String(cluster.nodes.length)}`]) => {
-        const manager = await startManager(cluster, [...maxParallel, ...args]);
+        const manager = await startManager(cluster, { args: [...maxParallel, ...args] });
         managers.push(manager);
         await untilAtRest();
         return manager;

@@ -1,6 +1,7 @@
 import dns from 'node:dns';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
 import { readPodFacts } from '../../src/controller/image-job/pod-facts.ts';
 import { CoordinatorClient } from '../../src/coordinator/client/coordinator-client.ts';
@@ -155,11 +156,22 @@ async function runPod(pod: KubeObject): Promise<void> {
 process.on('SIGUSR2', () => void process.stdout.write(`${JSON.stringify(tally)}\n`));
 process.once('SIGTERM', () => process.exit());
 const begun = new Set<string>();
+const AGAIN_MS = 200;
 const watch = { resourceVersion: '0', timeoutSeconds: 3_600, inactivityMs: 3_600_000, labelSelector: 'eraser.sh/job-uid' };
-for await (const event of client.watch({ resource: PODS, namespace }, watch, signal)) {
-  if (event.type !== 'added' && event.type !== 'modified') continue;
-  const { status, metadata } = event.object;
-  if ((status as { readonly phase?: string } | undefined)?.phase !== 'Running' || begun.has(metadata.uid ?? '')) continue;
+// Of the copy that the API server has, all pods come first, also after it was away.
+for (;;) {
+  try {
+    for await (const event of client.watch({ resource: PODS, namespace }, watch, signal)) {
+      if (event.type === 'added' || event.type === 'modified') runIfNew(event.object);
+    }
+  } catch {
+    await sleep(AGAIN_MS);
+  }
+}
+
+function runIfNew(pod: KubeObject): void {
+  const { status, metadata } = pod;
+  if ((status as { readonly phase?: string } | undefined)?.phase !== 'Running' || begun.has(metadata.uid ?? '')) return;
   begun.add(metadata.uid ?? '');
-  runPod(event.object).catch((error: unknown) => tally.faults.push(`${metadata.name}: ${String(error)}`));
+  runPod(pod).catch((error: unknown) => tally.faults.push(`${metadata.name}: ${String(error)}`));
 }

@@ -16,8 +16,8 @@ export interface TcpGate {
   readonly sentBytes: () => number;
 }
 
-/** A way to a port of this machine that can be cut. */
-export async function startTcpGate(port: number): Promise<TcpGate> {
+/** A way to a port of this machine, or to what is its port at the time, that can be cut. */
+export async function startTcpGate(port: number | (() => number)): Promise<TcpGate> {
   const sockets = new Set<Socket>();
   const pairs = new Set<readonly [near: Socket, far: Socket]>();
   let isOpen = true;
@@ -33,7 +33,7 @@ export async function startTcpGate(port: number): Promise<TcpGate> {
       near.destroy();
       return;
     }
-    const far = connect(port, '127.0.0.1');
+    const far = connect(typeof port === 'number' ? port : port(), '127.0.0.1');
     const pair = [near, far] as const;
     pairs.add(pair);
     for (const socket of pair) {

@@ -138,7 +138,7 @@ describe.skipIf(lacksCluster())('scans of a cluster', () => {
     const analyses = (await readRows('SELECT id_key FROM analysis')).length;
     const found = { ecosystem: 'alpine', release: '3.22', packageName: 'openssl', id: 'CVE-2026-90001' } as const;
     await writeTrivyDatabase(trivyCache, declareTrivyDatabase([{ ...found, fixedVersion: '9.0.0-r0', severity: 'CRITICAL' }], new Date()));
-    for (const pid of await pidsOf('trivy\0server')) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of await pidsOf('/usr/bin/trivy\0server')) process.kill(Number(pid), 'SIGKILL');
     await vi.waitFor(async () => expect(await tags()).toEqual([[], [], []]), { ...SOON, timeout: 150_000 });
     await vi.waitFor(async () => expect((await readScans()).length).toBeGreaterThan(before.length), SOON);
     const scans = (await readScans()).slice(before.length);

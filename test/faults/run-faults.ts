@@ -1,0 +1,56 @@
+/* eslint-disable no-console -- it talks to its terminal */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { bundleWorkloads } from '../../bench/bundle-workloads.ts';
+import { createRandomSource } from '../../bench/random-source.ts';
+import { requireRoot } from '../../lab/lab-error.ts';
+import { runAttached } from '../../lab/run-attached.ts';
+import { startFaultSite, type Fault } from './fault-site.ts';
+import { faultsOf, killedAfter, LONG, NOTHING_HAPPENS, SHORT } from './faults.ts';
+
+/**
+ * `npm run test:faults [-- --short] [--seed N] [--only TEXT]`: runs over simulated nodes, during each of which something goes wrong. Ends with 1 when a run did not come to
+ * its end with one result of each node, each image read once, and a whole history.
+ */
+const NODES = 12;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const { values } = parseArgs({
+  options: { short: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
+});
+const seed = Number(values.seed);
+if (!Number.isInteger(seed)) throw new Error(`--seed ${values.seed}: allowed is a whole number`);
+requireRoot('npm run test:faults');
+await runAttached(process.execPath, [join(root, 'scripts/build.ts')]);
+const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-faults-'));
+let failures = 0;
+try {
+  await bundleWorkloads(folder);
+  await using site = await startFaultSite({
+    nodes: NODES,
+    workers: join(folder, 'simulate-workers.mjs'),
+    say: (line) => console.error(line),
+  });
+  const look = async (fault: Fault): Promise<number> => {
+    const { seconds, writes, problems } = await site.run(fault, createRandomSource(seed));
+    console.log(
+      `${seconds.toFixed(1).padStart(7)} s ${String(writes).padStart(4)} writes  ${problems.length === 0 ? 'ok    ' : 'BROKEN'}  ${fault.name}`,
+    );
+    for (const problem of problems) console.log(`          ${problem}`);
+    failures += problems.length > 0 ? 1 : 0;
+    return writes;
+  };
+  console.log(`${String(NODES)} nodes, seed ${String(seed)}`);
+  const writes = await look(NOTHING_HAPPENS);
+  const kills = Array.from({ length: writes }, (_, at) => killedAfter(at + 1));
+  const random = createRandomSource(seed);
+  const chosen = values.short ? Array.from({ length: 3 }, () => killedAfter(1 + random.below(writes))) : kills;
+  const faults = [...chosen, ...faultsOf(values.short ? SHORT : LONG, writes)].filter(({ name }) => name.includes(values.only));
+  for (const fault of faults) await look(fault);
+  console.log(`${String(faults.length + 1 - failures)} passed, ${String(failures)} failed`);
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
+process.exitCode = failures > 0 ? 1 : 0;
