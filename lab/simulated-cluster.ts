@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import PQueue from 'p-queue';
 import { makeRbac } from '../src/installation/make-rbac.ts';
+import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../src/api/eraser-config/config-map.ts';
 import { connectToCluster } from '../src/kube/connect-to-cluster.ts';
 import type { KubeClient } from '../src/kube/kube-client.ts';
 import { NODES } from '../src/kube/resource.ts';
@@ -39,6 +40,8 @@ export interface SimulatedCluster extends AsyncDisposable {
   /** Files that live as long. */
   readonly folder: string;
   apply(object: object): Promise<void>;
+  /** Applies a configuration for managers. */
+  configure(configuration: object): Promise<void>;
 }
 
 const NAMESPACE = 'eraser-system';
@@ -94,6 +97,13 @@ export async function startSimulatedCluster(options: SimulatedClusterOptions, on
       deadNodes: options.deadNodes ?? 0,
       folder,
       apply,
+      configure: (configuration) =>
+        apply({
+          apiVersion: 'v1',
+          kind: 'ConfigMap',
+          metadata: { name: CONFIG_MAP_NAME, namespace: NAMESPACE },
+          data: { [CONFIG_MAP_KEY]: JSON.stringify(configuration) },
+        }),
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

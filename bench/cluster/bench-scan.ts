@@ -38,7 +38,7 @@ async function workingRun(nodes: number, { workload, say }: Pick<ClusterBenchOpt
     return await onCluster(cluster, async (site) => {
       const manager = await site.start([`--trivy-server=${trivy.url}`], []);
       await using workers = startWorkers(workload('simulate-workers'), cluster, manager);
-      const run = await site.measure(manager, { begin: () => site.configure(AUTOMATIC) });
+      const run = await site.measure(manager, { begin: () => cluster.configure(AUTOMATIC) });
       const tally = await workers.tally();
       if (tally.faults.length > 0) throw new Error(`${String(tally.faults.length)} workers failed: ${tally.faults.slice(0, 3).join('; ')}`);
       const historyBytes = (await Promise.all(['', '-wal'].map((more) => stat(`${historyOf(cluster)}${more}`)))).reduce(

@@ -25,7 +25,6 @@ export interface Site {
   readonly watch: RunWatch;
   /** Starts a manager that comes to rest; all nodes at once, unless said otherwise. */
   start(args: readonly string[], maxParallel?: readonly string[]): Promise<RunningManager>;
-  configure(configuration: object): Promise<void>;
   /** Makes a run begin. */
   apply(): Promise<void>;
   /** From before the run begins until all of its pods are gone. */
@@ -43,19 +42,11 @@ export async function onCluster<Result>(cluster: SimulatedCluster, work: (site: 
     const images = ['*', `registry.example/list:${String(lists)}`];
     return cluster.apply({ apiVersion: 'eraser.sh/v1', kind: 'ImageList', metadata: { name: 'imagelist' }, spec: { images } });
   };
-  const configure = (configuration: object): Promise<void> =>
-    cluster.apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'eraser-manager-config', namespace: cluster.namespace },
-      data: { 'controller_manager_config.yaml': JSON.stringify(configuration) },
-    });
   try {
-    await configure(MANUAL);
+    await cluster.configure(MANUAL);
     return await work({
       watch,
       apply,
-      configure,
       start: async (args, maxParallel = [`--max-parallel=${String(cluster.nodes.length)}`]) => {
         const manager = await startManager(cluster, { args: [...maxParallel, ...args] });
         managers.push(manager);

@@ -24,7 +24,7 @@ export function imageConfig(name: ImageName, { version, revision }: Release): Re
   const [title, description] = TITLES[name];
   return {
     entrypoint: ['/usr/bin/image-cleaner'],
-    env: Object.entries(IMAGE_ENVIRONMENT).map(([name, value]) => `${name}=${value}`),
+    env: Object.entries(IMAGE_ENVIRONMENT).map((pair) => pair.join('=')),
     user: `${String(NOBODY)}:${String(NOBODY)}`,
     workingDirectory: '/',
     labels: {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { backoffMs, SYSTEM_TIMING } from './timing.ts';
 
@@ -17,6 +18,20 @@ describe('backoffMs', () => {
 test('the system sleep ends with the reason of the abort', async () => {
   const reason = new Error('stop');
   await expect(SYSTEM_TIMING.sleep(10_000, AbortSignal.abort(reason))).rejects.toBe(reason);
+});
+
+test('the system sleep ends early with the reason of an abort in its midst, and leaves nothing on the signal or the clock', async () => {
+  const stop = new AbortController();
+  const reason = new Error('stop');
+  const timersBefore = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const sleeping = SYSTEM_TIMING.sleep(10_000, stop.signal);
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+  stop.abort(reason);
+  await expect(sleeping).rejects.toBe(reason);
+  expect(process.getActiveResourcesInfo().filter((name) => name === 'Timeout')).toHaveLength(timersBefore);
+  const lasting = new AbortController();
+  await SYSTEM_TIMING.sleep(1, lasting.signal);
+  expect(getEventListeners(lasting.signal, 'abort')).toEqual([]);
 });
 
 test('the system clock goes on and its randomness stays in [0, 1)', async () => {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { compactEtcd } from '../../lab/compact-etcd.ts';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
@@ -88,19 +88,6 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
   const copied = ({ reflector }: Running): Record<string, string> =>
     Object.fromEntries(reflector.store.keys().map((key) => [key, reflector.store.get(key) ?? '']));
 
-  /** Throws away what etcd knows of the past, as it does by itself every five minutes. */
-  async function compact(): Promise<void> {
-    const dispatcher = new Agent({ connect: { socketPath: join(controlPlane.place.state, 'etcd.sock') } });
-    const { resourceVersion } = await client.list(MAPS, { trim: keyOf }, call);
-    const { statusCode, body } = await request('http://localhost/v3/kv/compaction', {
-      method: 'POST',
-      dispatcher,
-      body: JSON.stringify({ revision: resourceVersion, physical: true }),
-    });
-    expect([statusCode, await body.text()]).toEqual([200, expect.stringContaining('revision')]);
-    await dispatcher.close();
-  }
-
   test('a copy survives kills of the API server, and misses nothing', async () => {
     const running = await reflect('kills');
     let random = 7;
@@ -130,7 +117,7 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
     await client.delete({ ...MAPS, name: 'compaction-3' }, {}, call);
     await put('compaction', 'compaction-4', 'new');
     await put('compaction', 'compaction-new', 'new');
-    await compact();
+    await compactEtcd(controlPlane);
     // What its watch cache still holds is forgotten, too.
     await controlPlane.restartApiserver();
     running.changes.length = 0;
@@ -147,7 +134,7 @@ describe.skipIf(lacksNodeAccess())('while the API server is away or forgets', ()
     const forgetting: Promise<void>[] = [];
     const forget = async (): Promise<void> => {
       await client.delete({ ...MAPS, name: 'pages-01' }, {}, call);
-      await compact();
+      await compactEtcd(controlPlane);
       await controlPlane.restartApiserver();
       gate.open();
     };

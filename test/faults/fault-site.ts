@@ -16,8 +16,6 @@ export interface Fault {
   readonly name: string;
   /** Once the run has begun; until the fault is over. */
   readonly happen: (site: RunUnderWay) => Promise<void>;
-  /** So many images may be read once more: their leases may have run out. */
-  readonly readsMore?: number;
 }
 
 export interface RunUnderWay {
@@ -29,13 +27,14 @@ export interface RunUnderWay {
   readonly manager: () => RunningManager;
   /** Another one beside it, to which the workers are led from now on. */
   readonly startAnother: () => Promise<RunningManager>;
-  /** How often managers have written since the run was asked for. */
-  readonly writes: () => Promise<number>;
+  /** Until managers have written so often since the run was asked for. Rejects with `NotReached` when the run is over, and there are not so many. */
   readonly untilWrites: (count: number) => Promise<void>;
 }
 
 /** What there was to see of a run, and what is wrong with it. */
 export interface FaultyRun {
+  /** `after-its-end`: the run had ended, and its pods were being deleted. `never`: there were not so many writes, and nothing happened. */
+  readonly happened: 'during' | 'after-its-end' | 'never';
   readonly seconds: number;
   readonly writes: number;
   readonly problems: readonly string[];
@@ -53,7 +52,12 @@ export interface FaultSiteOptions {
   readonly say: (line: string) => void;
 }
 
+/** Nothing has happened to this run. */
+class NotReached extends Error {}
+
 const LONGEST_MS = 300_000;
+/** How long a manager writes after the end of a run at most. */
+const CLEANED_UP_MS = 10_000;
 const LOOK_MS = 5;
 const LEASE = '--lease-duration=4s';
 /** As a kubelet does at first. */
@@ -72,19 +76,12 @@ export async function startFaultSite({ nodes, workers, say }: FaultSiteOptions):
     const { code, stderr } = await kubectl(args);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${stderr}`);
   };
-  const configure = (configuration: object): Promise<void> =>
-    cluster.apply({
-      apiVersion: 'v1',
-      kind: 'ConfigMap',
-      metadata: { name: 'eraser-manager-config', namespace: cluster.namespace },
-      data: { 'controller_manager_config.yaml': JSON.stringify(configuration) },
-    });
   const forget = async (): Promise<void> => {
     await done(['delete', 'imagejobs', '--all', '--wait=true']);
     await done(['delete', 'pods', '--all', '-n', cluster.namespace, '--wait=true']);
     await done(['delete', 'configmaps', '-n', cluster.namespace, 'eraser-manager-state', '--ignore-not-found']);
     await Promise.all(['', '-wal', '-shm'].map((more) => rm(`${historyOf(cluster)}${more}`, { force: true })));
-    await configure(MANUAL);
+    await cluster.configure(MANUAL);
   };
   const run = async (fault: Fault, random: RandomSource): Promise<FaultyRun> => {
     await forget();
@@ -93,36 +90,42 @@ export async function startFaultSite({ nodes, workers, say }: FaultSiteOptions):
     await using watch = await openWatch(cluster);
     const before = await countWrites(cluster);
     const writes = async (): Promise<number> => (await countWrites(cluster)) - before;
+    const seen = { endedAt: Infinity, happened: 'during' as FaultyRun['happened'] };
     const untilWrites = async (count: number): Promise<void> => {
-      const until = performance.now() + LONGEST_MS;
       while ((await writes()) < count) {
-        if (performance.now() > until) throw new Error(`there were not ${String(count)} writes`);
+        if (performance.now() > seen.endedAt + CLEANED_UP_MS) throw new NotReached();
         await sleep(LOOK_MS);
       }
+      if (seen.endedAt !== Infinity) seen.happened = 'after-its-end';
     };
     const begun = watch.next();
-    await configure(AUTOMATIC);
-    const started = await begun;
-    await fault.happen({
+    await cluster.configure(AUTOMATIC);
+    const ending = (await begun).untilEnded();
+    void ending.then(() => (seen.endedAt = performance.now()));
+    const ended = Promise.race([ending, sleep(LONGEST_MS, null)]);
+    const site: RunUnderWay = {
       random,
       ways: managers.ways,
       cluster,
       manager: () => managers.latest,
       startAnother: () => managers.startOne(),
-      writes,
       untilWrites,
+    };
+    await fault.happen(site).catch((error: unknown) => {
+      if (!(error instanceof NotReached)) throw error;
+      seen.happened = 'never';
     });
-    const ended = await Promise.race([started.untilEnded(), sleep(LONGEST_MS, null)]);
+    await ended;
     const { reads, faults } = await working.tally();
     const count = await writes();
     await managers.stop();
     const problems = [
-      ...problemsOf(ended, nodes),
+      ...problemsOf(await ended, nodes),
       ...faults.map((one) => `a worker failed: ${one}`),
-      ...problemsOfReads(reads, countImages(makeContents(cluster.nodes)), fault),
+      ...problemsOfReads(reads, countImages(makeContents(cluster.nodes))),
       ...problemsOfHistory(cluster, nodes),
     ];
-    return { seconds: (ended?.ms ?? LONGEST_MS) / 1_000, writes: count, problems };
+    return { happened: seen.happened, seconds: ((await ended)?.ms ?? LONGEST_MS) / 1_000, writes: count, problems };
   };
   return { run, [Symbol.asyncDispose]: close };
 }
@@ -136,37 +139,34 @@ async function openWatch({ controlPlane }: SimulatedCluster): Promise<RunWatch &
 class Managers implements AsyncDisposable {
   readonly ways: RunUnderWay['ways'];
   readonly #cluster: SimulatedCluster;
-  readonly #running = new Set<RunningManager>();
-  #latest: RunningManager | null = null;
+  /** In the order in which they were started. */
+  readonly #running: Set<RunningManager>;
   #isOver = false;
   #restarts: Promise<void>[] = [];
 
-  private constructor(cluster: SimulatedCluster, ways: RunUnderWay['ways']) {
+  private constructor(cluster: SimulatedCluster, running: Set<RunningManager>, ways: RunUnderWay['ways']) {
     this.#cluster = cluster;
+    this.#running = running;
     this.ways = ways;
   }
 
   static async start(cluster: SimulatedCluster, trivyUrl: string): Promise<Managers> {
-    const of: { managers: Managers | null } = { managers: null };
+    const running = new Set<RunningManager>();
     const [api, coordinator, trivy] = await Promise.all([
       startTcpGate(Number(new URL(cluster.controlPlane.url).port)),
-      // Where nothing listens there is no coordinator.
-      startTcpGate(() => of.managers?.latestPort ?? 1),
+      // On port 1 nothing listens: there is no coordinator.
+      startTcpGate(() => [...running].at(-1)?.port ?? 1),
       startTcpGate(Number(new URL(trivyUrl).port)),
     ]);
-    const managers = new Managers(cluster, { api, coordinator, trivy });
-    of.managers = managers;
+    const managers = new Managers(cluster, running, { api, coordinator, trivy });
     await managers.startOne();
     return managers;
   }
 
   get latest(): RunningManager {
-    if (this.#latest === null) throw new Error('no manager runs');
-    return this.#latest;
-  }
-
-  get latestPort(): number | null {
-    return this.#latest?.port ?? null;
+    const latest = [...this.#running].at(-1);
+    if (latest === undefined) throw new Error('no manager runs');
+    return latest;
   }
 
   /** Resolves when it leads: what has no coordinator yet waits for its lease. */
@@ -177,7 +177,6 @@ class Managers implements AsyncDisposable {
       through: `https://127.0.0.1:${String(api.port)}`,
     });
     this.#running.add(manager);
-    this.#latest = manager;
     void manager.ended.then(() => {
       this.#running.delete(manager);
       if (!this.#isOver && this.#running.size === 0) this.#restarts.push(this.#restart());
@@ -223,8 +222,8 @@ function problemsOf(ended: EndedRun | null, nodes: number): string[] {
 
 const MOST_READS = 1.02;
 
-function problemsOfReads(reads: number, images: number, { readsMore = 0 }: Fault): string[] {
-  const most = Math.floor(images * MOST_READS) + readsMore;
+function problemsOfReads(reads: number, images: number): string[] {
+  const most = Math.floor(images * MOST_READS);
   return reads <= most ? [] : [`${String(images)} images were read ${String(reads)} times, and may be ${String(most)} times`];
 }
 

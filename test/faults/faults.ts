@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, request } from 'undici';
+import { compactEtcd } from '../../lab/compact-etcd.ts';
 import type { Fault, RunUnderWay } from './fault-site.ts';
 
 /** How long something is away, ms. */
@@ -25,9 +24,9 @@ export function killedAfter(write: number): Fault {
   };
 }
 
-/** Somewhere in the middle of a run with so many writes. */
+/** Somewhere in the first half of a run with so many writes. */
 async function midway({ random, untilWrites }: RunUnderWay, writes: number): Promise<void> {
-  await untilWrites(1 + random.below(Math.max(1, writes - 2)));
+  await untilWrites(1 + random.below(Math.floor(writes / 2)));
 }
 
 /** All but kills, in a run that takes so many writes when nothing happens. */
@@ -71,7 +70,7 @@ export function faultsOf(lengths: Lengths, writes: number): readonly Fault[] {
         await midway(site, writes);
         site.ways.api.shut();
         await sleep(1_000);
-        await compact(site);
+        await compactEtcd(site.cluster.controlPlane);
         site.ways.api.open();
       },
     },
@@ -82,22 +81,4 @@ export function faultsOf(lengths: Lengths, writes: number): readonly Fault[] {
     away("Trivy's server hangs", 'trivy', 'freeze', lengths.other),
     away("Trivy's server is killed, and there again", 'trivy', 'shut', lengths.other),
   ];
-}
-
-/** All that is older than now is forgotten. */
-async function compact({ cluster }: RunUnderWay): Promise<void> {
-  const etcd = new Agent({ connect: { socketPath: join(cluster.controlPlane.place.state, 'etcd.sock') } });
-  try {
-    const call = async (path: string, body: object): Promise<Record<string, unknown>> => {
-      const answer = await request(`http://localhost/v3/${path}`, { method: 'POST', dispatcher: etcd, body: JSON.stringify(body) });
-      if (answer.statusCode !== 200) throw new Error(`etcd: ${await answer.body.text()}`);
-      return (await answer.body.json()) as Record<string, unknown>;
-    };
-    const { header } = (await call('kv/range', { key: Buffer.from('a').toString('base64'), limit: '1' })) as {
-      header: { revision: string };
-    };
-    await call('kv/compaction', { revision: header.revision, physical: true });
-  } finally {
-    await etcd.close();
-  }
 }
