@@ -75,6 +75,21 @@ test('is not opened anew before the last of its users is done', async () => {
   expect(opened).toHaveLength(2);
 });
 
+test('what was under way, and ends well after a fault, is no sign that the fault is over', async () => {
+  const { database, told } = reopening();
+  const gate = Promise.withResolvers<undefined>();
+  const held = database.use(async (opened) => {
+    await gate.promise;
+    return read(opened);
+  });
+  await expect(database.use(() => Promise.reject(historyError('away', 'a fault')))).rejects.toMatchObject({ code: 'away' });
+  gate.resolve(undefined);
+  expect(await held).toEqual([]);
+  expect([told, database.fault?.code]).toEqual([['away'], 'away']);
+  await database.use(remember('a'));
+  expect([told, database.fault]).toEqual([['away', null], null]);
+});
+
 test('another process that writes is told to the caller alone', async () => {
   const { database, opened, told } = reopening();
   await expect(database.use(() => Promise.reject(historyError('busy', 'a fault')))).rejects.toMatchObject({ code: 'busy' });

@@ -53,8 +53,10 @@ export class ReopeningDatabase {
    */
   async use<T>(work: (database: HistoryDatabase) => Promise<T>): Promise<T> {
     try {
-      const done = await this.#useOpened(await this.#open(), work);
-      this.#tell(null);
+      const opened = await this.#open();
+      const done = await this.#useOpened(opened, work);
+      // What was under way on one that is left since says nothing of the next.
+      if (this.#isInUse(opened)) this.#tell(null);
       return done;
     } catch (error) {
       if (error instanceof HistoryError) this.#tell(error);

@@ -127,6 +127,9 @@ describe.skipIf(lacksCluster())('scans of a cluster', () => {
       expect(anew).toHaveLength(lost.length);
       expect(Math.min(...anew.map(({ keptMs }) => keptMs))).toBeGreaterThan(Math.max(...lost.map(({ keptMs }) => keptMs)));
       expect(await tags()).toEqual([well, well, well]);
+      // The analyses are there before the run's results are.
+      const scanned = async (): Promise<number> => (await readScans()).reduce((sum, [each]) => sum + each, 0);
+      await vi.waitFor(async () => expect(await scanned()).toBe(12 + lost.length), SOON);
     } finally {
       await site.do(['label', 'node', rooted, 'eraser.sh/cleanup.filter-']);
     }
