@@ -17,7 +17,7 @@ import { acceptConfiguration, rememberingConfigurations } from '../core/cluster/
 import { KEYS, parseKey } from './keys.ts';
 import type { Log } from '../platform/log.ts';
 import { type Reconciled, WorkQueue } from './loop/work-queue.ts';
-import type { ClusterApi, Copies, ReadReported, RecordEvent, TellRun } from './ports.ts';
+import type { ClusterApi, Copies, ReadReported, RecordEvent, RecordRun } from './ports.ts';
 import { ScheduleReconciler } from './schedule/reconcile-schedule.ts';
 import { StateStore } from './state/state-store.ts';
 
@@ -36,7 +36,7 @@ export interface ManagerOptions {
   readonly parsers: TextParsers;
   readonly sha256: Sha256;
   readonly recordEvent: RecordEvent;
-  readonly tellRun: TellRun;
+  readonly recordRun: RecordRun;
   readonly readReported: ReadReported;
   readonly log: Log;
   /** Of the leadership of this process; absent: not known. */

@@ -72,13 +72,19 @@ export interface EventFacts {
 /** The same fact again counts up the first. Never throws. */
 export type RecordEvent = (event: EventFacts) => void;
 
-/** What the history is to know of a run as a whole. `at`: milliseconds since the epoch. */
-export type RunFact =
-  | { readonly kind: 'began'; readonly uid: string; readonly name: string; readonly run: 'automatic' | 'manual'; readonly at: number }
-  | { readonly kind: 'ended'; readonly uid: string; readonly at: number };
+/** What the history is to know of a run as a whole; `uid` and `name` are those of its job. */
+export interface RunFacts {
+  readonly uid: string;
+  readonly name: string;
+  readonly run: 'automatic' | 'manual';
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+  /** Milliseconds since the epoch; null: it goes on. */
+  readonly endedAt: number | null;
+}
 
-/** May tell one fact again, after a restart. Never throws. */
-export type TellRun = (fact: RunFact) => void;
+/** May be told the same again, after a restart. Rejects while the history cannot be written. */
+export type RecordRun = (facts: RunFacts, signal: AbortSignal) => Promise<void>;
 
 /**
  * By node: what of a job's results is in the history, completed, by whatever process it was recorded. Rejects while the history cannot be read; then the

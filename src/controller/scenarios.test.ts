@@ -9,7 +9,9 @@ import {
   startManagerInTest,
 } from '../../test/fakes/manager-in-fake-cluster.ts';
 import type { Condition } from '../api/condition.ts';
+import { JOB_OWNER_LABEL, JOB_OWNERS } from '../api/image-job.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import type { RecordRun } from './ports.ts';
 import { formatManagerState, NEW_STATE, type ManagerState } from './state/manager-state.ts';
 
 const LIST = ['docker.io/library/nothing:1'];
@@ -35,20 +37,71 @@ function exclude(server: ClusterInTest, text: string): void {
   server.put('/configmaps', { metadata, data: { 'a.json': text } });
 }
 
-test('the history is told of the beginning and the end of a run, under the uid of its job', async () => {
-  const server = await startClusterInTest(['a']);
-  server.configure(...AUTOMATIC);
-  server.endPodsSoon();
-  const manager = startManagerInTest(server);
-  await soon(() => expect(phases(server)).toEqual(['Completed']));
-  const { uid, name } = server.jobs()[0]?.metadata ?? {};
-  const at = expect.any(Number) as number;
-  await soon(() =>
-    expect(manager.told).toEqual([
-      { kind: 'began', uid, name, run: 'automatic', at },
-      { kind: 'ended', uid, at },
-    ]),
-  );
+describe('the history is told of the beginning and the end of a run', () => {
+  const MILLISECONDS = expect.any(Number) as number;
+  const readRun = (server: ClusterInTest): object => {
+    const { uid, name } = server.jobs()[0]?.metadata ?? {};
+    return { uid, name, run: 'automatic', startedAt: MILLISECONDS };
+  };
+
+  test('under the uid of its job', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    server.endPodsSoon();
+    const manager = startManagerInTest(server);
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    const run = readRun(server);
+    await soon(() =>
+      expect(manager.recorded).toEqual([
+        { ...run, endedAt: null },
+        { ...run, endedAt: MILLISECONDS },
+      ]),
+    );
+  });
+
+  test('of which the job is not deleted before, though it has had its time', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure({ imageJob: { cleanup: { delayOnSuccess: '0s' } } }, { collector: { enabled: true } });
+    server.endPodsSoon();
+    let isAway = true;
+    const asked: (number | null)[] = [];
+    const recordRun: RecordRun = ({ endedAt }) => {
+      asked.push(endedAt);
+      return isAway ? Promise.reject(new Error('the history is away')) : Promise.resolve();
+    };
+    const manager = startManagerInTest(server, { recordRun, timing: fastTiming(1_000) });
+    await soon(() => expect(asked.filter((endedAt) => endedAt !== null).length).toBeGreaterThan(2));
+    expect([phases(server), server.pods(), manager.recorded]).toEqual([['Completed'], [], []]);
+    const run = readRun(server);
+    isAway = false;
+    await soon(() => expect(server.jobs()).toEqual([]));
+    expect(manager.recorded).toEqual([{ ...run, endedAt: MILLISECONDS }]);
+  });
+
+  test('by the next manager, when the one that led the run died before', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    server.endPodsSoon();
+    const recordRun: RecordRun = ({ endedAt }) => (endedAt === null ? Promise.resolve() : Promise.reject(new Error('killed')));
+    const first = startManagerInTest(server, { recordRun });
+    await soon(() => expect(phases(server)).toEqual(['Completed']));
+    await first.stop();
+    const next = startManagerInTest(server);
+    await soon(() => expect(next.recorded).toEqual([{ ...readRun(server), endedAt: MILLISECONDS }]));
+  });
+
+  test('unless it was refused before it began', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure(...AUTOMATIC);
+    server.endPodsSoon();
+    const manager = startManagerInTest(server);
+    const metadata = { name: 'by-hand', labels: { [JOB_OWNER_LABEL]: JOB_OWNERS.automatic } };
+    server.put('eraser.sh/imagejobs', { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata });
+    await soon(() => expect(phases(server).sort()).toEqual(['Completed', 'Failed']));
+    await soon(() => expect(manager.recorded).toHaveLength(2));
+    await manager.stop();
+    expect(manager.recorded.map(({ name }) => name)).not.toContain('by-hand');
+  });
 });
 
 describe('a run that cannot begin', () => {

@@ -3,7 +3,7 @@ import { onTestFinished, vi } from 'vitest';
 import { bindClusterApi } from '../../src/controller/bind/bind-cluster-api.ts';
 import { startCopies } from '../../src/controller/bind/start-copies.ts';
 import { Manager, type ManagerSettings } from '../../src/controller/manager.ts';
-import type { EventFacts, ReadReported, RunFact } from '../../src/controller/ports.ts';
+import type { EventFacts, ReadReported, RecordRun, RunFacts } from '../../src/controller/ports.ts';
 import { EventRecorder } from '../../src/kube/event-recorder.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
 import type { KubeObject } from '../../src/kube/kube-object.ts';
@@ -110,7 +110,7 @@ export async function startClusterInTest(nodes: readonly string[]): Promise<Clus
 export interface ManagerInTest {
   readonly events: readonly EventFacts[];
   /** What the history would know of runs. */
-  readonly told: readonly RunFact[];
+  readonly recorded: readonly RunFacts[];
   readonly lines: readonly LoggedLine[];
   /** As the coordinator tells it of results that are on record. */
   readonly noteReported: Manager['noteReported'];
@@ -131,6 +131,8 @@ export interface ManagerInTestOptions {
   readonly timing?: Timing;
   /** What is in the history; without it, nothing. */
   readonly readReported?: ReadReported;
+  /** Resolves: it is in the history. Without it, all of it always is. */
+  readonly recordRun?: RecordRun;
 }
 
 export function startManagerInTest(server: ClusterInTest, options: ManagerInTestOptions = {}): ManagerInTest {
@@ -138,11 +140,9 @@ export function startManagerInTest(server: ClusterInTest, options: ManagerInTest
 }
 
 /** A manager with its copies and its queue, as the process that leads has them, until the test ends; the client is closed with it. */
-export function startManagerWith(
-  client: KubeClient,
-  namespace: string,
-  { settings, diesAt = Infinity, now = Date.now, timing = SYSTEM_TIMING, readReported = NOTHING_REPORTED }: ManagerInTestOptions = {},
-): ManagerInTest {
+export function startManagerWith(client: KubeClient, namespace: string, options: ManagerInTestOptions = {}): ManagerInTest {
+  const { settings, diesAt = Infinity, now = Date.now, timing = SYSTEM_TIMING } = options;
+  const { readReported = NOTHING_REPORTED, recordRun = ALWAYS_RECORDED } = options;
   const stop = new AbortController();
   const { promise: died, resolve: onDeath } = Promise.withResolvers<undefined>();
   let writes = 0;
@@ -156,7 +156,7 @@ export function startManagerWith(
   };
   const { log, lines } = logInTest();
   const events: EventFacts[] = [];
-  const told: RunFact[] = [];
+  const recorded: RunFacts[] = [];
   const recorder = new EventRecorder({
     client,
     reportingController: 'eraser.sh/controller-manager',
@@ -187,7 +187,10 @@ export function startManagerWith(
         events.push(event);
         recorder.record(event);
       },
-      tellRun: (fact) => told.push(fact),
+      recordRun: async (facts, signal) => {
+        await recordRun(facts, signal);
+        recorded.push(facts);
+      },
       readReported,
       log,
       timing,
@@ -205,10 +208,11 @@ export function startManagerWith(
   };
   onTestFinished(end);
   const noteReported: Manager['noteReported'] = (...results) => manager?.noteReported(...results);
-  return { events, told, lines, noteReported, writes: () => writes, died, stop: end };
+  return { events, recorded, lines, noteReported, writes: () => writes, died, stop: end };
 }
 
 const NOTHING_REPORTED: ReadReported = () => Promise.resolve(new Map());
+const ALWAYS_RECORDED: RecordRun = () => Promise.resolve();
 
 const SETTINGS: ManagerSettings = {
   own: OWN_CONTAINERS,

@@ -74,7 +74,7 @@ export async function lead(options: LeadOptions, { signal, isHeld, term }: Leade
       parsers: PARSERS,
       sha256: (text) => createHash('sha256').update(text).digest('hex'),
       recordEvent: (event) => events.record(event),
-      tellRun: stores.tellRun,
+      recordRun: stores.recordRun,
       readReported: stores.readReported,
       log,
       timing,

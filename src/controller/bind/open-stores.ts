@@ -2,7 +2,7 @@ import packageJson from '../../../package.json' with { type: 'json' };
 import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
-import type { ReadReported, TellRun } from '../ports.ts';
+import type { ReadReported, RecordRun } from '../ports.ts';
 import type { HistoryPlace } from '../../store/open-place.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import { bindVerdicts } from './bind-verdicts.ts';
@@ -19,7 +19,7 @@ export interface StoresOptions {
 }
 
 export interface OpenStores extends WorkerStores {
-  readonly tellRun: TellRun;
+  readonly recordRun: RecordRun;
   readonly readReported: ReadReported;
   /** Keeps the history from growing without end, until the signal aborts. */
   keepSmall(signal: AbortSignal): Promise<void>;
@@ -35,19 +35,14 @@ export async function openStores({ history: place, trivyServer, timing, wallNow,
   const { version } = packageJson;
   const history = await bindClusterHistory({ place, version, timing, wallNow, log });
   const verdicts = bindVerdicts({ trivyServer, scans: history.scans, timing, log });
-  const stop = new AbortController();
   return {
     images: history.images,
     verdicts,
     results: history.results,
     logs: history.logs,
-    tellRun: (fact) => {
-      const written =
-        fact.kind === 'ended'
-          ? history.recordJobEnded(fact.uid, fact.at, stop.signal)
-          : history.recordJobBegan({ uid: fact.uid, name: fact.name, mode: fact.run, startedAt: fact.at }, stop.signal);
-      // Its nodes are on record all the same.
-      written.catch((error: unknown) => log.warn('the history does not know of a run', { ...fact, error: errorMessage(error) }));
+    recordRun: async ({ uid, name, run, startedAt, endedAt }, signal) => {
+      await history.recordJobBegan({ uid, name, mode: run, startedAt }, signal);
+      if (endedAt !== null) await history.recordJobEnded(uid, endedAt, signal);
     },
     readReported: async (jobUid, signal) => {
       const completed = await history.readCompleted(jobUid, signal);
@@ -64,7 +59,6 @@ export async function openStores({ history: place, trivyServer, timing, wallNow,
     close: async () => {
       verdicts.close();
       await history.close();
-      stop.abort();
     },
   };
 }

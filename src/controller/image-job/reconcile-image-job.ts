@@ -1,9 +1,10 @@
 import { parseImageJob, type ImageJob, type ImageJobStatus } from '../../api/image-job.ts';
+import { errorMessage } from '../../platform/errors.ts';
 import { JOB_UID_LABEL } from '../../core/cluster/worker-pod.ts';
 import type { Inputs } from '../configuration/inputs.ts';
 import { KEYS } from '../keys.ts';
 import type { Reconciled } from '../loop/work-queue.ts';
-import type { ClusterApi, Copies, Enqueue, ReadReported, RecordEvent, TellRun } from '../ports.ts';
+import type { ClusterApi, Copies, Enqueue, ReadReported, RecordEvent, RecordRun } from '../ports.ts';
 import type { RawObject } from '../raw-object.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { beginRun, type BeginContext } from './begin-run.ts';
@@ -30,7 +31,7 @@ export interface ImageJobContext extends Omit<CarryOnContext, 'api' | 'nodes'>, 
   readonly historyLimit: number;
   readonly enqueue: Enqueue;
   readonly recordEvent: RecordEvent;
-  readonly tellRun: TellRun;
+  readonly recordRun: RecordRun;
   readonly readReported: ReadReported;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -69,6 +70,8 @@ export class ImageJobReconciler {
   readonly #runs: KnownOfJobs['runs'];
   readonly #leavingSince: KnownOfJobs['leavingSince'];
   readonly #clearedAt: KnownOfJobs['clearedAt'];
+  /** The uids of jobs whose end is in the history. */
+  readonly #endRecorded = new Set<string>();
 
   /** `known`: of a process that begins, nothing. */
   constructor(context: ImageJobContext, known: KnownOfJobs = { runs: new Map(), leavingSince: new Map(), clearedAt: new Map() }) {
@@ -114,7 +117,7 @@ export class ImageJobReconciler {
     if (known === undefined) await this.#hearOfBefore(uid, signal);
     else takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
-    this.#tellBeginning(observed.job, kind);
+    this.#recordBeginning(observed.job, kind, signal);
     this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
     return this.#carryOn(observed, run, signal);
   }
@@ -150,7 +153,7 @@ export class ImageJobReconciler {
     this.#runs.set(job.metadata.uid, run);
     const skipped = describeSkipped(run.parts.flat());
     if (skipped !== '') recordEvent({ regarding: regarding(job), type: 'Normal', reason: 'NodesSkipped', action: 'Clean', note: skipped });
-    this.#tellBeginning(job, kind);
+    this.#recordBeginning(job, kind, signal);
     log.info('run begins', { job: job.metadata.name, kind, nodes: run.parts.flat().length });
     return { requeueAfterMs: 0 };
   }
@@ -222,12 +225,26 @@ export class ImageJobReconciler {
     return {};
   }
 
-  /** Since when it goes on, its status says; one that begins has none yet. */
-  #tellBeginning({ metadata, status }: ImageJob, run: RunKind): void {
-    const { tellRun, now } = this.#context;
+  /** Since when it goes on, its status says; one that begins has none yet. Nothing waits for it: with the end it is told again. */
+  #recordBeginning({ metadata, status }: ImageJob, run: RunKind, signal: AbortSignal): void {
+    const { recordRun, now, log } = this.#context;
     const { uid, name } = metadata;
-    const at = status?.startTime === undefined ? now() : Date.parse(status.startTime);
-    tellRun({ kind: 'began', uid, name, run, at });
+    const startedAt = status?.startTime === undefined ? now() : Date.parse(status.startTime);
+    recordRun({ uid, name, run, startedAt, endedAt: null }, signal).catch((error: unknown) => {
+      log.warn('the history does not know yet that a run has begun', { job: name, error: errorMessage(error) });
+    });
+  }
+
+  /** Of a run that has begun. Rejects while the history cannot be written: the job, which says it, is kept until then. */
+  async #recordEnd(job: ImageJob, signal: AbortSignal): Promise<void> {
+    const { uid, name } = job.metadata;
+    const { phase, desired = 0, startTime, completionTime } = job.status ?? {};
+    const run = runKindOf(job);
+    const hasBegun = phase === 'Completed' || desired > 0;
+    if (run === null || !hasBegun || startTime === undefined || completionTime === undefined || this.#endRecorded.has(uid)) return;
+    const [startedAt, endedAt] = [Date.parse(startTime), Date.parse(completionTime)];
+    await this.#context.recordRun({ uid, name, run, startedAt, endedAt }, signal);
+    this.#endRecorded.add(uid);
   }
 
   /** Once, unless the status of the job said so before this process came. */
@@ -240,9 +257,8 @@ export class ImageJobReconciler {
   }
 
   #tellEnd(job: ImageJob, run: Run): void {
-    const { recordEvent, tellRun, now, log } = this.#context;
+    const { recordEvent, log } = this.#context;
     run.isEndTold = true;
-    tellRun({ kind: 'ended', uid: job.metadata.uid, at: now() });
     const count = (kind: string): number => run.parts.flat().filter(({ record }) => record.kind === kind).length;
     const counts = { succeeded: count('succeeded'), failed: count('failed'), skipped: count('skipped') };
     log.info('run ended', { job: job.metadata.name, ...counts });
@@ -271,6 +287,7 @@ export class ImageJobReconciler {
     const isNews = this.#letGo(uid);
     // Older ones may now be too many.
     if (isNews) jobs.filter(hasEnded).forEach((other) => enqueue(KEYS.job(other.metadata.name)));
+    await this.#recordEnd(job, signal);
     const { automatic, manual } = await state.read(signal);
     const cleanup = planCleanup({ job, jobs, isAwaited: [automatic?.job, manual?.job].includes(name), historyLimit, now: now() });
     if (cleanup.kind === 'delete' && leavingMs === 0) {
@@ -299,7 +316,9 @@ export class ImageJobReconciler {
   /** A job that someone deleted; its pods and configmaps go with it. */
   #forget(name: string): void {
     const uids = new Set(this.#context.copies.imageJobs.values().map(({ metadata }) => metadata.uid));
-    for (const times of [this.#clearedAt, this.#leavingSince]) for (const uid of times.keys()) if (!uids.has(uid)) times.delete(uid);
+    for (const known of [this.#clearedAt, this.#leavingSince, this.#endRecorded]) {
+      for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
+    }
     for (const [uid, { job }] of this.#runs) {
       if (job.name !== name) continue;
       this.#letGo(uid);
