@@ -13,6 +13,9 @@ export const simulatedWorkersSchema = z.object({
 });
 export type SimulatedWorkers = z.output<typeof simulatedWorkersSchema>;
 
+/** The file in their folder with the certificates of the coordinator that they trust. */
+export const WORKERS_CA = 'workers-ca.crt';
+
 /** What it prints at SIGUSR2, of all since its start. */
 export const workersTallySchema = z.object({
   ended: z.number(),

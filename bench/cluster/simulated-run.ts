@@ -14,7 +14,7 @@ import type { SimulatedCluster } from '../../lab/simulated-cluster.ts';
 import { waitUntil } from '../../lab/wait-until.ts';
 import { IMAGE_ENVIRONMENT, nodeOptionsOf } from '../../scripts/images/node-options.ts';
 import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
-import { workersTallySchema, type SimulatedWorkers, type WorkersTally } from '../simulated-workers.ts';
+import { WORKERS_CA, workersTallySchema, type SimulatedWorkers, type WorkersTally } from '../simulated-workers.ts';
 import { managerOf, type ManagerProcess } from './manager-process.ts';
 
 const CONTROLLER = fileURLToPath(new URL('../../dist/controller.mjs', import.meta.url));
@@ -39,15 +39,16 @@ export interface ManagerSettings {
   readonly args: readonly string[];
   /** A URL of the API server; without it, its own. */
   readonly through?: string;
-  readonly history?: string;
+  /** Beside that of its image. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** A manager on a simulated cluster, as it is in a pod of its image. It goes on with the history of one before. */
 export async function startManager(cluster: SimulatedCluster, settings: ManagerSettings): Promise<RunningManager> {
-  const { args, through = cluster.controlPlane.url, history = historyOf(cluster) } = settings;
+  const { args, through = cluster.controlPlane.url, environment = {} } = settings;
   const flags = [
     `--namespace=${cluster.namespace}`,
-    `--history=${history}`,
+    `--history=${historyOf(cluster)}`,
     '--health-address=127.0.0.1:0',
     '--coordinator-address=127.0.0.1:0',
     `--coordinator-advertise=${UNREACHED}`,
@@ -59,7 +60,7 @@ export async function startManager(cluster: SimulatedCluster, settings: ManagerS
   const log = join(cluster.folder, `manager-${String(Date.now())}.log`);
   const output = openSync(log, 'w');
   const child = spawn('unshare', asInPod(cluster.managerAccount, command), {
-    env: { ...IMAGE_ENVIRONMENT, ...podEnvironment(through), PATH: '/usr/bin:/bin' },
+    env: { ...IMAGE_ENVIRONMENT, ...podEnvironment(through), PATH: '/usr/bin:/bin', ...environment },
     stdio: ['ignore', output, output],
   });
   closeSync(output);
@@ -123,6 +124,8 @@ function parseJson(line: string): unknown {
 
 export interface RunningWorkers extends AsyncDisposable {
   tally(): Promise<WorkersTally>;
+  /** The certificates of the coordinator that they trust; there once they run. */
+  readonly caFile: string;
 }
 
 /** What runs in the worker pods of a cluster whose pods run until they are told to have ended. */
@@ -134,6 +137,7 @@ export function startWorkers(program: string, cluster: SimulatedCluster, { port 
   const child = spawn(process.execPath, [program, file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
+    caFile: join(folder, WORKERS_CA),
     tally: async () => {
       child.kill('SIGUSR2');
       const { value, done } = await lines.next();

@@ -16,7 +16,7 @@ import { SYSTEM_TIMING } from '../../src/platform/timing.ts';
 import type { NodeResult } from '../../src/worker/ports.ts';
 import { shareScans } from '../../src/worker/share-scans.ts';
 import { analysisOf, makeContents, SCANNER_VERSION, type NodeContent } from '../fleet.ts';
-import { simulatedWorkersSchema, type WorkersTally } from '../simulated-workers.ts';
+import { simulatedWorkersSchema, WORKERS_CA, type WorkersTally } from '../simulated-workers.ts';
 
 /**
  * The worker pods of simulated nodes: each, once it runs, gets a token of its own as from its kubelet, does over the coordinator's API what a worker pod does,
@@ -41,7 +41,7 @@ const trust = await client.get(
   { resource: { group: '', version: 'v1', plural: 'configmaps', namespaced: true }, namespace, name: COORDINATOR.caConfigMap },
   { signal },
 );
-const caFile = join(folder, 'workers-ca.crt');
+const caFile = join(folder, WORKERS_CA);
 await writeFile(caFile, (trust['data'] as Record<string, string>)['ca.crt'] ?? '');
 
 async function tokenOf({ name, uid }: { readonly name: string; readonly uid: string }): Promise<string> {

@@ -18,7 +18,7 @@ import { faultsOf, killedAfter, LONG, NOTHING_HAPPENS, SHORT } from './faults.ts
 const NODES = 12;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({
-  options: { short: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' }, only: { type: 'string', default: '' } },
+  options: { short: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' }, only: { type: 'string', multiple: true } },
 });
 const seed = Number(values.seed);
 if (!Number.isInteger(seed)) throw new Error(`--seed ${values.seed}: allowed is a whole number`);
@@ -33,8 +33,8 @@ try {
     workers: join(folder, 'simulate-workers.mjs'),
     say: (line) => console.error(line),
   });
-  const look = async (fault: Fault): Promise<number> => {
-    const { happened, seconds, writes, problems } = await site.run(fault, createRandomSource(seed));
+  const look = async (fault: Fault, usualWrites?: number): Promise<number> => {
+    const { happened, seconds, writes, problems } = await site.run(fault, createRandomSource(seed), usualWrites);
     const outcome = problems.length > 0 ? 'BROKEN' : happened === 'never' ? 'never' : 'ok';
     const when = happened === 'after-its-end' ? ', after the end of the run' : '';
     console.log(`${seconds.toFixed(1).padStart(7)} s ${String(writes).padStart(4)} writes  ${outcome.padEnd(6)}  ${fault.name}${when}`);
@@ -47,8 +47,9 @@ try {
   const kills = Array.from({ length: writes }, (_, at) => killedAfter(at + 1));
   const random = createRandomSource(seed);
   const chosen = values.short ? Array.from({ length: 3 }, () => killedAfter(1 + random.below(writes))) : kills;
-  const faults = [...chosen, ...faultsOf(values.short ? SHORT : LONG, writes)].filter(({ name }) => name.includes(values.only));
-  for (const fault of faults) await look(fault);
+  const { only = [''] } = values;
+  const faults = [...chosen, ...faultsOf(values.short ? SHORT : LONG)].filter(({ name }) => only.some((text) => name.includes(text)));
+  for (const fault of faults) await look(fault, writes);
   console.log(`${String(counts.ok)} passed, ${String(counts.BROKEN)} failed, ${String(counts.never)} did not happen`);
 } finally {
   await rm(folder, { recursive: true, force: true });
