@@ -305,10 +305,12 @@ function problemsOfReads(reads: number, images: number): string[] {
 
 /** When all is well again, the manager has nothing else to do. */
 async function untilEndRecorded({ count }: RunHistory): Promise<boolean> {
-  for (const deadline = performance.now() + RECORDED_MS; performance.now() < deadline; await sleep(RECORD_LOOK_MS)) {
-    if ((await count(ENDED_FIRST_JOB)) === 1) return true;
+  const deadline = performance.now() + RECORDED_MS;
+  while ((await count(ENDED_FIRST_JOB)) === 0) {
+    if (performance.now() > deadline) return false;
+    await sleep(RECORD_LOOK_MS);
   }
-  return false;
+  return true;
 }
 
 const RECORDED_MS = 60_000;
