@@ -472,6 +472,20 @@ export const BREAKS: readonly Break[] = [
     tests: 'src/store/open-history',
   },
   {
+    rule: 'a password among the flags of the manager does not get into a manifest',
+    file: 'src/cli/cluster/read-history-options.ts',
+    find: "if (isPostgresUrl(url)) requireUrl('--manager-arg=--history', url);",
+    replace: '{}',
+    tests: 'src/cli/cluster/read-history-options',
+  },
+  {
+    rule: 'a history is named once, so that the manager goes by the one that was asked for',
+    file: 'src/cluster/plan-settings.ts',
+    find: 'if (historyServer === null || named === undefined) return;',
+    replace: 'if (managerArgs.length >= 0) return;',
+    tests: 'src/cluster/plan-settings',
+  },
+  {
     rule: 'a history of another cluster is not taken for that of this one',
     file: 'src/store/history-owner.ts',
     find: 'if (stored !== null && stored !== from)',
