@@ -22,7 +22,9 @@ export interface ManifestOptions extends ExtraOptions {
   readonly managerArgs?: readonly string[];
   /** Further flags of `trivy server`: mirrors of the database, for example. */
   readonly trivyArgs?: readonly string[];
-  /** Where Trivy's server keeps the vulnerability database. */
+  /** Where Trivy's server downloads the vulnerability database from, unless a flag says it; null or none: Trivy decides. */
+  readonly trivyDatabaseRepository?: string | null;
+  /** Where Trivy's server keeps it. */
   readonly trivyCache?: object;
   /** A server that keeps the history; null or none: it is a file. */
   readonly historyServer?: HistoryServer | null;
@@ -204,7 +206,8 @@ function manager(options: ManifestOptions): object {
 }
 
 /** On loopback: the manager's coordinator is the only way to it. */
-function trivyServer({ scannerImage, trivyArgs = [], pullPolicy = 'IfNotPresent', resources }: ManifestOptions): object {
+function trivyServer(options: ManifestOptions): object {
+  const { scannerImage, trivyArgs = [], trivyDatabaseRepository: repository = null, pullPolicy = 'IfNotPresent', resources } = options;
   return {
     name: 'trivy-server',
     image: scannerImage,
@@ -219,7 +222,8 @@ function trivyServer({ scannerImage, trivyArgs = [], pullPolicy = 'IfNotPresent'
       '--no-progress',
       ...trivyArgs,
     ],
-    env: [{ name: 'TMPDIR', value: '/tmp' }],
+    // No flag: what is among the flags was given by an operator, and goes before it.
+    env: [{ name: 'TMPDIR', value: '/tmp' }, ...(repository === null ? [] : [{ name: 'TRIVY_DB_REPOSITORY', value: repository }])],
     resources: resources?.trivy ?? DEFAULT_RESOURCES.trivy,
     securityContext: RESTRICTED,
     volumeMounts: [
