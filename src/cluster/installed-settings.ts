@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { HISTORY_FILE, historyServerSchema, readHistoryServer, type HistoryServer } from '../installation/history-server.ts';
+import { HISTORY_FILE, type HistoryServer } from '../installation/history-server.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import { historyServerSchema, readHistoryServer } from './read-history-server.ts';
 
 /** What of an installation its operator chooses beside the configuration. */
 export interface InstallationSettings {
@@ -73,7 +74,7 @@ export function settingsOfDeployment(deployment: KubeObject): InstallationSettin
   if (manager === undefined || trivy === undefined) return null;
   const others = (args: readonly string[], known: readonly string[]): string[] =>
     args.filter((arg) => !known.some((flag) => (flag.endsWith('=') ? arg.startsWith(flag) : arg === flag)));
-  const history = readHistoryServer(manager.args, volumes);
+  const history = readHistoryServer({ args: manager.args, volumes });
   return {
     image: manager.image,
     scannerImage: trivy.image,

@@ -22,7 +22,7 @@ test.each<[string | null, string | null, 'claimed' | 'kept' | 'refused']>([
   ['theirs', 'a third', 'refused'],
 ])('a history of %s, opened by ours, which would take it from %s, is %s', (stored, from, expected) => {
   const judge = (): string => (isToBeClaimed(stored, { cluster: 'ours', from }, 'h') ? 'claimed' : 'kept');
-  if (expected === 'refused') expect(judge).toThrowError(/another cluster/);
+  if (expected === 'refused') expect(judge).toThrow(/another cluster/);
   else expect(judge()).toBe(expected);
 });
 
