@@ -15,7 +15,14 @@ const { history, trivyServer, job, namespace, account, nodes, discovery, keys } 
   JSON.parse(process.argv[2] ?? ''),
 );
 const log = createLog({ write: (line) => void process.stderr.write(line), now: Date.now, fields: {}, least: () => 'warn' });
-const stores = await openStores({ history: { path: history }, trivyServer, timing: SYSTEM_TIMING, wallNow: Date.now, log });
+const stores = await openStores({
+  history: { path: history },
+  owner: { cluster: 'bench', from: null },
+  trivyServer,
+  timing: SYSTEM_TIMING,
+  wallNow: Date.now,
+  log,
+});
 const client = {
   server: 'https://kubernetes.default.svc',
   getPath: (path: string): Promise<unknown> => Promise.resolve(path.includes('jwks') ? keys : discovery),

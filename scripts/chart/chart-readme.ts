@@ -40,6 +40,17 @@ the history, and what the manager made itself: its state, its certificates and i
     kubectl delete crd imagelists.eraser.sh imagejobs.eraser.sh
     kubectl delete namespace eraser-system
 
+## A history in PostgreSQL
+
+With a Secret of the namespace that has the password, and the CA of the server where its certificate is of an authority of your own:
+
+    kubectl create secret generic history-password -n eraser-system --from-file=password=./password
+    helm upgrade --install image-cleaner deploy/chart/image-cleaner -n eraser-system \\
+      --set history.postgres.url=postgres://image_cleaner@db.example/image_cleaner \\
+      --set history.postgres.passwordSecret.name=history-password
+
+What the database has to be is in [docs/controller.md](../../../docs/controller.md#a-history-in-postgresql).
+
 ## Without the internet
 
 \`imageRegistry\` says where our images are, \`trivy.databaseRepository\` where a copy of Trivy's database is, \`pullSecrets\` with which secrets the images are

@@ -26,6 +26,8 @@ const image = (ours: string, description: string, more: Readonly<Record<string, 
     },
     description,
   );
+const keyOf = (key: string, description: string): z.ZodType =>
+  group({ name: value(text, '', 'Empty: none.'), key: value(text.min(1), key, 'The key in it.') }, description);
 const resources = z.looseObject({ requests: kubernetesObject.optional(), limits: kubernetesObject.optional() });
 
 export const chartValuesSchema = z.strictObject({
@@ -110,6 +112,22 @@ export const chartValuesSchema = z.strictObject({
           accessMode: value(z.enum(['ReadWriteOnce', 'ReadWriteOncePod', 'ReadWriteMany']), 'ReadWriteOnce', 'Of the volume.'),
         },
         'A claim for the history.',
+      ),
+      postgres: group(
+        {
+          url: value(
+            text,
+            '',
+            'When given (`postgres://USER@HOST[:PORT]/DATABASE`, without a password), the history is in this PostgreSQL, and has no volume.',
+          ),
+          passwordSecret: keyOf('password', 'The Secret of the namespace that has the password.'),
+          caConfigMap: keyOf(
+            'ca.crt',
+            "The ConfigMap of the namespace that has the CA of the server's certificate; without one, the system's hold.",
+          ),
+          caSecret: keyOf('ca.crt', 'The same in a Secret.'),
+        },
+        'A PostgreSQL for the history.',
       ),
     },
     'What was decided and done.',

@@ -18,6 +18,7 @@ import {
   type ObjectReference,
   type Resource,
 } from '../kube/resource.ts';
+import { databaseRepositoryOf } from './database-repository.ts';
 import type { InstallationSettings } from './installed-settings.ts';
 
 /** An object of an installation, and where it is. */
@@ -54,7 +55,10 @@ export const MADE_BY_US = { name: 'app.kubernetes.io/managed-by', value: 'image-
 export function installationObjects(namespace: string, settings: InstallationSettings, configuration: string): InstallationObject[] {
   const { trivyCacheHostPath: path, ...others } = settings;
   const trivyCache = path === null ? {} : { trivyCache: { hostPath: { path, type: 'Directory' } } };
-  return [...makeDefinitions(), ...makeManifest({ namespace, configuration, ...others, ...trivyCache })].map(installationObject);
+  const trivyDatabaseRepository = databaseRepositoryOf(configuration);
+  return [...makeDefinitions(), ...makeManifest({ namespace, configuration, trivyDatabaseRepository, ...others, ...trivyCache })].map(
+    installationObject,
+  );
 }
 
 function installationObject(made: object): InstallationObject {

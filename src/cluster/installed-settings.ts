@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { HISTORY_FILE, type HistoryServer } from '../installation/history-server.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import { historyServerSchema, readHistoryServer } from './read-history-server.ts';
 
 /** What of an installation its operator chooses beside the configuration. */
 export interface InstallationSettings {
@@ -10,10 +12,19 @@ export interface InstallationSettings {
   readonly trivyArgs: readonly string[];
   /** A folder of the node that holds the vulnerability database; null: the pod has one of its own. */
   readonly trivyCacheHostPath: string | null;
+  /** null: the history is a file in the pod. */
+  readonly historyServer: HistoryServer | null;
 }
 
 /** Where only names and kinds of the objects count. */
-export const NO_SETTINGS: InstallationSettings = { image: '', scannerImage: '', managerArgs: [], trivyArgs: [], trivyCacheHostPath: null };
+export const NO_SETTINGS: InstallationSettings = {
+  image: '',
+  scannerImage: '',
+  managerArgs: [],
+  trivyArgs: [],
+  trivyCacheHostPath: null,
+  historyServer: null,
+};
 
 /** On the configmap of the configuration: what a disabled installation is enabled with again. */
 export const SETTINGS_ANNOTATION = 'eraser.sh/disabled-installation';
@@ -24,6 +35,8 @@ const storedSchema = z.object({
   managerArgs: z.array(z.string()),
   trivyArgs: z.array(z.string()),
   trivyCacheHostPath: z.string().nullable(),
+  // Not there in what earlier versions have stored.
+  historyServer: historyServerSchema.nullable().default(null),
 });
 
 /** null: there are none, or nobody can read them. */
@@ -48,13 +61,7 @@ const deploymentSchema = z.object({
 });
 
 /** Flags that every installation has. */
-const MANAGER_FLAGS = [
-  '--config=',
-  '--worker-image=',
-  '--scanner-image=',
-  '--worker-priority-class=',
-  '--history=/var/lib/image-cleaner/history.db',
-];
+const MANAGER_FLAGS = ['--config=', '--worker-image=', '--scanner-image=', '--worker-priority-class=', `--history=${HISTORY_FILE}`];
 const TRIVY_FLAGS = ['server', '--listen=', '--cache-dir=', '--cache-backend=', '--no-progress'];
 
 /** As the manager's Deployment says, also where an operator has changed it; null: it is none of ours. */
@@ -67,11 +74,13 @@ export function settingsOfDeployment(deployment: KubeObject): InstallationSettin
   if (manager === undefined || trivy === undefined) return null;
   const others = (args: readonly string[], known: readonly string[]): string[] =>
     args.filter((arg) => !known.some((flag) => (flag.endsWith('=') ? arg.startsWith(flag) : arg === flag)));
+  const history = readHistoryServer({ args: manager.args, volumes });
   return {
     image: manager.image,
     scannerImage: trivy.image,
-    managerArgs: others(manager.args, MANAGER_FLAGS),
+    managerArgs: others(history?.others ?? manager.args, MANAGER_FLAGS),
     trivyArgs: others(trivy.args, TRIVY_FLAGS),
     trivyCacheHostPath: volumes.find(({ name }) => name === 'trivy-cache')?.hostPath?.path ?? null,
+    historyServer: history?.server ?? null,
   };
 }

@@ -16,7 +16,7 @@ import {
 import { judgeConfiguration } from './judge-configuration.ts';
 import { planConfiguration, type ConfigurationPlan, type GivenConfiguration } from './plan-configuration.ts';
 import { planObject, type ObjectPlan } from './plan-object.ts';
-import { findDowngrade, planSettings, type VersionChange } from './plan-settings.ts';
+import { findDowngrade, planSettings, type GivenSettings, type VersionChange } from './plan-settings.ts';
 import { lookAtNamespace } from './look-at-namespace.ts';
 import { describeNodes, refuseSecondInstallation, requireFitNamespace, requireRightsFor, requireServerVersion } from './preflight.ts';
 
@@ -26,7 +26,7 @@ export interface EnableRequest {
   /** Of this program. */
   readonly version: string;
   /** What was given explicitly. */
-  readonly settings: Partial<InstallationSettings>;
+  readonly settings: GivenSettings;
   readonly configuration: GivenConfiguration;
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findDowngrade, planSettings } from './plan-settings.ts';
+import { findDowngrade, planSettings, type GivenSettings } from './plan-settings.ts';
 
 const INSTALLED = {
   image: 'registry.example/team/image-cleaner:0.1.0',
@@ -7,6 +7,7 @@ const INSTALLED = {
   managerArgs: ['--max-parallel=5'],
   trivyArgs: ['--skip-db-update'],
   trivyCacheHostPath: '/trivy',
+  historyServer: null,
 };
 
 test('what is installed stays, in the version of the program', () => {
@@ -38,6 +39,39 @@ test('flags that are given take the place of all that were', () => {
     managerArgs: [],
     trivyArgs: ['--debug'],
   });
+});
+
+const SERVER = {
+  url: 'postgres://cleaner@db.example/cleaner',
+  passwordSecret: { name: 'history', key: 'password' },
+  ca: { kind: 'ConfigMap', name: 'ca', key: 'ca.crt' },
+} as const;
+
+test('the history stays where it is, until something else is said of it', () => {
+  const installed = { ...INSTALLED, historyServer: SERVER };
+  const planned = (given: GivenSettings): unknown => planSettings(given, installed, '0.2.0').historyServer;
+  expect(planned({})).toEqual(SERVER);
+  expect(planned({ historyServer: null })).toBeNull();
+  expect(planned({ historyServer: { url: 'postgres://cleaner@other/cleaner' } })).toEqual({
+    ...SERVER,
+    url: 'postgres://cleaner@other/cleaner',
+  });
+  expect(planned({ historyServer: { ca: null } })).toEqual({ ...SERVER, ca: null });
+  const { url } = SERVER;
+  expect(planSettings({ historyServer: { url } }, INSTALLED, '0.2.0').historyServer).toEqual({ url, passwordSecret: null, ca: null });
+});
+
+test('a password for a file, and a history that is named twice, are refused', () => {
+  expect(() => planSettings({ historyServer: { passwordSecret: SERVER.passwordSecret } }, INSTALLED, '0.2.0')).toThrow(
+    /history that is a file/,
+  );
+  for (const flag of ['--history=/a/file', '-history=postgres://ada@db/cleaner', '--history', '--history-password-file=/a']) {
+    const installed = { ...INSTALLED, managerArgs: ['--max-parallel=5', flag] };
+    expect(() => planSettings({ historyServer: SERVER }, installed, '0.2.0'), flag).toThrow(/names a history beside/);
+    expect(planSettings({}, installed, '0.2.0').managerArgs).toEqual(installed.managerArgs);
+  }
+  const taken = planSettings({ historyServer: SERVER, managerArgs: ['--history-from-cluster=a'] }, INSTALLED, '0.2.0');
+  expect(taken).toMatchObject({ historyServer: SERVER, managerArgs: ['--history-from-cluster=a'] });
 });
 
 test('no image at all, or one whose scanner is not known, is refused with the flag', () => {

@@ -1,13 +1,15 @@
 import semver from 'semver';
 import { ClusterError } from './cluster-error.ts';
+import type { HistoryServer } from '../installation/history-server.ts';
 import type { InstallationSettings } from './installed-settings.ts';
 
+/** What was given explicitly; `historyServer`: what of it was, null for a file in the pod. */
+export type GivenSettings = Partial<Omit<InstallationSettings, 'historyServer'>> & {
+  readonly historyServer?: Partial<HistoryServer> | null;
+};
+
 /** What was given explicitly holds, then what is there; an image has no default, since nobody but the operator knows the registry. */
-export function planSettings(
-  given: Partial<InstallationSettings>,
-  installed: InstallationSettings | null,
-  version: string,
-): InstallationSettings {
+export function planSettings(given: GivenSettings, installed: InstallationSettings | null, version: string): InstallationSettings {
   const image = given.image ?? (installed === null ? null : atVersion(installed.image, version));
   if (image === null) {
     throw new ClusterError({
@@ -19,13 +21,43 @@ export function planSettings(
   const scannerImage =
     given.scannerImage ??
     (given.image === undefined && installed !== null ? atVersion(installed.scannerImage, version) : scannerBeside(image));
+  const managerArgs = given.managerArgs ?? installed?.managerArgs ?? [];
+  const historyServer = planHistoryServer(given.historyServer, installed?.historyServer ?? null);
+  refuseSecondHistory(historyServer, managerArgs);
   return {
     image,
     scannerImage,
-    managerArgs: given.managerArgs ?? installed?.managerArgs ?? [],
+    managerArgs,
     trivyArgs: given.trivyArgs ?? installed?.trivyArgs ?? [],
     trivyCacheHostPath: given.trivyCacheHostPath ?? installed?.trivyCacheHostPath ?? null,
+    historyServer,
   };
+}
+
+function planHistoryServer(given: GivenSettings['historyServer'], installed: HistoryServer | null): HistoryServer | null {
+  if (given === undefined) return installed;
+  if (given === null) return null;
+  const url = given.url ?? installed?.url;
+  if (url === undefined) {
+    throw new ClusterError({
+      code: 'bad-value',
+      message: 'A password or a CA is named for a history that is a file.',
+      hint: 'Name the PostgreSQL, too: --history-url postgres://USER@HOST/DATABASE',
+    });
+  }
+  const { passwordSecret = installed?.passwordSecret ?? null, ca = installed?.ca ?? null } = given;
+  return { url, passwordSecret, ca };
+}
+
+/** The manager would go by the flag, which is behind. */
+function refuseSecondHistory(historyServer: HistoryServer | null, managerArgs: readonly string[]): void {
+  const named = managerArgs.find((arg) => /^--?history(-password-file)?(=|$)/.test(arg));
+  if (historyServer === null || named === undefined) return;
+  throw new ClusterError({
+    code: 'bad-value',
+    message: `The flag ${named.replace(/=.*/s, '')} of the manager names a history beside that of --history-url.`,
+    hint: 'Give the flags of the manager anew, without it: --manager-arg=…, or --manager-arg= with nothing behind for none.',
+  });
 }
 
 /** Versions of Image Cleaner. */

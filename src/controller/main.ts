@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { connectToCluster } from '../kube/connect-to-cluster.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { LeaderElection } from '../kube/leader-election.ts';
+import { readClusterUid } from '../kube/read-cluster-uid.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
 import { errorFields, errorMessage } from '../platform/errors.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
@@ -114,8 +115,10 @@ async function run(flags: Flags): Promise<number> {
   const onStart = (started: NonNullable<typeof parts>): void => {
     parts = started;
   };
-  const stores = (): Promise<OpenStores> =>
-    openStores({ history, trivyServer: flags['trivy-server'], timing: SYSTEM_TIMING, wallNow: Date.now, log });
+  const stores = async (): Promise<OpenStores> => {
+    const owner = { cluster: await readClusterUid(cluster.client, stop.signal), from: flags['history-from-cluster'] ?? null };
+    return openStores({ history, owner, trivyServer: flags['trivy-server'], timing: SYSTEM_TIMING, wallNow: Date.now, log });
+  };
   const coordinator = coordinatorSettingsOf({ flags, env });
   const options = {
     client: cluster.client,

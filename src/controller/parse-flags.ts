@@ -65,6 +65,11 @@ const schema = z.object({
   history: z.string().min(1).default('/var/lib/image-cleaner/history.db'),
   /** For a URL; PGPASSWORD unless given. */
   'history-password-file': z.string().min(1).optional(),
+  /** The uid of the namespace kube-system of a cluster that had the history before. */
+  'history-from-cluster': z
+    .string()
+    .regex(/^[\w.-]{1,128}$/, 'is no uid of a namespace')
+    .optional(),
   /** Trivy's server, which no one else need reach. */
   'trivy-server': z.url({ protocol: /^https?$/, error: 'is no URL such as http://127.0.0.1:4954' }).default('http://127.0.0.1:4954'),
   'health-address': address.default({ host: '', port: 8081 }),

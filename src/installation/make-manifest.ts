@@ -1,6 +1,8 @@
+import { dirname } from 'node:path';
 import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
 import { CONFIG_MAP_KEY, CONFIG_MAP_NAME } from '../api/eraser-config/config-map.ts';
 import { EXCLUSION_LABEL, SYSTEM_EXCLUSION_NAME } from '../api/exclusion-config-map.ts';
+import { HISTORY_FILE, historyAccess, historyFlags, type HistoryServer } from './history-server.ts';
 import { HISTORY_CLAIM, makeExtras, type ExtraOptions } from './make-extras.ts';
 import { HEALTH_PORT, LABELS, MANAGER } from './manager-names.ts';
 import { makeRbac } from './make-rbac.ts';
@@ -20,9 +22,13 @@ export interface ManifestOptions extends ExtraOptions {
   readonly managerArgs?: readonly string[];
   /** Further flags of `trivy server`: mirrors of the database, for example. */
   readonly trivyArgs?: readonly string[];
-  /** Where Trivy's server keeps the vulnerability database. */
+  /** Where Trivy's server downloads the vulnerability database from, unless a flag says it; null or none: Trivy decides. */
+  readonly trivyDatabaseRepository?: string | null;
+  /** Where Trivy's server keeps it. */
   readonly trivyCache?: object;
-  /** Where the history is kept, unless `historyClaim` says it: for as long as the pod is on its node, when neither does. */
+  /** A server that keeps the history; null or none: it is a file. */
+  readonly historyServer?: HistoryServer | null;
+  /** Where its file is kept, unless `historyClaim` says it: for as long as the pod is on its node, when neither does. */
   readonly historyVolume?: object;
   readonly resources?: { readonly manager?: object; readonly trivy?: object };
   /** Of both containers of the manager's pod. */
@@ -132,7 +138,7 @@ function deployment(options: ManifestOptions): object {
           containers: [manager(options), trivyServer(options)],
           volumes: [
             { name: 'manager-config', configMap: { name: CONFIG_MAP_NAME } },
-            { name: 'history', ...historyVolume(options) },
+            ...historyParts(options).volumes,
             { name: 'trivy-cache', ...trivyCache },
             { name: 'trivy-tmp', emptyDir: { sizeLimit: '4Gi' } },
           ],
@@ -142,12 +148,28 @@ function deployment(options: ManifestOptions): object {
   };
 }
 
-function historyVolume({ historyClaim, historyVolume: volume = { emptyDir: {} } }: ManifestOptions): object {
-  return historyClaim === undefined ? volume : { persistentVolumeClaim: { claimName: HISTORY_CLAIM } };
+/** What a history adds to the manager's pod. */
+function historyParts(options: ManifestOptions): Readonly<Record<'flags', string[]> & Record<'volumes' | 'mounts', object[]>> {
+  const { historyServer = null, historyClaim, historyVolume = { emptyDir: {} } } = options;
+  if (historyServer !== null) {
+    const access = historyAccess(historyServer);
+    return {
+      flags: historyFlags(historyServer),
+      volumes: access === null ? [] : [access.volume],
+      mounts: access === null ? [] : [access.mount],
+    };
+  }
+  const source = historyClaim === undefined ? historyVolume : { persistentVolumeClaim: { claimName: HISTORY_CLAIM } };
+  return {
+    flags: [`--history=${HISTORY_FILE}`],
+    volumes: [{ name: 'history', ...source }],
+    mounts: [{ name: 'history', mountPath: dirname(HISTORY_FILE) }],
+  };
 }
 
 function manager(options: ManifestOptions): object {
   const { image, scannerImage, managerArgs = [], pullSecrets = [], openshift = false } = options;
+  const history = historyParts(options);
   const fieldOf = (name: string, fieldPath: string): object => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const probe = (path: string): object => ({ httpGet: { path, port: 'health' }, periodSeconds: 10 });
   return {
@@ -160,7 +182,7 @@ function manager(options: ManifestOptions): object {
       `--worker-image=${image}`,
       `--scanner-image=${scannerImage}`,
       `--worker-priority-class=${WORKER_PRIORITY_CLASS}`,
-      '--history=/var/lib/image-cleaner/history.db',
+      ...history.flags,
       // With another, SELinux keeps their containers from the runtime's socket.
       ...(openshift ? ['--worker-selinux-type=spc_t'] : []),
       ...managerArgs,
@@ -179,15 +201,13 @@ function manager(options: ManifestOptions): object {
     readinessProbe: probe('/readyz'),
     resources: options.resources?.manager ?? DEFAULT_RESOURCES.manager,
     securityContext: { ...RESTRICTED, ...options.securityContext },
-    volumeMounts: [
-      { name: 'manager-config', mountPath: CONFIG_FOLDER, readOnly: true },
-      { name: 'history', mountPath: '/var/lib/image-cleaner' },
-    ],
+    volumeMounts: [{ name: 'manager-config', mountPath: CONFIG_FOLDER, readOnly: true }, ...history.mounts],
   };
 }
 
 /** On loopback: the manager's coordinator is the only way to it. */
-function trivyServer({ scannerImage, trivyArgs = [], pullPolicy = 'IfNotPresent', resources }: ManifestOptions): object {
+function trivyServer(options: ManifestOptions): object {
+  const { scannerImage, trivyArgs = [], trivyDatabaseRepository: repository = null, pullPolicy = 'IfNotPresent', resources } = options;
   return {
     name: 'trivy-server',
     image: scannerImage,
@@ -202,7 +222,8 @@ function trivyServer({ scannerImage, trivyArgs = [], pullPolicy = 'IfNotPresent'
       '--no-progress',
       ...trivyArgs,
     ],
-    env: [{ name: 'TMPDIR', value: '/tmp' }],
+    // No flag: what is among the flags was given by an operator, and goes before it.
+    env: [{ name: 'TMPDIR', value: '/tmp' }, ...(repository === null ? [] : [{ name: 'TRIVY_DB_REPOSITORY', value: repository }])],
     resources: resources?.trivy ?? DEFAULT_RESOURCES.trivy,
     securityContext: RESTRICTED,
     volumeMounts: [

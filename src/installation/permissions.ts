@@ -1,5 +1,5 @@
 import { COORDINATOR } from '../api/coordinator/coordinator-objects.ts';
-import { DISCOVERY_PATH, KEYS_PATH } from '../kube/resource.ts';
+import { DISCOVERY_PATH, IDENTITY_NAMESPACE, KEYS_PATH } from '../kube/resource.ts';
 
 /** Where a permission holds. `default`: Kubernetes keeps the Events about objects without a namespace there. */
 export type Scope = 'cluster' | 'own-namespace' | 'default-namespace';
@@ -84,6 +84,13 @@ export const MANAGER_PERMISSIONS: readonly Permission[] = [
     apiGroup: '',
     resource: 'pods',
     verbs: { list: 'to tell a worker which pods are bound to its node, and what images they need' },
+  },
+  {
+    scope: 'cluster',
+    apiGroup: '',
+    resource: 'namespaces',
+    resourceNames: [IDENTITY_NAMESPACE],
+    verbs: { get: 'to know the cluster by its uid: a history is of one cluster' },
   },
   {
     scope: 'cluster',

@@ -26,6 +26,9 @@ export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'd
 export const DISCOVERY_PATH = '/.well-known/openid-configuration';
 export const KEYS_PATH = '/openid/v1/jwks';
 
+/** Every cluster has it from its beginning to its end, and no API server lets it be deleted: its uid tells one cluster from another. */
+export const IDENTITY_NAMESPACE = 'kube-system';
+
 /** What a request is about, in the words of RBAC, for messages. */
 export type Intent = ResourceIntent | PathIntent;
 

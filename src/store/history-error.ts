@@ -3,9 +3,10 @@ import { RoomError } from '../platform/errors.ts';
 /**
  * `unreadable`: no permission, something else in its place, others may change it, a fault of the disk. `read-only`: it can be read but not written. `full`: no space is left.
  * `away`: its server cannot be reached, or does not answer. `corrupt`: damaged. `foreign`: no history of Image Cleaner. `newer`: made by a later version. `older`: by an earlier one, and it may not be
- * brought up to date here. `busy`: another process writes for longer than is waited. `locked`: another run holds it.
+ * brought up to date here. `other-cluster`: of another one than the manager's. `busy`: another process writes for longer than is waited. `locked`: another run holds it.
  */
-export type HistoryErrorCode = 'unreadable' | 'read-only' | 'full' | 'away' | 'corrupt' | 'foreign' | 'newer' | 'older' | 'busy' | 'locked';
+export type HistoryErrorCode =
+  'unreadable' | 'read-only' | 'full' | 'away' | 'corrupt' | 'foreign' | 'newer' | 'older' | 'other-cluster' | 'busy' | 'locked';
 
 /** The history cannot do what was asked of it; the message names its file or server. */
 export class HistoryError extends RoomError<HistoryErrorCode> {}
@@ -19,6 +20,7 @@ const HINTS: Readonly<Record<HistoryErrorCode, string>> = {
   foreign: 'Give the history a path of its own.',
   newer: 'Use that version of image-cleaner or a later one, or give this one another path for its history.',
   older: 'Run image-cleaner once with the right to write to the file, which brings it up to date.',
+  'other-cluster': 'Give each cluster a history of its own.',
   busy: 'Try again when the other process is done.',
   locked: 'Wait until that run has ended: one run at a time cleans a node.',
 };

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { historyError } from './history-error.ts';
+import { isToBeClaimed, type HistoryOwner } from './history-owner.ts';
 
 /** `ICLH` in a file's header: a history of Image Cleaner, and no other program's file. */
 const APPLICATION_ID = 0x49434c48;
@@ -27,15 +28,33 @@ export function checkVersion(database: DatabaseSync, path: string, latest: numbe
   return version;
 }
 
-/** Brings the file up to date, by all of its migrations or by none. Two processes may do so at once: the second finds nothing left to do. */
-export function migrate(database: DatabaseSync, path: string, migrations: readonly string[]): void {
+export interface Migrating {
+  readonly migrations: readonly string[];
+  /** null: it is not asked whose it is, and not told. */
+  readonly owner: HistoryOwner | null;
+}
+
+/**
+ * Brings the file up to date, by all of its migrations or by none, and to its owner. Two processes may do so at once: the second finds nothing left to do.
+ * @throws HistoryError `other-cluster`, too
+ */
+export function migrate(database: DatabaseSync, path: string, { migrations, owner }: Migrating): void {
   // Both take effect only before the first table; the second process finds them done.
   database.exec('PRAGMA auto_vacuum = incremental');
   switchToWal(database);
   inOneTransaction(database, 'IMMEDIATE', () => {
+    const isNew = owner !== null && isToBeClaimed(readCluster(database), owner, path);
     for (const migration of migrations.slice(checkVersion(database, path, migrations.length))) database.exec(migration);
     database.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${APPLICATION_ID}`);
+    if (isNew) database.prepare('INSERT OR REPLACE INTO owner VALUES (1, ?)').run(owner.cluster);
   });
+}
+
+/** The cluster that the file is of; null: nobody has said, as in files of before version 8. */
+export function readCluster(database: DatabaseSync): string | null {
+  if (database.prepare("SELECT name FROM sqlite_schema WHERE name = 'owner'").get() === undefined) return null;
+  const cluster = database.prepare('SELECT cluster FROM owner').get()?.['cluster'];
+  return typeof cluster === 'string' ? cluster : null;
 }
 
 /** Or as a part of the one that is under way. */

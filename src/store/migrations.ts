@@ -256,4 +256,11 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX revocation_by_node ON revocation (node);
   `,
+  // The one cluster that a history is of; no row: nobody has said, or a machine's.
+  `
+  CREATE TABLE owner (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    cluster TEXT NOT NULL
+  );
+  `,
 ];

@@ -7,6 +7,7 @@ import { appendLogPieces, readContainerLogs, readLogPosition, type LogEntry } fr
 import type { PlannedRun, Sightings } from './history.ts';
 import type { Changes } from './history-database.ts';
 import { HistoryError } from './history-error.ts';
+import type { HistoryOwner } from './history-owner.ts';
 import { HistoryTime } from './history-time.ts';
 import { endStaysNotSeen, noteSightings, readImageHistories } from './image-sightings.ts';
 import { readJobTotals, recordJobBegan, recordJobEnded } from './jobs.ts';
@@ -21,6 +22,7 @@ import { keepAnalysis, readStoredAnalyses } from './stored-analyses.ts';
 
 export interface OpenClusterHistoryOptions {
   readonly place: HistoryPlace;
+  readonly owner: HistoryOwner;
   /** The wall clock. */
   readonly now: () => number;
   readonly bootClock: () => BootReading;
@@ -40,18 +42,18 @@ const MAX_LOG_BYTES = 64 * 1024 * 1024;
 const BUSY_TIMEOUT_MS = 50;
 
 /** Of its content: it has to be another one. */
-const NO_HISTORY_OF_OURS: readonly string[] = ['corrupt', 'foreign', 'newer'];
+const NO_HISTORY_OF_OURS: readonly string[] = ['corrupt', 'foreign', 'newer', 'other-cluster'];
 
 /**
  * Opens the history of a cluster, and makes it where there is none. A place that cannot be used now is no error: calls reject until it can be.
- * @throws HistoryError `corrupt`, `foreign` or `newer`
+ * @throws HistoryError `corrupt`, `foreign`, `newer` or `other-cluster`
  */
 export async function openClusterHistory(options: OpenClusterHistoryOptions): Promise<ClusterHistory> {
-  const { place } = options;
+  const { place, owner } = options;
   const historyName = 'path' in place ? resolve(place.path) : place.url.name;
   const database = new ReopeningDatabase({
     name: historyName,
-    open: () => openPlace(place, BUSY_TIMEOUT_MS),
+    open: () => openPlace(place, { busyTimeoutMs: BUSY_TIMEOUT_MS, owner }),
     monotonicNow: () => options.timing.now(),
     onFault: options.onFault,
   });

@@ -42,7 +42,7 @@ export function openForReading(path: string, copyPlaces: readonly string[]): Rea
 
 function emptyHistory(path: string): DatabaseSync {
   const database = new DatabaseSync(':memory:');
-  migrate(database, path, MIGRATIONS);
+  migrate(database, path, { migrations: MIGRATIONS, owner: null });
   return database;
 }
 

@@ -2,7 +2,8 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { historyError, type HistoryErrorCode } from './history-error.ts';
-import { checkVersion, migrate } from './migrate.ts';
+import { isToBeClaimed, type HistoryOwner } from './history-owner.ts';
+import { checkVersion, migrate, readCluster, type Migrating } from './migrate.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { keepFromOthers, makeFileIfMissing, regularFileSize, requireOwnFile } from './own-file.ts';
 import { asHistoryError } from './sqlite-error.ts';
@@ -18,11 +19,11 @@ export function openSqliteFile(path: string, migrations = MIGRATIONS): DatabaseS
   makeFile(path);
   return openAs(path, () => {
     try {
-      return openForWriting(path, { migrations, timeoutMs: BUSY_TIMEOUT_MS });
+      return openForWriting(path, { migrations, owner: null, timeoutMs: BUSY_TIMEOUT_MS });
     } catch (error) {
       if (asHistoryError(error, path).code !== 'full') throw error;
       // Without space even reading fails, since readers share an index in a file beside; whoever has the history to himself keeps it in memory.
-      return openForWriting(path, { migrations, timeoutMs: BUSY_TIMEOUT_MS, alone: true });
+      return openForWriting(path, { migrations, owner: null, timeoutMs: BUSY_TIMEOUT_MS, alone: true });
     }
   });
 }
@@ -32,28 +33,28 @@ export function openSqliteFile(path: string, migrations = MIGRATIONS): DatabaseS
  * `timeoutMs` for another writer, since nothing else of the process goes on meanwhile.
  * @throws HistoryError
  */
-export function openSharedFile(path: string, timeoutMs: number): DatabaseSync {
+export function openSharedFile(path: string, timeoutMs: number, owner: HistoryOwner | null): DatabaseSync {
   openAs(path, () => {
     for (const suffix of ['', '-wal', '-shm']) keepFromOthers(`${path}${suffix}`);
   });
   makeFile(path);
-  return openAs(path, () => openForWriting(path, { migrations: MIGRATIONS, timeoutMs }));
+  return openAs(path, () => openForWriting(path, { migrations: MIGRATIONS, owner, timeoutMs }));
 }
 
-interface Opening {
-  readonly migrations: readonly string[];
+interface Opening extends Migrating {
   readonly timeoutMs: number;
   readonly alone?: boolean;
 }
 
-function openForWriting(path: string, { migrations, timeoutMs, alone = false }: Opening): DatabaseSync {
+function openForWriting(path: string, { migrations, owner, timeoutMs, alone = false }: Opening): DatabaseSync {
   return using(new DatabaseSync(path, { timeout: timeoutMs }), (database) => {
     if (alone) database.exec('PRAGMA locking_mode = exclusive');
     const version = checkVersion(database, path, migrations.length);
+    const isNew = owner !== null && isToBeClaimed(readCluster(database), owner, path);
     database.exec(
       'PRAGMA synchronous = normal; PRAGMA temp_store = memory; PRAGMA journal_size_limit = 4194304; PRAGMA cell_size_check = on',
     );
-    if (version < migrations.length) migrate(database, path, migrations);
+    if (version < migrations.length || isNew) migrate(database, path, { migrations, owner });
   });
 }
 

@@ -22,7 +22,7 @@ export interface RevokeOptions {
  */
 export async function revokeInHistory({ place, now, bootClock }: RevokeOptions, node: string): Promise<NodeVerdict[] | null> {
   if ('path' in place && (regularFileSize(resolve(place.path)) ?? 0) === 0) return null;
-  const database = await openPlace(place, BUSY_TIMEOUT_MS);
+  const database = await openPlace(place, { busyTimeoutMs: BUSY_TIMEOUT_MS, owner: null });
   try {
     const time = new HistoryTime(now, bootClock, true);
     const verdicts = await database.write('power', (changes) => revokeNode(changes, time, node));

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test, vi } from 'vitest';
 import { lacksNodeAccess } from '../../lab/real-cluster.ts';
 import { AUTOMATIC, CONFIG, makeSite, type ManagerSite, SOON } from './manager-in-test.ts';
+import { openTestClusterHistory } from '../fakes/cluster-history-in-test.ts';
 import { makePaperNodes, type NodeSpec } from './nodes-in-test.ts';
 import { workerReference } from './worker-in-test.ts';
 
@@ -223,12 +224,15 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
       (await site.kubectl(['auth', 'can-i', ...args, `--as=system:serviceaccount:${site.namespace}:${account}`])).stdout.trim();
     const own = ['-n', site.namespace];
     expect(await mayI('eraser-controller-manager', 'create', 'pods', ...own)).toBe('yes');
+    expect(await mayI('eraser-controller-manager', 'get', 'namespace/kube-system')).toBe('yes');
     for (const path of ['/openid/v1/jwks', '/.well-known/openid-configuration']) {
       expect(await mayI('eraser-controller-manager', 'get', path), path).toBe('yes');
     }
     for (const args of [
       ['get', '/metrics'],
       ['get', 'secrets', ...own],
+      ['get', 'namespace/default'],
+      ['list', 'namespaces'],
       ['create', 'pods', '-n', 'default'],
       ['patch', 'nodes'],
       ['create', 'pods', '--subresource=exec', ...own],
@@ -243,6 +247,28 @@ describe.skipIf(lacksNodeAccess())('the controller on nodes on paper', () => {
     ]) {
       expect(await mayI('eraser-imagejob-pods', ...args), args.join(' ')).toBe('no');
     }
+  });
+
+  test('ends when its history is of another cluster, and goes on with it when it is told so', async () => {
+    const site = await onPaper();
+    await site.configure(CONFIG);
+    const { path, history, query } = await openTestClusterHistory({ owner: { cluster: 'another', from: null } });
+    await history.close();
+    const uid = await site.done(['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}']);
+    const refused = site.start([`--history=${path}`]);
+    expect(await refused.ended()).toBe(1);
+    expect(refused.logs).toContainEqual(
+      expect.objectContaining({
+        message: 'failed',
+        error: expect.stringContaining(`${path} is that of another cluster (another; this one is ${uid},`) as string,
+        hint: expect.stringContaining('--history-from-cluster=another') as string,
+      }),
+    );
+    expect(await query('SELECT cluster FROM owner')).toEqual([{ cluster: 'another' }]);
+    const taken = site.start([`--history=${path}`, '--history-from-cluster=another']);
+    await taken.untilLogged('the coordinator answers');
+    expect(await query('SELECT cluster FROM owner')).toEqual([{ cluster: uid }]);
+    expect(await taken.stop()).toBe(0);
   });
 
   test('says how it is, and refuses what it does not know', async () => {

@@ -28,7 +28,7 @@ export interface TestClusterHistory {
 }
 
 /** `place`: of one that is open already; else a new one. */
-export interface TestClusterHistoryOptions extends Partial<Pick<OpenClusterHistoryOptions, 'maxLogBytes'>> {
+export interface TestClusterHistoryOptions extends Partial<Pick<OpenClusterHistoryOptions, 'maxLogBytes' | 'owner'>> {
   readonly place?: HistoryPlace;
   readonly clock?: MachineClock;
   readonly timing?: Timing;
@@ -72,6 +72,7 @@ export async function openTestClusterHistoryAt(
   const { clock = new MachineClock(), timing = SYSTEM_TIMING, place } = options;
   const faults: TestClusterHistory['faults'] = [];
   const history = await openClusterHistory({
+    owner: { cluster: 'here', from: null },
     ...options,
     now: clock.now,
     bootClock: clock.bootClock,

@@ -24,6 +24,8 @@ const { version } = packageJson;
 const OURS = { image: `image-cleaner:${version}`, scannerImage: `image-cleaner-scanner:${version}` };
 const RELEASE = 'cleaner';
 const NAMESPACE = 'eraser-system';
+const POSTGRES = 'postgres://cleaner@db.example:5432/cleaner';
+const PASSWORD = 'a-password-that-nobody-may-see';
 const CONFIG_KEY = 'controller_manager_config.yaml';
 
 /** What helm says of the release; the manifest has none of it. */
@@ -92,6 +94,7 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
         openshift: { enabled: true },
       },
     ],
+    ['a PostgreSQL for the history', { history: { postgres: { url: POSTGRES, passwordSecret: { name: 'a' } } } }],
   ])('helm lint finds nothing: %s', async (_name, values) => {
     const { code, stdout, stderr } = await helm(['lint', '--strict', CHART], values);
     expect(`${String(code)} ${stderr}`).toBe('0 ');
@@ -169,6 +172,41 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
         image: `registry.example/${OURS.image}`,
         scannerImage: `registry.example/${OURS.scannerImage}`,
       },
+    ],
+    [
+      'a PostgreSQL for the history, and a CA in a ConfigMap',
+      {
+        history: {
+          postgres: { url: POSTGRES, passwordSecret: { name: 'history' }, caConfigMap: { name: 'history-ca', key: 'root.pem' } },
+        },
+        deploy: { additionalArgs: ['--history-from-cluster=a'] },
+      },
+      {
+        historyServer: {
+          url: POSTGRES,
+          passwordSecret: { name: 'history', key: 'password' },
+          ca: { kind: 'ConfigMap', name: 'history-ca', key: 'root.pem' },
+        },
+        managerArgs: ['--history-from-cluster=a'],
+      },
+    ],
+    [
+      'the same with parameters, and a CA in a Secret',
+      {
+        history: { postgres: { url: `${POSTGRES}?sslmode=verify-full`, passwordSecret: { name: 'a', key: 'b' }, caSecret: { name: 'a' } } },
+      },
+      {
+        historyServer: {
+          url: `${POSTGRES}?sslmode=verify-full`,
+          passwordSecret: { name: 'a', key: 'b' },
+          ca: { kind: 'Secret', name: 'a', key: 'ca.crt' },
+        },
+      },
+    ],
+    [
+      'one that asks for nothing',
+      { history: { postgres: { url: `${POSTGRES}?sslmode=disable` } } },
+      { historyServer: { url: `${POSTGRES}?sslmode=disable`, passwordSecret: null, ca: null } },
     ],
   ])('%s give the objects of the manifest', async (_name, values, options) => {
     const rendered = await render(values);
@@ -304,6 +342,37 @@ describe.skipIf(lacksRealPart('helm'))('the Helm chart', () => {
     const { code, stderr } = await helm(['template', RELEASE, CHART], values);
     expect(code).not.toBe(0);
     expect(stderr).toContain(message);
+  });
+
+  test.each<[string, object, string, string[]?]>([
+    ['a password in the URL', { url: `postgres://cleaner:${PASSWORD}@db.example/cleaner` }, 'has a password in it'],
+    [
+      'the same for a password with what ends a host',
+      { url: `postgres://cleaner:${PASSWORD}?#@db.example/cleaner` },
+      'has a password in it',
+    ],
+    ['the same as a flag', {}, 'has a password in it', [`--history=postgresql://cleaner:${PASSWORD}@db.example/cleaner`]],
+    ['a password as a parameter', { url: `${POSTGRES}?password=${PASSWORD}` }, 'is no postgres://'],
+    ['the same with a slash in it', {}, 'has a password in it', [`--history=postgres://cleaner:${PASSWORD}/a@db.example/cleaner`]],
+    ['no URL', { url: `/${PASSWORD}` }, 'is no postgres://'],
+    ['a URL without a user', { url: `postgres://${PASSWORD}/cleaner` }, 'is no postgres://'],
+    ['a password without a URL', { passwordSecret: { name: 'a' } }, 'and no url'],
+    ['a CA without a URL', { caSecret: { name: 'a' } }, 'and no url'],
+    ['two CAs', { url: POSTGRES, caConfigMap: { name: 'a' }, caSecret: { name: 'a' } }, 'leave one of them out'],
+    ['a CA for no TLS', { url: `${POSTGRES}?sslmode=disable`, caSecret: { name: 'a' } }, 'sslmode=disable'],
+    ['a CA beside another', { url: `${POSTGRES}?sslrootcert=/a`, caSecret: { name: 'a' } }, 'sslrootcert'],
+    ['a history that is named twice', { url: POSTGRES }, 'names a history beside', ['--history=/a/file']],
+    ['a password that is named twice', { url: POSTGRES }, 'names a history beside', ['--history-password-file=/a/file']],
+    ['a claim for no file', { url: POSTGRES }, 'goes without history.volume'],
+  ])('a history in a PostgreSQL: %s is refused, and not repeated', async (name, postgres, message, additionalArgs = []) => {
+    const claim = { size: name === 'a claim for no file' ? '1Gi' : '' };
+    const { code, stdout, stderr } = await helm(['template', RELEASE, CHART], {
+      history: { postgres, claim },
+      deploy: { additionalArgs },
+    });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(message);
+    expect(`${stdout}${stderr}`).not.toContain(PASSWORD);
   });
 
   test('values of a chart that this one is a part of are taken', async () => {

@@ -14,6 +14,7 @@ const LANES = 12;
 
 const history = await openClusterHistory({
   place: { path },
+  owner: { cluster: 'here', from: null },
   now: Date.now,
   bootClock: readBootClock,
   timing: SYSTEM_TIMING,

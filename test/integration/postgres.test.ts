@@ -13,6 +13,7 @@ import type { HistoryErrorCode } from '../../src/store/history-error.ts';
 import { clusterHistoryContract } from '../contract/cluster-history/cluster-history-contract.ts';
 import { containerLogsContract } from '../contract/cluster-history/container-logs-contract.ts';
 import { nodeRunsContract } from '../contract/cluster-history/node-runs-contract.ts';
+import { ownerContract } from '../contract/cluster-history/owner-contract.ts';
 import { pruneContract } from '../contract/cluster-history/prune-contract.ts';
 import { readJobsContract } from '../contract/cluster-history/read-jobs-contract.ts';
 import { openTestClusterHistoryAt } from '../fakes/cluster-history-in-test.ts';
@@ -40,6 +41,7 @@ describe.skipIf(lacksRealPart('postgres'))('a history in a PostgreSQL', () => {
     containerLogsContract(open);
     readJobsContract(open);
     pruneContract(open);
+    ownerContract(open, 'UPDATE history_schema SET cluster = NULL');
   });
 
   describe('opening', () => {
@@ -48,8 +50,8 @@ describe.skipIf(lacksRealPart('postgres'))('a history in a PostgreSQL', () => {
       const opened = await Promise.all(Array.from({ length: 5 }, () => open({ place })));
       expect(opened.map(({ faults }) => faults)).toEqual([[], [], [], [], []]);
       await Promise.all(opened.map(({ history }, at) => record(history, `node-${at}`)));
-      expect(await opened[0]?.query('SELECT application, version::int FROM history_schema')).toEqual([
-        { application: 'image-cleaner', version: 1 },
+      expect(await opened[0]?.query('SELECT application, version::int, cluster FROM history_schema')).toEqual([
+        { application: 'image-cleaner', version: 2, cluster: 'here' },
       ]);
       expect(await opened[0]?.history.readTotals('job-1')).toMatchObject({ nodes: 5 });
     });
@@ -72,9 +74,50 @@ describe.skipIf(lacksRealPart('postgres'))('a history in a PostgreSQL', () => {
     test('a manager that a newer one has come after writes no more', async () => {
       const it = await open();
       await record(it.history, 'node-1');
-      await it.query('UPDATE history_schema SET version = 2');
+      await it.query('UPDATE history_schema SET version = 3');
       await expect(record(it.history, 'node-2')).rejects.toMatchObject({ code: 'newer' });
       expect(await it.query('SELECT node FROM node_run')).toEqual([{ node: 'node-1' }]);
+    });
+
+    test('one of version 1 is brought up to date, and is of the first that opens it', async () => {
+      const it = await open();
+      await record(it.history, 'node-1');
+      await it.history.close();
+      await it.query('ALTER TABLE history_schema DROP COLUMN cluster; UPDATE history_schema SET version = 1');
+      const again = await open({ place: it.place, owner: { cluster: 'ours', from: null } });
+      await record(again.history, 'node-2');
+      expect(await it.query('SELECT version::int, cluster FROM history_schema')).toEqual([{ version: 2, cluster: 'ours' }]);
+      expect(await it.query('SELECT node FROM node_run')).toHaveLength(2);
+    });
+
+    test('what another cluster has is not even brought up to date', async () => {
+      const it = await open({ owner: { cluster: 'ours', from: null } });
+      await it.history.close();
+      await it.query('UPDATE history_schema SET version = 1');
+      await expect(open({ place: it.place, owner: { cluster: 'theirs', from: null } })).rejects.toMatchObject({ code: 'other-cluster' });
+      expect(await it.query('SELECT version::int, cluster FROM history_schema')).toEqual([{ version: 1, cluster: 'ours' }]);
+    });
+
+    test('of the managers of two clusters that open it at once, one has it', async () => {
+      const place = placeOf(server, await makeDatabase(server));
+      const attempts = await Promise.allSettled(
+        ['ours', 'theirs', 'ours', 'theirs'].map((cluster) => open({ place, owner: { cluster, from: null } })),
+      );
+      const [owner] = await server.query('SELECT cluster FROM history_schema', place.url.database);
+      const expected = owner?.['cluster'] === 'ours' ? ['fulfilled', 'rejected'] : ['rejected', 'fulfilled'];
+      expect(attempts.map(({ status }) => status)).toEqual([...expected, ...expected]);
+    });
+
+    test('a manager whose history another cluster has taken over writes no more', async () => {
+      const it = await open({ owner: { cluster: 'ours', from: null } });
+      await record(it.history, 'node-1');
+      const other = await open({ place: it.place, owner: { cluster: 'theirs', from: 'ours' } });
+      for (let attempt = 0; attempt < 2; attempt += 1) {
+        await expect(record(it.history, 'node-2')).rejects.toMatchObject({ code: 'other-cluster' });
+      }
+      await record(other.history, 'node-3');
+      expect([it.faults, other.faults]).toEqual([['other-cluster'], []]);
+      expect(await it.query('SELECT node FROM node_run ORDER BY node')).toEqual([{ node: 'node-1' }, { node: 'node-3' }]);
     });
   });
 

@@ -97,7 +97,14 @@ describe.skipIf(lacksRealPart('trivy') || lacksRealPart('containerd-v2'))('a who
   /** As the manager binds them, with a history on the disk, and what is at this URL as Trivy's server. */
   async function openKnowledge(trivyServer = server.url, history = join(temporaryFolder(), 'history.db')): Promise<Knowledge> {
     const { log } = logInTest();
-    const stores = await openStores({ history: { path: history }, trivyServer, timing: SYSTEM_TIMING, wallNow: Date.now, log });
+    const stores = await openStores({
+      history: { path: history },
+      owner: { cluster: 'here', from: null },
+      trivyServer,
+      timing: SYSTEM_TIMING,
+      wallNow: Date.now,
+      log,
+    });
     onTestFinished(() => stores.close());
     return stores;
   }

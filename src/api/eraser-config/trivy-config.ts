@@ -4,6 +4,8 @@ import { FINDING_STATUSES, PACKAGE_CLASSES, SEVERITIES } from '../scan-report.ts
 import { durationAboveZero, filledText, flag, listOf, orElse, section, word, type TextParsers } from './config-values.ts';
 
 const HOUR_MS = 3_600_000;
+/** Where none is named: what Eraser's scanner downloads from. */
+export const USUAL_DATABASE_REPOSITORY = 'ghcr.io/aquasecurity/trivy-db';
 
 /** `components.scanner.config` of Eraser's Trivy scanner. */
 export function trivyConfigSchema(parsers: TextParsers) {
@@ -11,7 +13,7 @@ export function trivyConfigSchema(parsers: TextParsers) {
   return section(
     {
       cacheDir: orElse(filledText, '/var/lib/trivy').meta({ description: 'Where the scanner keeps its database, in its container.' }),
-      dbRepo: orElse(filledText, 'ghcr.io/aquasecurity/trivy-db').meta({
+      dbRepo: orElse(filledText, USUAL_DATABASE_REPOSITORY).meta({
         description: 'The repository that the vulnerability database comes from.',
       }),
       deleteFailedImages: orElse(flag, true).meta({

@@ -9,6 +9,10 @@ export interface EnableOptions extends ClusterOptions {
   readonly image?: string;
   readonly scannerImage?: string;
   readonly trivyCacheHostPath?: string;
+  readonly historyUrl?: string;
+  readonly historyPasswordSecret?: string;
+  readonly historyCaConfigMap?: string;
+  readonly historyCaSecret?: string;
   readonly trivyArg?: readonly string[];
   readonly managerArg?: readonly string[];
   readonly dryRun: boolean;
@@ -24,6 +28,13 @@ export function addEnableOptions(command: Command): Command {
     .option('--image <image>', 'of the manager and of worker pods (default: the installed one, in the version of this program)')
     .option('--scanner-image <image>', 'of the scanner and of the Trivy server (default: as --image, with "-scanner" behind the name)')
     .option('--trivy-cache-host-path <folder>', "a folder of the nodes with a vulnerability database, for Trivy's server")
+    .option(
+      '--history-url <url>',
+      'a PostgreSQL for the history: postgres://USER@HOST[:PORT]/DATABASE, without a password; none: a file in the pod',
+    )
+    .option('--history-password-secret <name[:key]>', 'the Secret of the namespace that has its password (key: password)')
+    .option('--history-ca-config-map <name[:key]>', 'the configmap that has the CA of its certificate (key: ca.crt)')
+    .option('--history-ca-secret <name[:key]>', 'the same in a Secret')
     .addOption(
       new Option('--trivy-arg <flag>', 'a further flag of the Trivy server, as --trivy-arg=--skip-db-update (repeatable)').argParser(
         collectFlags,

@@ -1,14 +1,22 @@
 import { extractConfiguration } from '../../cluster/extract-configuration.ts';
-import type { InstallationSettings } from '../../cluster/installed-settings.ts';
 import { parseIntervalHours } from '../../cluster/interval-hours.ts';
 import type { GivenConfiguration } from '../../cluster/plan-configuration.ts';
+import type { GivenSettings } from '../../cluster/plan-settings.ts';
 import { readInputFile } from '../read-input-file.ts';
 import type { EnableOptions } from './enable-options.ts';
+import { readHistoryOptions } from './read-history-options.ts';
 
-export function settingsOf(options: EnableOptions): Partial<InstallationSettings> {
-  const { image, scannerImage, trivyCacheHostPath, trivyArg: trivyArgs, managerArg: managerArgs } = options;
-  const given = { image, scannerImage, trivyCacheHostPath, trivyArgs, managerArgs };
+/** @throws CliError */
+export function settingsOf(options: EnableOptions): GivenSettings {
+  const { image, scannerImage, trivyCacheHostPath } = options;
+  const [trivyArgs, managerArgs] = [options.trivyArg, options.managerArg].map(withoutNone);
+  const given = { image, scannerImage, trivyCacheHostPath, trivyArgs, managerArgs, historyServer: readHistoryOptions(options) };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** `--manager-arg=` with nothing behind: none, in the place of those that were. */
+function withoutNone(args: readonly string[] | undefined): readonly string[] | undefined {
+  return args?.filter((arg) => arg !== '');
 }
 
 /** As large as a configmap can be. */

@@ -31,7 +31,14 @@ async function serve(options: Pick<StartOptions, 'limits'> & { readonly path?: s
   const { path = join(temporaryFolder(), 'volume', 'history.db'), ...more } = options;
   const logged: string[] = [];
   const log = createLog({ write: (line) => void logged.push(line), now: Date.now, fields: {}, least: () => 'info' });
-  const history = await bindClusterHistory({ place: { path }, version: '1.2.3', timing: SYSTEM_TIMING, wallNow: Date.now, log });
+  const history = await bindClusterHistory({
+    place: { path },
+    owner: { cluster: 'here', from: null },
+    version: '1.2.3',
+    timing: SYSTEM_TIMING,
+    wallNow: Date.now,
+    log,
+  });
   onTestFinished(() => history.close());
   const controller = new ControllerInTest();
   const { images, results, logs } = history;

@@ -3,6 +3,7 @@ import { errorMessage } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { ReadReported, RecordRun } from '../ports.ts';
+import type { HistoryOwner } from '../../store/history-owner.ts';
 import type { HistoryPlace } from '../../store/open-place.ts';
 import { bindClusterHistory } from './bind-cluster-history.ts';
 import { bindVerdicts } from './bind-verdicts.ts';
@@ -11,6 +12,7 @@ import { removedOf } from './tell-results.ts';
 
 export interface StoresOptions {
   readonly history: HistoryPlace;
+  readonly owner: HistoryOwner;
   /** The URL of Trivy's server. */
   readonly trivyServer: string;
   readonly timing: Timing;
@@ -30,10 +32,11 @@ const PRUNE_MS = 24 * 3_600_000;
 /** Of what is older, nothing is kept; of what is younger, not more than the volume of a manager usually holds. */
 const RETENTION = { maxAgeMs: 400 * 24 * 3_600_000, maxBytes: 2 * 1024 ** 3 };
 
-/** @throws HistoryError when the file or database is none of ours, or damaged */
-export async function openStores({ history: place, trivyServer, timing, wallNow, log }: StoresOptions): Promise<OpenStores> {
+/** @throws HistoryError when the file or database is none of ours, another cluster's, or damaged */
+export async function openStores(options: StoresOptions): Promise<OpenStores> {
+  const { history: place, owner, trivyServer, timing, wallNow, log } = options;
   const { version } = packageJson;
-  const history = await bindClusterHistory({ place, version, timing, wallNow, log });
+  const history = await bindClusterHistory({ place, owner, version, timing, wallNow, log });
   const verdicts = bindVerdicts({ trivyServer, scans: history.scans, timing, log });
   return {
     images: history.images,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import type { Changes, Queries } from '../history-database.ts';
 import { historyError } from '../history-error.ts';
+import { isToBeClaimed, ofAnotherCluster, type HistoryOwner } from '../history-owner.ts';
 import { POSTGRES_MIGRATIONS } from './schema.ts';
 
 const APPLICATION = 'image-cleaner';
@@ -14,11 +15,16 @@ export interface Migrating {
   readonly migrations?: readonly string[];
 }
 
+export interface MigratingForOwner extends Migrating {
+  /** null: it is not asked whose it is, and not told. */
+  readonly owner: HistoryOwner | null;
+}
+
 /**
- * Brings the database up to date, by all of its migrations or by none. Several processes may do so at once: all but the first find nothing left to do.
+ * Brings the database up to date, by all of its migrations or by none, and to its owner. Several processes may do so at once: all but the first find nothing left to do.
  * @throws HistoryError
  */
-export async function migratePostgres({ queries, name, migrations = POSTGRES_MIGRATIONS }: Migrating): Promise<void> {
+export async function migratePostgres({ queries, name, migrations = POSTGRES_MIGRATIONS, owner }: MigratingForOwner): Promise<void> {
   await queries
     .transaction()
     .setIsolationLevel('read committed')
@@ -26,10 +32,12 @@ export async function migratePostgres({ queries, name, migrations = POSTGRES_MIG
       // Also for a look: in the midst of another's work there is no telling whose tables they are. Given back with the end of the transaction.
       await sql`SELECT pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(changes);
       const version = await readVersion(changes, name, migrations);
-      if (version === migrations.length) return;
+      const isNew = owner !== null && isToBeClaimed(version === 0 ? null : await readCluster(changes), owner, name);
+      if (version === migrations.length && !isNew) return;
       if (version === 0) await makeSchemaTable(changes, name);
       for (const migration of migrations.slice(version)) await sql.raw(migration).execute(changes);
       await sql`UPDATE history_schema SET version = ${sql.lit(migrations.length)}`.execute(changes);
+      if (isNew) await sql`UPDATE history_schema SET cluster = ${owner.cluster}`.execute(changes);
     });
 }
 
@@ -48,11 +56,31 @@ export async function requireLatest({ queries, name, migrations = POSTGRES_MIGRA
 
 /**
  * Waits until no other process writes to the history, and keeps others from it until the end of the transaction. What is read after this, nobody changes.
- * @throws HistoryError `newer` when another process has migrated it meanwhile
+ * @throws HistoryError `newer` when another process has migrated it meanwhile, `other-cluster` when another cluster has taken it over
  */
-export async function takeTurnToWrite(changes: Changes, name: string): Promise<void> {
-  const { rows } = await sql<{ version: number }>`SELECT version FROM history_schema FOR UPDATE`.execute(changes);
+export async function takeTurnToWrite(changes: Changes, { name, cluster }: Turn): Promise<void> {
+  const { rows } = await sql<SchemaRow>`SELECT * FROM history_schema FOR UPDATE`.execute(changes);
   requireKnown(rows[0]?.version ?? 0, name, POSTGRES_MIGRATIONS);
+  const stored = rows[0]?.cluster ?? null;
+  if (cluster !== null && stored !== null && stored !== cluster) throw ofAnotherCluster({ name, stored, cluster });
+}
+
+export interface Turn {
+  readonly name: string;
+  /** Who wants to write; null: whoever may. */
+  readonly cluster: string | null;
+}
+
+interface SchemaRow {
+  readonly version: number;
+  /** Not there before version 2. */
+  readonly cluster?: string | null;
+}
+
+/** Whose it is; null: nobody has said. */
+async function readCluster(queries: Queries): Promise<string | null> {
+  const { rows } = await sql<SchemaRow>`SELECT * FROM history_schema`.execute(queries);
+  return rows[0]?.cluster ?? null;
 }
 
 /** Which migrations it has had; 0: there is nothing of a history. Changes nothing. */

@@ -8,6 +8,6 @@ import { openPostgres, type PostgresPlace } from './open-postgres.ts';
  * @throws HistoryError
  */
 export async function openPostgresReader(place: PostgresPlace, time: HistoryTime): Promise<HistoryReader> {
-  const database = await openPostgres(place, { isReadOnly: true });
+  const database = await openPostgres(place, { isReadOnly: true, owner: null });
   return { ...createHistoryReader(database, time), close: () => database.close() };
 }

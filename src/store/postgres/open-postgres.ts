@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { errorMessage } from '../../platform/errors.ts';
 import type { HistoryDatabase } from '../history-database.ts';
 import { historyError } from '../history-error.ts';
+import type { HistoryOwner } from '../history-owner.ts';
 import { migratePostgres, requireLatest } from './migrate-postgres.ts';
 import type { PostgresUrl } from './parse-postgres-url.ts';
 import { PostgresDatabase } from './postgres-database.ts';
@@ -15,14 +16,17 @@ export interface PostgresPlace {
   readonly password: { readonly file: string } | { readonly text: string } | null;
 }
 
+export interface OpenPostgresOptions {
+  readonly isReadOnly: boolean;
+  /** null: whosever it is. */
+  readonly owner: HistoryOwner | null;
+}
+
 /**
  * Opens the history, and makes its tables where there are none; or `isReadOnly`, and then changes nothing, and wants the tables as this version makes them.
  * @throws HistoryError
  */
-export async function openPostgres(
-  { url, password }: PostgresPlace,
-  { isReadOnly }: { readonly isReadOnly: boolean },
-): Promise<HistoryDatabase> {
+export async function openPostgres({ url, password }: PostgresPlace, { isReadOnly, owner }: OpenPostgresOptions): Promise<HistoryDatabase> {
   const caFile = url.tls?.caFile ?? null;
   const ca = caFile === null ? null : await readSecretly(caFile, `the CA of the history ${url.name}`);
   const readPassword = async (): Promise<string | undefined> => {
@@ -30,9 +34,12 @@ export async function openPostgres(
     if ('text' in password) return password.text;
     return (await readSecretly(password.file, `the password of the history ${url.name}`)).replace(/\r?\n$/, '');
   };
-  const database = new PostgresDatabase(url.name, new ConnectionPool({ url, ca, readPassword, isReadOnly }));
+  const database = new PostgresDatabase(url.name, {
+    pool: new ConnectionPool({ url, ca, readPassword, isReadOnly }),
+    cluster: owner?.cluster ?? null,
+  });
   try {
-    await (isReadOnly ? requireLatest(database) : migratePostgres(database));
+    await (isReadOnly ? requireLatest(database) : migratePostgres({ queries: database.queries, name: database.name, owner }));
     return database;
   } catch (error) {
     await database.close();

@@ -4,17 +4,25 @@ import type { Tables } from '../tables.ts';
 import { takeTurnToWrite } from './migrate-postgres.ts';
 import type { ConnectionPool } from './postgres-pool.ts';
 
+interface OpenDatabase {
+  readonly pool: ConnectionPool;
+  /** Whose history this has to be for each write; null: whosever. */
+  readonly cluster: string | null;
+}
+
 /** A history in a PostgreSQL. */
 export class PostgresDatabase implements HistoryDatabase {
   readonly name: string;
   readonly queries: Queries;
   readonly #pool: ConnectionPool;
+  readonly #cluster: string | null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(name: string, pool: ConnectionPool) {
+  constructor(name: string, { pool, cluster }: OpenDatabase) {
     this.name = name;
     this.queries = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
     this.#pool = pool;
+    this.#cluster = cluster;
   }
 
   /** How much a commit outlives is the server's own setting (`synchronous_commit`), which nobody who asks for less makes less. */
@@ -26,7 +34,7 @@ export class PostgresDatabase implements HistoryDatabase {
         // With any other, what is read after the turn has come would be what was there before it.
         .setIsolationLevel('read committed')
         .execute(async (changes) => {
-          await takeTurnToWrite(changes, this.name);
+          await takeTurnToWrite(changes, { name: this.name, cluster: this.#cluster });
           return work(changes);
         }),
     );

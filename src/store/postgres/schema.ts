@@ -197,4 +197,8 @@ export const POSTGRES_MIGRATIONS: readonly string[] = [
   CREATE TRIGGER log_piece_kept AFTER INSERT ON log_piece FOR EACH ROW EXECUTE FUNCTION log_piece_kept();
   CREATE TRIGGER log_piece_dropped AFTER DELETE ON log_piece FOR EACH ROW EXECUTE FUNCTION log_piece_dropped();
   `,
+  // The one cluster that it is of, in the row that each writer locks; null: nobody has said.
+  `
+  ALTER TABLE history_schema ADD COLUMN cluster ${TEXT};
+  `,
 ];

@@ -58,6 +58,21 @@
       "size": "",
       "storageClassName": "",
       "accessMode": "ReadWriteOnce"
+    },
+    "postgres": {
+      "url": "",
+      "passwordSecret": {
+        "name": "",
+        "key": "password"
+      },
+      "caConfigMap": {
+        "name": "",
+        "key": "ca.crt"
+      },
+      "caSecret": {
+        "name": "",
+        "key": "ca.crt"
+      }
     }
   },
   "podDisruptionBudget": {},
@@ -81,6 +96,10 @@
   "trivy.cache",
   "history",
   "history.claim",
+  "history.postgres",
+  "history.postgres.passwordSecret",
+  "history.postgres.caConfigMap",
+  "history.postgres.caSecret",
   "networkPolicy",
   "openshift"
 ]

@@ -150,6 +150,72 @@ collector, remover and our scanner have in it, those of this release run: the ta
 {{- toYaml $resources -}}
 {{- end -}}
 
+{{/* Fails on values of the history that do not go together. No message repeats a URL, which may have a password in it. */}}
+{{- define "image-cleaner.checkHistory" -}}
+{{- $values := include "image-cleaner.values" . | fromJson -}}
+{{- $history := $values.history -}}
+{{- $postgres := $history.postgres -}}
+{{- $url := $postgres.url -}}
+{{- range concat (list $url) $values.deploy.additionalArgs -}}
+{{- if regexMatch "(?i)^(--?history=)?postgres(ql)?://[^@]*:[^@]*@" . -}}
+{{- fail "the URL of the history has a password in it: that belongs in a Secret, history.postgres.passwordSecret.name" -}}
+{{- end -}}
+{{- end -}}
+{{- if $url -}}
+{{- if not (regexMatch "(?i)^postgres(ql)?://[^/@:?#]+@[^/@?#]+/[^/?#]+([?]ssl(mode|rootcert)=[^&#]*(&ssl(mode|rootcert)=[^&#]*)?)?$" $url) -}}
+{{- fail "history.postgres.url is no postgres://USER@HOST[:PORT]/DATABASE, with sslmode and sslrootcert at most behind it" -}}
+{{- end -}}
+{{- if or $history.volume $history.claim.size -}}
+{{- fail "history.postgres.url goes without history.volume and history.claim.size: with it the history is no file" -}}
+{{- end -}}
+{{- range $values.deploy.additionalArgs -}}
+{{- if regexMatch "^--?history(-password-file)?(=|$)" . -}}
+{{- fail "deploy.additionalArgs names a history beside history.postgres.url" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $postgres.caConfigMap.name $postgres.caSecret.name -}}
+{{- fail "history.postgres.caConfigMap and history.postgres.caSecret each name a CA: leave one of them out" -}}
+{{- end -}}
+{{- if and (or $postgres.caConfigMap.name $postgres.caSecret.name) (regexMatch "[?&](sslmode=disable|sslrootcert=)" $url) -}}
+{{- fail "history.postgres.url has an sslrootcert or sslmode=disable, and a CA is named beside it" -}}
+{{- end -}}
+{{- else if or $postgres.passwordSecret.name $postgres.caConfigMap.name $postgres.caSecret.name -}}
+{{- fail "history.postgres names a password or a CA, and no url" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Of the manager, as a JSON array. */}}
+{{- define "image-cleaner.historyArgs" -}}
+{{- $postgres := (include "image-cleaner.values" . | fromJson).history.postgres -}}
+{{- $url := $postgres.url -}}
+{{- if $url -}}
+{{- if or $postgres.caConfigMap.name $postgres.caSecret.name -}}
+{{- $url = printf "%s%ssslrootcert=/etc/image-cleaner/history/ca.crt" $url (ternary "&" "?" (contains "?" $url)) -}}
+{{- end -}}
+{{- $args := list (printf "--history=%s" $url) -}}
+{{- if $postgres.passwordSecret.name -}}{{- $args = append $args "--history-password-file=/etc/image-cleaner/history/password" -}}{{- end -}}
+{{- toJson $args -}}
+{{- else -}}
+{{- list "--history=/var/lib/image-cleaner/history.db" | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where password and CA of a PostgreSQL are, as a JSON array of the sources of one volume. */}}
+{{- define "image-cleaner.historySources" -}}
+{{- $postgres := (include "image-cleaner.values" . | fromJson).history.postgres -}}
+{{- $sources := list -}}
+{{- with $postgres.passwordSecret -}}
+{{- if .name -}}{{- $sources = append $sources (dict "secret" (dict "name" .name "items" (list (dict "key" .key "path" "password")))) -}}{{- end -}}
+{{- end -}}
+{{- with $postgres.caConfigMap -}}
+{{- if .name -}}{{- $sources = append $sources (dict "configMap" (dict "name" .name "items" (list (dict "key" .key "path" "ca.crt")))) -}}{{- end -}}
+{{- end -}}
+{{- with $postgres.caSecret -}}
+{{- if .name -}}{{- $sources = append $sources (dict "secret" (dict "name" .name "items" (list (dict "key" .key "path" "ca.crt")))) -}}{{- end -}}
+{{- end -}}
+{{- toJson $sources -}}
+{{- end -}}
+
 {{/* As a JSON array. Where the configuration names a mirror of the database, as Eraser's scanner read it, the server downloads from there. */}}
 {{- define "image-cleaner.trivyArgs" -}}
 {{- $values := include "image-cleaner.values" . | fromJson -}}
