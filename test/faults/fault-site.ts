@@ -64,8 +64,6 @@ export interface RunUnderWay {
   readonly kubectl: FaultStage['kubectl'];
   /** Something that must not be. */
   readonly complain: (problem: string) => void;
-  /** What was to happen could not: the moment is over. */
-  readonly miss: () => never;
 }
 
 /** What there was to see of a run, and what is wrong with it. */
@@ -169,9 +167,6 @@ export async function startFaultSite({ nodes, workers, say }: FaultSiteOptions):
       kubectl,
       complain: (problem) => {
         complaints.push(problem);
-      },
-      miss: () => {
-        throw new NotReached();
       },
     };
     await staged.happen(site).catch((error: unknown) => {

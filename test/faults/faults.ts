@@ -211,28 +211,51 @@ function otherAuthority(ms: number): Fault {
 
 function lyingNode(ms: number): Fault {
   return inAnyRun('a node lies, and calls the coordinator as often as it can', async (site) => {
-    await midway(site);
     const { cluster, kubectl, ways, caFile, complain } = site;
     const { namespace, nodes } = cluster;
-    const path = `jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.spec.nodeName} {.metadata.labels.${JOB_UID_LABEL.replaceAll('.', '\\.')}}{"\\n"}{end}`;
-    const pods = await kubectl(['get', 'pods', '-n', namespace, '-l', JOB_UID_LABEL, '--field-selector=status.phase=Running', '-o', path]);
-    const [pod = '', uid = '', node = '', job = ''] = pods.split('\n')[0]?.split(' ') ?? [];
-    if (job === '') return site.miss();
+    // No worker has all of its results before.
+    ways.trivy.freeze();
+    const { pod, uid, node, job } = await untilOneRuns(site);
     const bound = ['--bound-object-kind=Pod', `--bound-object-name=${pod}`, `--bound-object-uid=${uid}`];
-    const token = (
-      await kubectl(['create', 'token', '-n', namespace, SERVICE_ACCOUNTS.workers, `--audience=${COORDINATOR.audience}`, ...bound])
-    ).trim();
+    const token = await kubectl([
+      'create',
+      'token',
+      '-n',
+      namespace,
+      SERVICE_ACCOUNTS.workers,
+      `--audience=${COORDINATOR.audience}`,
+      ...bound,
+    ]);
     const host = `${COORDINATOR.service}.${namespace}.svc`;
-    const liar = new LyingWorker({ own: { job, node }, token, port: ways.coordinator.port, host, ca: await readFile(caFile, 'utf8') });
+    const ca = await readFile(caFile, 'utf8');
+    const liar = new LyingWorker({ own: { job, node }, token: token.trim(), port: ways.coordinator.port, host, ca });
     try {
-      const [own = [], others = []] = [true, false].map((isOwn) =>
-        makeContents(nodes).flatMap(({ name, inventory }) => (isOwn === (name === node) ? inventory.images.map(({ id }) => id) : [])),
-      );
-      const image = others.find((id) => !own.includes(id)) ?? '';
-      const lies = await liar.lie(nodes.find((name) => name !== node) ?? '', image);
+      const contents = makeContents(nodes);
+      const other = contents.find(({ name }) => name !== node);
+      const own = new Set(contents.find(({ name }) => name === node)?.inventory.images.map(({ id }) => id));
+      const image = other?.inventory.images.find(({ id }) => !own.has(id));
+      if (other === undefined || image === undefined) throw new Error('the nodes are all alike');
+      const lies = await liar.lie(other.name, image.id);
       [...lies, ...(await liar.flood(ms))].forEach(complain);
     } finally {
       liar.close();
+      ways.trivy.thaw();
     }
   });
+}
+
+type WorkerPod = Readonly<Record<'pod' | 'uid' | 'node' | 'job', string>>;
+
+const JOB_OF_POD = `{.metadata.labels.${JOB_UID_LABEL.replaceAll('.', String.raw`\.`)}}`;
+const RUNNING_PODS = `jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.spec.nodeName} ${JOB_OF_POD}{"\\n"}{end}`;
+const POD_LOOK_MS = 50;
+
+async function untilOneRuns({ cluster: { namespace }, kubectl }: RunUnderWay): Promise<WorkerPod> {
+  for (;;) {
+    const running = ['-l', JOB_UID_LABEL, '--field-selector=status.phase=Running', '-o', RUNNING_PODS];
+    const pods = await kubectl(['get', 'pods', '-n', namespace, ...running]);
+    const [pod, uid, node, job] = pods.split('\n')[0]?.split(' ') ?? [];
+    if (pod !== undefined && uid !== undefined && node !== undefined && job !== undefined) return { pod, uid, node, job };
+    await sleep(POD_LOOK_MS);
+  }
 }
