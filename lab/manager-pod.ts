@@ -34,11 +34,19 @@ export class ManagerPod {
     return this.#pids('/usr/bin/trivy');
   }
 
+  /** Where the history is, as this machine finds it. */
+  historyFolder(): string {
+    const [pid] = this.managerPids();
+    // What is mounted on a node is not there on the machine.
+    return pid === undefined ? this.#history : `/proc/${String(pid)}/root/var/lib/image-cleaner`;
+  }
+
   /** Of a copy of its database: what reads a database takes its locks. */
   async readRows(query: string): Promise<Record<string, unknown>[]> {
     const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-history-'));
     try {
-      for (const file of ['history.db', 'history.db-wal']) await copyFile(join(this.#history, file), join(folder, file));
+      const history = this.historyFolder();
+      for (const file of ['history.db', 'history.db-wal']) await copyFile(join(history, file), join(folder, file));
       const database = new DatabaseSync(join(folder, 'history.db'));
       try {
         return database.prepare(query).all();
@@ -51,7 +59,7 @@ export class ManagerPod {
   }
 
   #pids(program: string): number[] {
-    return podPids(this.#uid).filter((pid) => commandLine(pid)[0] === program);
+    return podPids(this.#uid).filter((pid) => commandLine(pid).includes(program));
   }
 }
 

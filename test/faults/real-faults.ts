@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
@@ -6,6 +6,7 @@ import type { ClusterNode } from '../../lab/cluster.ts';
 import { demoDatabase } from '../../lab/demo-images.ts';
 import { runOutOfMemory } from '../../lab/out-of-memory.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
+import { waitUntil } from '../../lab/wait-until.ts';
 import type { RealFault, RealRun } from './real-site.ts';
 
 /** How long something is away, ms. */
@@ -15,11 +16,19 @@ export interface RealLengths {
   readonly trivy: number;
   readonly kubelet: number;
   readonly runtime: number;
+  readonly disk: number;
 }
 
-export const REAL_SHORT: RealLengths = { apiServer: 8_000, coordinator: 8_000, trivy: 6_000, kubelet: 1_000, runtime: 1_000 };
+export const REAL_SHORT: RealLengths = { apiServer: 8_000, coordinator: 8_000, trivy: 6_000, kubelet: 1_000, runtime: 1_000, disk: 6_000 };
 /** The coordinator is away for longer than a lease on an image lasts, the kubelet for longer than until its node counts as lost. */
-export const REAL_LONG: RealLengths = { apiServer: 180_000, coordinator: 60_000, trivy: 25_000, kubelet: 20_000, runtime: 10_000 };
+export const REAL_LONG: RealLengths = {
+  apiServer: 180_000,
+  coordinator: 60_000,
+  trivy: 25_000,
+  kubelet: 20_000,
+  runtime: 10_000,
+  disk: 30_000,
+};
 
 export const NOTHING: RealFault = { name: 'nothing', happen: () => Promise.resolve() };
 
@@ -33,7 +42,7 @@ export const IN_SHORT: ReadonlySet<string> = new Set([
 ]);
 
 export function realFaults(lengths: RealLengths): readonly RealFault[] {
-  return [...restarts(lengths), ...faultsOfTrivy(lengths), ...kills(), ...faultsOfNetwork(lengths)];
+  return [...restarts(lengths), ...faultsOfTrivy(lengths), ...kills(), ...faultsOfNetwork(lengths), ...faultsOfDisks(lengths)];
 }
 
 function restarts({ kubelet, runtime }: RealLengths): RealFault[] {
@@ -175,6 +184,62 @@ function faultsOfNetwork({ apiServer, coordinator }: RealLengths): RealFault[] {
       },
     },
   ];
+}
+
+const HISTORY_BYTES = 64 * 1024 * 1024;
+/** What a worker's temporary volume may hold; the kubelet ends a pod for more, once it has looked, which takes it up to a minute. */
+const TEMPORARY_BYTES = 64 * 1024 * 1024;
+const EVICTED = { timeoutMs: 240_000, pollMs: 500 };
+
+function faultsOfDisks({ disk }: RealLengths): RealFault[] {
+  return [
+    {
+      name: 'the disk of the history is full while nodes tell their results',
+      manifest: { historyVolume: { emptyDir: { medium: 'Memory', sizeLimit: String(HISTORY_BYTES) } } },
+      happen: async ({ anyNode, untilScanning, manager, mustHold }) => {
+        await untilScanning(anyNode);
+        const filler = join(manager.historyFolder(), 'filler');
+        await fill(filler, HISTORY_BYTES);
+        await sleep(disk);
+        const wereNone = (await manager.readRows('SELECT 1 FROM node_run')).length === 0;
+        await rm(filler);
+        mustHold(() => Promise.resolve(wereNone));
+      },
+    },
+    {
+      name: 'a worker pod has filled its temporary volume, and is evicted',
+      endsReaders: true,
+      mayFailNodes: true,
+      happen: async (run) => {
+        const { site, otherNode, untilScanning, manager } = run;
+        await untilScanning(otherNode);
+        const [trivy = 0] = manager.trivyPids();
+        // Else the pod would have done its work before the kubelet looks.
+        process.kill(trivy, 'SIGSTOP');
+        try {
+          const pod = (await site.workerPods()).find(({ spec }) => spec.nodeName === otherNode.name);
+          const volumes = join(otherNode.containerd.directory, 'kubelet/pods', pod?.metadata.uid ?? '', 'volumes/kubernetes.io~empty-dir');
+          await fill(join(volumes, 'temporary-remover/filler'), TEMPORARY_BYTES + 16 * 1024 * 1024);
+          const isEvicted = async (): Promise<boolean> =>
+            (await site.workerPods()).some(({ metadata, status }) => metadata.uid === pod?.metadata.uid && status['reason'] === 'Evicted');
+          await waitUntil('the pod is evicted', isEvicted, EVICTED);
+        } finally {
+          process.kill(trivy, 'SIGCONT');
+        }
+      },
+    },
+  ];
+}
+
+/** With so many bytes, or as many as there is room for. */
+async function fill(file: string, bytes: number): Promise<void> {
+  const piece = Buffer.alloc(1024 * 1024);
+  await using handle = await open(file, 'w');
+  try {
+    for (let written = 0; written < bytes; written += piece.length) await handle.write(piece);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+  }
 }
 
 const endsSchema = z.object({

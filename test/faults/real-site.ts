@@ -7,6 +7,7 @@ import { AUTOMATIC, Installation, MANUAL, type InspectedPod } from '../../lab/in
 import { ManagerPod } from '../../lab/manager-pod.ts';
 import { waitUntil } from '../../lab/wait-until.ts';
 import { RUN_REQUEST_ANNOTATION } from '../../src/api/run-request.ts';
+import type { ManifestOptions } from '../../src/installation/make-manifest.ts';
 import { prepareCluster, type PreparedCluster } from '../e2e/prepare-cluster.ts';
 import { makeRunImages, type RunImages } from './real-images.ts';
 import { lookAtNodes, type NodeLook } from './real-nodes.ts';
@@ -21,6 +22,8 @@ export interface RealFault {
   readonly endsReaders?: boolean;
   /** Nodes may fail by it: such a one says why, and the next run cleans it. */
   readonly mayFailNodes?: boolean;
+  /** Of the manager's pod, beside what all have. */
+  readonly manifest?: Partial<ManifestOptions>;
 }
 
 export interface RealRun {
@@ -143,7 +146,7 @@ class FaultyRun {
   }
 
   async #prepare(): Promise<{ images: RunImages; before: readonly NodeLook[] }> {
-    const { site, run } = this.#options;
+    const { fault, site, run } = this.#options;
     const images = await makeRunImages(
       run,
       site.nodes.map(({ name }) => name),
@@ -152,7 +155,7 @@ class FaultyRun {
     const users = site.nodes.map(({ name }) => userPod(name, ofNode(images, name)[0]?.refs[0] ?? ''));
     await site.do(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'List', items: users });
     await site.do(['wait', '--for=condition=Ready', 'pods', '-l', USERS, '--timeout=120s']);
-    await site.reinstall(MANUAL, { pod: { nodeSelector: { 'kubernetes.io/hostname': MANAGER_NODE } } });
+    await site.reinstall(MANUAL, { ...fault.manifest, pod: { nodeSelector: { 'kubernetes.io/hostname': MANAGER_NODE } } });
     return { images, before: await lookAtNodes(site) };
   }
 
