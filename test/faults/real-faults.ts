@@ -30,19 +30,21 @@ export const REAL_LONG: RealLengths = {
   disk: 30_000,
 };
 
-export const NOTHING: RealFault = { name: 'nothing', happen: () => Promise.resolve() };
+const NOTHING: RealFault = { name: 'nothing', happen: () => Promise.resolve() };
 
-/** By its name on the command line, whether a short run has it. */
+/** What a short run has, by their names. */
 export const IN_SHORT: ReadonlySet<string> = new Set([
+  'nothing',
   'containerd is restarted during a removal',
   'the kubelet is restarted during a scan',
   "Trivy's server is killed",
   'the manager is killed during a removal',
+  'the disk of the history is full while nodes tell their results',
   'the API server is stopped',
 ]);
 
 export function realFaults(lengths: RealLengths): readonly RealFault[] {
-  return [...restarts(lengths), ...faultsOfTrivy(lengths), ...kills(), ...faultsOfNetwork(lengths), ...faultsOfDisks(lengths)];
+  return [NOTHING, ...restarts(lengths), ...faultsOfTrivy(lengths), ...kills(), ...faultsOfNetwork(lengths), ...faultsOfDisks(lengths)];
 }
 
 function restarts({ kubelet, runtime }: RealLengths): RealFault[] {
