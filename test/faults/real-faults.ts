@@ -48,10 +48,9 @@ export function realFaults(lengths: RealLengths): readonly RealFault[] {
 }
 
 function restarts({ kubelet, runtime }: RealLengths): RealFault[] {
-  const during = (what: string, restart: (node: ClusterNode) => Promise<void>, endsReaders: boolean): RealFault[] => [
+  const during = (what: string, restart: (node: ClusterNode) => Promise<void>): RealFault[] => [
     {
       name: `${what} is restarted during a scan`,
-      endsReaders,
       happen: async ({ anyNode, untilScanning }) => {
         await untilScanning(anyNode);
         await restart(anyNode);
@@ -75,7 +74,7 @@ function restarts({ kubelet, runtime }: RealLengths): RealFault[] {
     await sleep(runtime);
     await node.startContainerd();
   };
-  return [...during('the kubelet', restartKubelet, false), ...during('containerd', restartContainerd, true)];
+  return [...during('the kubelet', restartKubelet), ...during('containerd', restartContainerd)];
 }
 
 function faultsOfTrivy({ trivy }: RealLengths): RealFault[] {
@@ -123,8 +122,9 @@ function faultsOfTrivy({ trivy }: RealLengths): RealFault[] {
 
 /** Over the whole way of a run. */
 function kills(): RealFault[] {
-  const killedWhen = (moment: string, isReached: (run: RealRun) => Promise<void>): RealFault => ({
+  const killedWhen = (moment: string, isReached: (run: RealRun) => Promise<void>, mayReadTwice = false): RealFault => ({
     name: `the manager is killed ${moment}`,
+    mayReadTwice,
     happen: async (run) => {
       await isReached(run);
       const pids = run.manager.managerPids();
@@ -135,7 +135,7 @@ function kills(): RealFault[] {
   return [
     killedWhen('when there is a job', () => Promise.resolve()),
     killedWhen('when there is a worker pod', ({ untilSeen, site }) => untilSeen(async () => (await site.workerPods()).length > 0)),
-    killedWhen('during a scan', ({ untilScanning, anyNode }) => untilScanning(anyNode)),
+    killedWhen('during a scan', ({ untilScanning, anyNode }) => untilScanning(anyNode), true),
     killedWhen('during a removal', ({ untilRemoving, anyNode }) => untilRemoving(anyNode)),
     killedWhen('when the first node is on record', ({ untilSeen, manager }) =>
       untilSeen(async () => (await manager.readRows('SELECT 1 FROM node_run')).length > 0),
@@ -157,6 +157,8 @@ function faultsOfNetwork({ apiServer, coordinator }: RealLengths): RealFault[] {
   return [
     {
       name: 'the API server is stopped',
+      // A manager that cannot renew its lease ends.
+      mayReadTwice: true,
       happen: async (run) => {
         await run.untilScanning(run.anyNode);
         await stopApiserver(run);
@@ -172,7 +174,7 @@ function faultsOfNetwork({ apiServer, coordinator }: RealLengths): RealFault[] {
     {
       name: 'a node loses all that it sends to the coordinator during a scan',
       // Its leases run out.
-      endsReaders: true,
+      mayReadTwice: true,
       happen: async (run) => {
         await run.untilScanning(run.otherNode);
         await cutOff(run);
@@ -210,7 +212,7 @@ function faultsOfDisks({ disk }: RealLengths): RealFault[] {
     },
     {
       name: 'a worker pod has filled its temporary volume, and is evicted',
-      endsReaders: true,
+      mayReadTwice: true,
       mayFailNodes: true,
       happen: async (run) => {
         const { site, otherNode, untilScanning, manager } = run;

@@ -52,7 +52,7 @@ export async function findProblems(evidence: Evidence): Promise<Found> {
     ),
   );
   const reads = runs.reduce((sum, { scanned }) => sum + (scanned ?? 0), 0);
-  const most = fault.endsReaders === true ? images.distinct * 2 : Math.floor(images.distinct * MOST_READS);
+  const most = fault.mayReadTwice === true ? images.distinct * 2 : Math.floor(images.distinct * MOST_READS);
   const succeeded = new Set(runs.filter(({ state }) => state === 'completed').map(({ node }) => node));
   const failedNodes = evidence.before.map(({ node }) => node).filter((node) => !succeeded.has(node));
   return {

@@ -18,8 +18,8 @@ export interface RealFault {
   readonly name: string;
   /** Once the run has begun; until the fault is over. */
   readonly happen: (run: RealRun) => Promise<void>;
-  /** Programs that read an image may end by it: such an image is leased once more. */
-  readonly endsReaders?: boolean;
+  /** Leases end by it, or are forgotten with the manager that gave them: each image may be read once more. */
+  readonly mayReadTwice?: boolean;
   /** Nodes may fail by it: such a one says why, and the next run cleans it. */
   readonly mayFailNodes?: boolean;
   /** Of the manager's pod, beside what all have. */
