@@ -6,7 +6,6 @@ import type { ClusterNode } from '../../lab/cluster.ts';
 import { demoDatabase } from '../../lab/demo-images.ts';
 import { runOutOfMemory } from '../../lab/out-of-memory.ts';
 import { writeTrivyDatabase } from '../../lab/trivy-database.ts';
-import { waitUntil } from '../../lab/wait-until.ts';
 import type { RealFault, RealRun } from './real-site.ts';
 
 /** How long something is away, ms. */
@@ -39,7 +38,7 @@ export const IN_SHORT: ReadonlySet<string> = new Set([
   'the kubelet is restarted during a scan',
   "Trivy's server is killed",
   'the manager is killed during a removal',
-  'the disk of the history is full while nodes tell their results',
+  'the disk of the history is full during a scan',
   'the API server is stopped',
 ]);
 
@@ -120,7 +119,7 @@ function faultsOfTrivy({ trivy }: RealLengths): RealFault[] {
   ];
 }
 
-/** Over the whole way of a run. */
+/** Of our own pods, over the whole way of a run. */
 function kills(): RealFault[] {
   const killedWhen = (moment: string, isReached: (run: RealRun) => Promise<void>, mayReadTwice = false): RealFault => ({
     name: `the manager is killed ${moment}`,
@@ -140,6 +139,18 @@ function kills(): RealFault[] {
     killedWhen('when the first node is on record', ({ untilSeen, manager }) =>
       untilSeen(async () => (await manager.readRows('SELECT 1 FROM node_run')).length > 0),
     ),
+    {
+      name: 'a worker pod is deleted during a scan',
+      mayReadTwice: true,
+      mayFailNodes: true,
+      // As by who drains the node.
+      happen: async ({ site, anyNode, untilScanning, mustHold }) => {
+        await untilScanning(anyNode);
+        const pod = (await site.workerPods()).find(({ spec }) => spec.nodeName === anyNode.name);
+        mustHold(() => Promise.resolve(pod?.status.phase === 'Running'));
+        await site.do(['delete', 'pod', '-n', site.namespace, pod?.metadata.name ?? '', '--wait=false']);
+      },
+    },
   ];
 }
 
@@ -191,45 +202,18 @@ function faultsOfNetwork({ apiServer, coordinator }: RealLengths): RealFault[] {
 }
 
 const HISTORY_BYTES = 64 * 1024 * 1024;
-/** What a worker's temporary volume may hold; the kubelet ends a pod for more, once it has looked, which takes it up to a minute. */
-const TEMPORARY_BYTES = 64 * 1024 * 1024;
-const EVICTED = { timeoutMs: 240_000, pollMs: 500 };
 
 function faultsOfDisks({ disk }: RealLengths): RealFault[] {
   return [
     {
-      name: 'the disk of the history is full while nodes tell their results',
+      name: 'the disk of the history is full during a scan',
       manifest: { historyVolume: { emptyDir: { medium: 'Memory', sizeLimit: String(HISTORY_BYTES) } } },
-      happen: async ({ anyNode, untilScanning, manager, mustHold }) => {
+      happen: async ({ anyNode, untilScanning, manager }) => {
         await untilScanning(anyNode);
         const filler = join(manager.historyFolder(), 'filler');
         await fill(filler, HISTORY_BYTES);
         await sleep(disk);
-        const wereNone = (await manager.readRows('SELECT 1 FROM node_run')).length === 0;
         await rm(filler);
-        mustHold(() => Promise.resolve(wereNone));
-      },
-    },
-    {
-      name: 'a worker pod has filled its temporary volume, and is evicted',
-      mayReadTwice: true,
-      mayFailNodes: true,
-      happen: async (run) => {
-        const { site, otherNode, untilScanning, manager } = run;
-        await untilScanning(otherNode);
-        const [trivy = 0] = manager.trivyPids();
-        // Else the pod would have done its work before the kubelet looks.
-        process.kill(trivy, 'SIGSTOP');
-        try {
-          const pod = (await site.workerPods()).find(({ spec }) => spec.nodeName === otherNode.name);
-          const volumes = join(otherNode.containerd.directory, 'kubelet/pods', pod?.metadata.uid ?? '', 'volumes/kubernetes.io~empty-dir');
-          await fill(join(volumes, 'temporary-remover/filler'), TEMPORARY_BYTES + 16 * 1024 * 1024);
-          const isEvicted = async (): Promise<boolean> =>
-            (await site.workerPods()).some(({ metadata, status }) => metadata.uid === pod?.metadata.uid && status['reason'] === 'Evicted');
-          await waitUntil('the pod is evicted', isEvicted, EVICTED);
-        } finally {
-          process.kill(trivy, 'SIGCONT');
-        }
       },
     },
   ];
