@@ -17,7 +17,8 @@ export async function runRealFaults({ seed, short, only }: FaultRunOptions): Pro
   const look = async (fault: RealFault): Promise<void> => {
     const { happened, seconds, reads, failedNodes, problems } = await site.run(fault, createRandomSource(seed));
     const outcome = problems.length > 0 ? 'BROKEN' : happened === 'never' ? 'never' : 'ok';
-    const failed = failedNodes.length === 0 ? '' : `, ${failedNodes.join(', ')} failed and were cleaned by the next run`;
+    const cleaned = outcome === 'ok' ? ', cleaned by the next run' : '';
+    const failed = failedNodes.length === 0 ? '' : `; failed${cleaned}: ${failedNodes.join(', ')}`;
     console.log(`${seconds.toFixed(1).padStart(7)} s ${String(reads).padStart(4)} reads   ${outcome.padEnd(6)}  ${fault.name}${failed}`);
     for (const problem of problems) console.log(`          ${problem}`);
     counts[outcome] += 1;
