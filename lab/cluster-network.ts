@@ -68,15 +68,19 @@ export async function connectNode(
   await ip(['link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(at.pid)]);
   await ip(['link', 'set', link, 'master', network.bridge, 'up']);
   await ip(['route', 'replace', podSubnet(network, index), 'via', address]);
-  const inside = async (args: readonly string[]): Promise<unknown> =>
-    runCommand('nsenter', ['--target', String(at.pid), '--net', '--', ...args]);
-  await inside(['ip', 'link', 'set', 'lo', 'up']);
-  await inside(['ip', 'address', 'add', `${address}/24`, 'dev', 'eth0']);
-  await inside(['ip', 'link', 'set', 'eth0', 'up']);
-  await inside(['ip', 'route', 'add', 'default', 'via', network.host]);
+  const inside = (args: readonly string[]): Promise<string> => ipInside(at.pid, args);
+  await inside(['link', 'set', 'lo', 'up']);
+  await inside(['address', 'add', `${address}/24`, 'dev', 'eth0']);
+  await inside(['link', 'set', 'eth0', 'up']);
+  await inside(['route', 'add', 'default', 'via', network.host]);
   for (let other = 0; other < at.count; other += 1) {
-    if (other !== index) await inside(['ip', 'route', 'add', podSubnet(network, other), 'via', nodeAddress(network, other)]);
+    if (other !== index) await inside(['route', 'add', podSubnet(network, other), 'via', nodeAddress(network, other)]);
   }
+}
+
+/** What a node forwards to an address goes into a black hole: nobody is told, unlike with a route that is unreachable. */
+export async function routeNowhere(at: { readonly pid: number; readonly address: string }, action: 'add' | 'delete'): Promise<void> {
+  await ipInside(at.pid, ['route', action, 'blackhole', `${at.address}/32`]);
 }
 
 /** The machine reaches Services through a node, which has a kube-proxy. */
@@ -104,4 +108,8 @@ async function listRoutes(): Promise<string[]> {
 
 async function ip(args: readonly string[]): Promise<string> {
   return await runCommand('ip', args);
+}
+
+async function ipInside(pid: number, args: readonly string[]): Promise<string> {
+  return await runCommand('nsenter', ['--target', String(pid), '--net', '--', 'ip', ...args]);
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { ApiServer } from './api-server.ts';
 import { issueCertificate } from './certificates.ts';
 import type { ClusterNetwork } from './cluster-network.ts';
-import { connectNode, nodeAddress } from './cluster-network.ts';
+import { connectNode, nodeAddress, routeNowhere } from './cluster-network.ts';
 import type { ClusterTools } from './cluster-tools.ts';
 import type { ContainerdFacts, ContainerdHandle } from './containerd-handle.ts';
 import { connectContainerd } from './containerd-handle.ts';
@@ -31,6 +31,12 @@ export interface ClusterNode {
   /** Stops it in its tracks until `thawKubelet`: it reports and does nothing. */
   freezeKubelet(): void;
   thawKubelet(): void;
+  /** Kills the container runtime alone; containers go on. */
+  killContainerd(): Promise<void>;
+  /** Starts a killed one, and waits until it answers. */
+  startContainerd(): Promise<void>;
+  /** From now on, what the node and its pods send to that address is lost on the way, without a word; until what it gives is called. */
+  loseAllTo(address: string): Promise<() => Promise<void>>;
   /** Kills all that runs on the node at once, as a power cut would. */
   kill(): Promise<void>;
   /** Starts a killed node on what it had on its disk. */
@@ -67,6 +73,7 @@ export class LabNode implements ClusterNode {
   readonly #state: string;
   #init: LabProcess | null = null;
   #kubelet: LabProcess | null = null;
+  #containerd: LabProcess | null = null;
   #isJoined = false;
 
   constructor(spec: NodeSpec) {
@@ -148,9 +155,30 @@ export class LabNode implements ClusterNode {
     this.#kubelet?.signal('SIGCONT');
   }
 
+  async killContainerd(): Promise<void> {
+    await this.#containerd?.kill();
+  }
+
+  async startContainerd(): Promise<void> {
+    if (this.#containerd?.isRunning === true) return;
+    const { containerd } = this.#spec.tools.containerd;
+    const started = await this.#startInside('containerd', containerd, ['--config', this.#containerdConfig]);
+    this.#containerd = started;
+    await untilReady(started, async () => {
+      await this.containerd.cri.images.listImages({}, { timeoutMs: 2_000 });
+      return true;
+    });
+  }
+
+  async loseAllTo(address: string): Promise<() => Promise<void>> {
+    const { pid } = this.#runningInit();
+    await routeNowhere({ pid, address }, 'add');
+    return () => routeNowhere({ pid, address }, 'delete');
+  }
+
   async kill(): Promise<void> {
     // With process 1 the kernel kills the others, which are gone before it is.
-    await Promise.all([this.#init?.kill(), this.killKubelet()]);
+    await Promise.all([this.#init?.kill(), this.killKubelet(), this.killContainerd()]);
     this.containerd.cri.close();
   }
 
@@ -164,7 +192,7 @@ export class LabNode implements ClusterNode {
 
   /** Namespaces, network and container runtime. */
   async #boot(): Promise<void> {
-    const { network, index, count, tools } = this.#spec;
+    const { network, index, count } = this.#spec;
     await rm(this.#state, { recursive: true, force: true });
     await mkdir(join(this.#state, 'containerd'), { recursive: true });
     const init = await startProcess({
@@ -176,11 +204,12 @@ export class LabNode implements ClusterNode {
     this.#init = init;
     await untilReady(init, () => Promise.resolve(existsSync(join(this.#state, 'ready'))));
     await connectNode(network, index, { pid: init.pid, count });
-    const containerd = await this.#startInside('containerd', tools.containerd.containerd, ['--config', this.#containerdConfig]);
-    await untilReady(containerd, async () => {
-      await this.containerd.cri.images.listImages({}, { timeoutMs: 2_000 });
-      return true;
-    });
+    await this.startContainerd();
+  }
+
+  #runningInit(): LabProcess {
+    if (this.#init?.isRunning !== true) throw new Error(`${this.name} does not run`);
+    return this.#init;
   }
 
   async #startKubeProxy(): Promise<void> {
@@ -188,9 +217,9 @@ export class LabNode implements ClusterNode {
   }
 
   async #startInside(program: string, command: string, args: readonly string[]): Promise<LabProcess> {
-    if (this.#init?.isRunning !== true) throw new Error(`${this.name} does not run`);
+    const { pid } = this.#runningInit();
     const { containerd, network } = this.#spec.tools;
-    const wrapper = ['nsenter', `--target=${String(this.#init.pid)}`, '--mount', '--net', '--pid', '--'];
+    const wrapper = ['nsenter', `--target=${String(pid)}`, '--mount', '--net', '--pid', '--'];
     const path = [containerd.directory, dirname(containerd.runc), network.nft, process.env['PATH'] ?? ''].join(':');
     const env = { ...process.env, PATH: path, LD_LIBRARY_PATH: network.libraries };
     return await startProcess({ ...this.#process(program), wrapper, command, args, env });

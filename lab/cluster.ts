@@ -33,6 +33,10 @@ export interface Cluster extends AsyncDisposable {
   readonly facts: ClusterFacts;
   /** Gives what it writes to standard output. */
   kubectl(args: readonly string[]): Promise<string>;
+  /** Kills it; etcd goes on. */
+  stopApiserver(): Promise<void>;
+  /** Starts a killed one, and waits until it is ready. */
+  startApiserver(): Promise<void>;
   /** Ends all of it and removes all that it left on the machine. */
   stop(): Promise<void>;
 }
@@ -122,6 +126,8 @@ function clusterOf(parts: { place: Place; server: ApiServer; nodes: readonly Lab
       nodes: nodes.map(({ name, address, containerdFacts }) => ({ name, address, containerd: containerdFacts })),
     },
     kubectl: (args) => runCommand(kubectl, ['--kubeconfig', server.kubeconfig, '--cache-dir', join(place.root, 'kubectl'), ...args]),
+    stopApiserver: () => server.stop(),
+    startApiserver: server.start,
     stop,
     [Symbol.asyncDispose]: stop,
   };

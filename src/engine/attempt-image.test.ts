@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.ts';
 import { image, report } from '../../test/fakes/images.ts';
 import type { ScanAttempt } from '../api/scan-report.ts';
+import { scannerFault } from '../scan/scanner-fault.ts';
 import { attemptImage, type AttemptSignals } from './attempt-image.ts';
 
 const one = image(1);
@@ -43,6 +44,55 @@ describe('an attempt at an image', () => {
       await expect(attemptImage({ runtime: new FakeRuntime([one]), limits, attempt }, one, signals)).rejects.toThrow('stopped');
     },
   );
+
+  describe('that finds no runtime', () => {
+    const signals: AttemptSignals = { signal: never, total: never };
+    const patient = { ...limits, perImageTimeoutMs: 10_000 };
+    const read = { kind: 'scanned', report: report(one), analysis: null } as const;
+    const away = scannerFault('runtime-unreachable', 'Trivy cannot scan: connection refused');
+
+    test('is repeated once that answers again', async () => {
+      const runtime = new FakeRuntime([one]);
+      const order: string[] = [];
+      runtime.before = (call) => {
+        order.push(call);
+        return Promise.resolve();
+      };
+      const attempt = (): Promise<ScanAttempt> => {
+        order.push('attempt');
+        return order.length === 1 ? Promise.reject(away) : Promise.resolve(read);
+      };
+      expect(await attemptImage({ runtime, limits: patient, attempt }, one, signals)).toEqual(read);
+      expect(order).toEqual(['attempt', `imageStatus ${one.id}`, 'attempt']);
+    });
+
+    test('ends as that does, when it stays away', async () => {
+      const runtime = new FakeRuntime([one]);
+      runtime.before = () => Promise.reject(new Error('the runtime does not answer'));
+      let attempts = 0;
+      const attempt = (): Promise<ScanAttempt> => {
+        attempts += 1;
+        return Promise.reject(away);
+      };
+      await expect(attemptImage({ runtime, limits: patient, attempt }, one, signals)).rejects.toThrow('the runtime does not answer');
+      expect(attempts).toBe(1);
+    });
+
+    test('is a fault where the scanner alone never reaches it; another fault is one at once', async () => {
+      const runtime = new FakeRuntime([one]);
+      const reject = async (fault: Error): Promise<number> => {
+        let attempts = 0;
+        const attempt = (): Promise<ScanAttempt> => {
+          attempts += 1;
+          return Promise.reject(fault);
+        };
+        await expect(attemptImage({ runtime, limits: patient, attempt }, one, signals)).rejects.toBe(fault);
+        return attempts;
+      };
+      expect(await reject(away)).toBe(3);
+      expect(await reject(scannerFault('server-unreachable', 'no server'))).toBe(1);
+    });
+  });
 
   test('is none where the run is over before', async () => {
     const attempt = (): Promise<ScanAttempt> => Promise.resolve({ kind: 'scanned', report: report(one), analysis: null });

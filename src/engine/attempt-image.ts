@@ -1,6 +1,7 @@
 import type { NodeImage } from '../api/inventory.ts';
 import type { ScanResult, UnparsableAttempt, UnscannedAttempt } from '../api/scan-report.ts';
 import { formatDuration } from '../platform/duration.ts';
+import { RoomError } from '../platform/errors.ts';
 import type { NodeRuntime, ScanTarget } from './ports.ts';
 
 /** The longest delay that a Node timer takes; a longer one would fire at once. */
@@ -22,32 +23,33 @@ export interface AttemptSignals {
 export interface ImageAttempt<Success> {
   readonly runtime: NodeRuntime;
   readonly limits: AttemptLimits;
-  /** Tries once. */
+  /** Tries once. Rejects with the code `runtime-unreachable` where the scanner, which talks to the runtime itself, gets no answer. */
   readonly attempt: (target: ScanTarget, signal: AbortSignal) => Promise<Success | UnscannedAttempt | UnparsableAttempt>;
 }
 
 export type FailedScan = Exclude<ScanResult, { readonly kind: 'scanned' }>;
 
 /**
- * Tries an image, and once more where it cannot be parsed: unscannable is only one whose content is complete and that fails twice alike. Rejects with
- * what the attempt rejects with, but for the end of the time for this image or for all.
+ * Tries an image, and once more where it cannot be parsed: unscannable is only one whose content is complete and that fails twice alike. A runtime
+ * that was away meanwhile is waited for. Rejects with what the attempt rejects with, but for the end of the time for this image or for all.
  */
 export async function attemptImage<Success extends { readonly kind: 'scanned' | 'read' }>(
-  { runtime, limits, attempt }: ImageAttempt<Success>,
+  options: ImageAttempt<Success>,
   image: NodeImage,
   signals: AttemptSignals,
 ): Promise<Success | FailedScan> {
+  const { runtime, limits } = options;
   const perImage = AbortSignal.timeout(Math.min(limits.perImageTimeoutMs, MAX_TIMER_MS));
   const signal = AbortSignal.any([signals.signal, signals.total, perImage]);
   const target = { imageId: image.id, repoTags: image.repoTags, repoDigests: image.repoDigests };
   try {
     signal.throwIfAborted();
-    const first = await attempt(target, signal);
+    const first = await attemptWithRuntime(options, target, signal);
     if (first.kind !== 'unparsable') return first;
     if (!(await isStillNamed(runtime, image.id, first.scannedName, signal))) return movedName(first.scannedName);
     if ((await runtime.isContentComplete(image.id, signal)) !== true)
       return notProvenUnscannable(first.error, 'its content is not known to be complete');
-    const second = await attempt(target, signal);
+    const second = await attemptWithRuntime(options, target, signal);
     if (second.kind !== 'unparsable') return second;
     if (!(await isStillNamed(runtime, image.id, second.scannedName, signal))) return movedName(second.scannedName);
     if (second.error !== first.error) return notProvenUnscannable(second.error, 'two attempts failed differently');
@@ -57,6 +59,25 @@ export async function attemptImage<Success extends { readonly kind: 'scanned' | 
     if (signals.total.aborted) return totalTimeUp(limits);
     if (perImage.aborted) return timedOut('timeout', `the scan took longer than ${formatDuration(limits.perImageTimeoutMs)}`);
     throw error;
+  }
+}
+
+/** They outlast two restarts of the runtime while one image is scanned. */
+const MOST_ATTEMPTS = 3;
+
+async function attemptWithRuntime<Success>(
+  { runtime, attempt }: Pick<ImageAttempt<Success>, 'runtime' | 'attempt'>,
+  target: ScanTarget,
+  signal: AbortSignal,
+): Promise<Success | UnscannedAttempt | UnparsableAttempt> {
+  for (let left = MOST_ATTEMPTS - 1; ; left -= 1) {
+    try {
+      return await attempt(target, signal);
+    } catch (error) {
+      if (left === 0 || !(error instanceof RoomError) || error.code !== 'runtime-unreachable') throw error;
+      // Answers once the runtime is there again, or rejects where it stays away.
+      await runtime.imageStatus(target.imageId, signal);
+    }
   }
 }
 

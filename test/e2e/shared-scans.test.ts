@@ -1,9 +1,9 @@
-import { chmod, copyFile, cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, inject, onTestFailed, test, vi } from 'vitest';
 import * as z from 'zod';
+import { ManagerPod } from '../../lab/manager-pod.ts';
 import { declareTrivyDatabase, writeTrivyDatabase } from '../../lab/trivy-database.ts';
 import { AUTOMATIC, SOON, connectSite, lacksCluster, type Installation } from './site.ts';
 import { runClusterCli } from './start-cluster-cli.ts';
@@ -14,17 +14,6 @@ const sick = NUMBERS.map((number) => library(`sick:${String(number)}`));
 const well = NUMBERS.map((number) => library(`well:${String(number)}`));
 /** A run, and the time to change what the next one goes by. */
 const EVERY = { ...AUTOMATIC, manager: { ...AUTOMATIC.manager, scheduling: { repeatInterval: '40s', beginImmediately: true } } };
-
-/** Of this machine's processes, those whose command line has this in it. */
-async function pidsOf(command: string): Promise<string[]> {
-  const pids: string[] = [];
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-    if (line.includes(command)) pids.push(pid);
-  }
-  return pids;
-}
 
 /** Three nodes that have the same images; told by the runtimes' lists and the rows of the history. */
 describe.skipIf(lacksCluster())('scans of a cluster', () => {
@@ -48,22 +37,7 @@ describe.skipIf(lacksCluster())('scans of a cluster', () => {
     await rm(trivyCache, { recursive: true });
   });
 
-  /** Of a copy of the manager's database: SQLite itself does not find its way into the pod. */
-  async function readRows(query: string): Promise<Record<string, unknown>[]> {
-    const [pid = ''] = await pidsOf('/usr/bin/controller\0');
-    const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-e2e-history-'));
-    try {
-      for (const file of ['history.db', 'history.db-wal']) {
-        await copyFile(`/proc/${pid}/root/var/lib/image-cleaner/${file}`, join(folder, file));
-      }
-      const database = new DatabaseSync(join(folder, 'history.db'));
-      const rows = database.prepare(query).all();
-      database.close();
-      return rows;
-    } finally {
-      await rm(folder, { recursive: true });
-    }
-  }
+  const readRows = async (query: string): Promise<Record<string, unknown>[]> => (await ManagerPod.find(site)).readRows(query);
 
   const tags = async (): Promise<string[][]> => Promise.all(site.nodes.map((node) => node.tags()));
 
@@ -141,7 +115,7 @@ describe.skipIf(lacksCluster())('scans of a cluster', () => {
     const analyses = (await readRows('SELECT id_key FROM analysis')).length;
     const found = { ecosystem: 'alpine', release: '3.22', packageName: 'openssl', id: 'CVE-2026-90001' } as const;
     await writeTrivyDatabase(trivyCache, declareTrivyDatabase([{ ...found, fixedVersion: '9.0.0-r0', severity: 'CRITICAL' }], new Date()));
-    for (const pid of await pidsOf('/usr/bin/trivy\0server')) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of (await ManagerPod.find(site)).trivyPids()) process.kill(pid, 'SIGKILL');
     await vi.waitFor(async () => expect(await tags()).toEqual([[], [], []]), { ...SOON, timeout: 150_000 });
     await vi.waitFor(async () => expect((await readScans()).length).toBeGreaterThan(before.length), SOON);
     const scans = (await readScans()).slice(before.length);

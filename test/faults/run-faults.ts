@@ -10,19 +10,27 @@ import { requireRoot } from '../../lab/lab-error.ts';
 import { runAttached } from '../../lab/run-attached.ts';
 import { startFaultSite, type Fault } from './fault-site.ts';
 import { faultsOf, killedAfter, LONG, NOTHING_HAPPENS, SHORT } from './faults.ts';
+import { runRealFaults } from './run-real-faults.ts';
 
 /**
- * `npm run test:faults [-- --short] [--seed N] [--only TEXT]`: runs over simulated nodes, during each of which something goes wrong. Ends with 1 when a run did not come to
- * its end with one result of each node, each image read once, and a whole history.
+ * `npm run test:faults [-- --real] [--short] [--seed N] [--only TEXT]`: runs over simulated nodes, or over three real ones, during each of which something goes wrong. Ends with
+ * 1 when a run did not come to its end with one result of each node, each image read once, and a whole history; over real ones also when an image is
+ * gone that had to stay, or is there that had to go.
  */
 const NODES = 12;
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { values } = parseArgs({
-  options: { short: { type: 'boolean', default: false }, seed: { type: 'string', default: '1' }, only: { type: 'string', multiple: true } },
+  options: {
+    real: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    seed: { type: 'string', default: '1' },
+    only: { type: 'string', multiple: true },
+  },
 });
 const seed = Number(values.seed);
 if (!Number.isInteger(seed)) throw new Error(`--seed ${values.seed}: allowed is a whole number`);
 requireRoot('npm run test:faults');
+if (values.real) process.exit((await runRealFaults({ seed, short: values.short, only: values.only ?? [] })) > 0 ? 1 : 0);
 await runAttached(process.execPath, [join(root, 'scripts/build.ts')]);
 const folder = await mkdtemp(join(tmpdir(), 'image-cleaner-faults-'));
 const counts = { ok: 0, never: 0, BROKEN: 0 };
