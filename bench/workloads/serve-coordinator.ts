@@ -40,7 +40,7 @@ const server = new CoordinatorServer({
         return Promise.resolve({ uid, name, namespace, job, node, isFinished: false, isBeingDeleted: false });
       },
     },
-    runs: { isRunning: () => Promise.resolve(true), settingsOf: () => Promise.resolve(null) },
+    runs: { isRunning: () => Promise.resolve(true), settingsOf: () => Promise.resolve(null), takenUpAt: () => null },
     nodePods: { list: () => Promise.resolve([]) },
   },
   credentials: { audience, username: `system:serviceaccount:${namespace}:${account}` },

@@ -11,6 +11,7 @@ import {
 import type { Condition } from '../api/condition.ts';
 import { JOB_OWNER_LABEL, JOB_OWNERS } from '../api/image-job.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
+import { SYSTEM_TIMING } from '../platform/timing.ts';
 import type { RecordRun } from './ports.ts';
 import { formatManagerState, NEW_STATE, type ManagerState } from './state/manager-state.ts';
 
@@ -102,6 +103,21 @@ describe('the history is told of the beginning and the end of a run', () => {
     await manager.stop();
     expect(manager.recorded.map(({ name }) => name)).not.toContain('by-hand');
   });
+});
+
+test('since when a manager goes on with a run of another one is known, and of its own there is no such time', async () => {
+  const server = await startClusterInTest(['a']);
+  server.configure(...AUTOMATIC);
+  const first = startManagerInTest(server);
+  await soon(() => expect(server.pods()).toHaveLength(1));
+  const uid = server.jobs()[0]?.metadata.uid ?? '';
+  expect(first.findRun(uid)).toMatchObject({ kind: 'goes-on', takenUpAt: null });
+  await first.stop();
+  const before = SYSTEM_TIMING.now();
+  const next = startManagerInTest(server);
+  await soon(() => expect(next.findRun(uid)).toMatchObject({ kind: 'goes-on', takenUpAt: expect.any(Number) as number }));
+  const found = next.findRun(uid);
+  expect(found?.kind === 'goes-on' ? found.takenUpAt : null).toBeGreaterThan(before);
 });
 
 describe('a run that cannot begin', () => {

@@ -67,6 +67,8 @@ export interface Runs {
   settingsOf(job: string, signal: AbortSignal): Promise<RunSettings | null>;
   /** Whether the run goes on. Asked at every call. */
   isRunning(job: string, signal: AbortSignal): Promise<boolean>;
+  /** When this process went on with the run after another one, on the clock of `Timing`; null: it began here. */
+  takenUpAt(job: string): number | null;
 }
 
 export interface NodePods {

@@ -30,7 +30,7 @@ import {
   type ScansHead,
 } from '../api/coordinator/scans-call.ts';
 import type { ScanReport } from '../api/scan-report.ts';
-import { answerScans } from './calls/answer-scans.ts';
+import { answerScans, HEARD_MS } from './calls/answer-scans.ts';
 import { formatScans } from './client/format-scans.ts';
 import { ScanLeases } from './scan-leases.ts';
 
@@ -333,6 +333,41 @@ describe('what was read of images', () => {
     held.gate.resolve(undefined);
   });
 
+  test('is given to nobody by a coordinator that goes on after another one, until all who may have it in hand have said so', async () => {
+    const timing = new FakeTiming();
+    const { controller, exchange } = await start({ server: { timing } });
+    controller.takenUpAt = timing.now();
+    controller.known.set(C, reportOf(C));
+    expect(await exchange(2, { wanted: [A, B, C], mayTake: 3 })).toEqual({ ...NOTHING, results: [scanned(C)], elsewhere: [A, B] });
+    expect(await exchange(1, { wanted: [B], inHand: [A] })).toEqual({ ...NOTHING, elsewhere: [B] });
+    timing.jump(HEARD_MS - 1);
+    expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, elsewhere: [A, B] });
+    timing.jump(1);
+    expect(await exchange(2, { wanted: [A, B], mayTake: 2 })).toEqual({ ...NOTHING, leased: [B], elsewhere: [A] });
+  });
+
+  test('is given to who waits for it when they have, and not asked for again and again until then', async () => {
+    const timing = new FakeTiming();
+    stopTimeouts();
+    const { controller, exchange } = await start({ server: { timing } });
+    const reads = countReads(controller);
+    controller.takenUpAt = timing.now();
+    const waiting = exchange(2, { wanted: [A], mayTake: 1, mayWaitMs: LONGEST_WAIT_MS });
+    await eventually(() => reads.times).toBe(1);
+    await timing.advance(HEARD_MS - 1);
+    expect(reads.times).toBe(1);
+    await timing.advance(1);
+    expect(await waiting).toEqual({ ...NOTHING, leased: [A] });
+  });
+
+  test('is waited for by nobody without a scanner, whoever may have it in hand', async () => {
+    const timing = new FakeTiming();
+    stopTimeouts();
+    const { controller, exchange } = await start({ server: { timing } });
+    controller.takenUpAt = timing.now();
+    expect(await exchange(2, { scannerVersion: null, wanted: [A], mayWaitMs: LONGEST_WAIT_MS })).toEqual(NOTHING);
+  });
+
   test('under another coordinator is judged by the next: who has it in hand says so', async () => {
     const coordinator = await start();
     const { controller, exchange } = coordinator;
@@ -569,8 +604,9 @@ describe('an answer', () => {
     const size = Buffer.byteLength(JSON.stringify({ kind: 'scanned', report: large(A, 1_000) }));
     const answer = async (mostBytes: number): Promise<ScanAnswer> => {
       const worker = { ...RUN, podName: 'worker-1', podUid: 'uid-1' };
-      const leases = new ScanLeases(new FakeTiming());
-      const call = answerScans({ verdicts: ports.verdicts, leases, maxJudgements: 1, mostBytes });
+      const timing = new FakeTiming();
+      const leases = new ScanLeases(timing);
+      const call = answerScans({ ...ports, leases, timing, maxJudgements: 1, mostBytes });
       const answered = await call({ worker, body: formatScans(sent({ wanted: [A, B, C] })), signal: never });
       if (answered.kind === 'refused') throw new Error(answered.detail);
       return scanAnswerSchema.parse(JSON.parse(answered.body.toString()));

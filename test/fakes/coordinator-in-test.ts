@@ -58,6 +58,8 @@ export class ControllerInTest {
   judge: (analysis: ImageAnalysis) => ScanReport | null = ({ imageId }) => report(image(1), { imageId });
   /** Why Trivy's server cannot be asked. */
   away: Extract<Judged<never>, { readonly kind: 'away' }> | null = null;
+  /** When this coordinator went on with its runs after another one; null: they began with it. */
+  takenUpAt: number | null = null;
   readonly reports: InventoryReport[] = [];
   readonly results: { readonly run: NodeRun; readonly results: NodeResults; readonly digest: string }[] = [];
   readonly logs: LogPiece[] = [];
@@ -87,6 +89,7 @@ export class ControllerInTest {
         return this.running.has(job);
       },
       settingsOf: (job) => Promise.resolve(this.running.has(job) ? this.settings : null),
+      takenUpAt: () => this.takenUpAt,
     },
     nodePods: {
       list: async (node, signal) => {

@@ -3,6 +3,7 @@ import { onTestFinished, vi } from 'vitest';
 import { bindClusterApi } from '../../src/controller/bind/bind-cluster-api.ts';
 import { startCopies } from '../../src/controller/bind/start-copies.ts';
 import { Manager, type ManagerSettings } from '../../src/controller/manager.ts';
+import type { FoundRun } from '../../src/controller/image-job/find-run.ts';
 import type { EventFacts, ReadReported, RecordRun, RunFacts } from '../../src/controller/ports.ts';
 import { EventRecorder } from '../../src/kube/event-recorder.ts';
 import type { KubeClient } from '../../src/kube/kube-client.ts';
@@ -114,6 +115,8 @@ export interface ManagerInTest {
   readonly lines: readonly LoggedLine[];
   /** As the coordinator tells it of results that are on record. */
   readonly noteReported: Manager['noteReported'];
+  /** null: it has not begun yet. */
+  readonly findRun: (jobUid: string) => FoundRun | null;
   /** How many writes were begun. */
   readonly writes: () => number;
   /** Resolves when it dies. */
@@ -208,7 +211,8 @@ export function startManagerWith(client: KubeClient, namespace: string, options:
   };
   onTestFinished(end);
   const noteReported: Manager['noteReported'] = (...results) => manager?.noteReported(...results);
-  return { events, recorded, lines, noteReported, writes: () => writes, died, stop: end };
+  const findRun = (jobUid: string): FoundRun | null => manager?.findRun(jobUid) ?? null;
+  return { events, recorded, lines, noteReported, findRun, writes: () => writes, died, stop: end };
 }
 
 const NOTHING_REPORTED: ReadReported = () => Promise.resolve(new Map());

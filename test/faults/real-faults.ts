@@ -121,9 +121,8 @@ function faultsOfTrivy({ trivy }: RealLengths): RealFault[] {
 
 /** Of our own pods, over the whole way of a run. */
 function kills(): RealFault[] {
-  const killedWhen = (moment: string, isReached: (run: RealRun) => Promise<void>, mayReadTwice = false): RealFault => ({
+  const killedWhen = (moment: string, isReached: (run: RealRun) => Promise<void>): RealFault => ({
     name: `the manager is killed ${moment}`,
-    mayReadTwice,
     happen: async (run) => {
       await isReached(run);
       const pids = run.manager.managerPids();
@@ -134,7 +133,7 @@ function kills(): RealFault[] {
   return [
     killedWhen('when there is a job', () => Promise.resolve()),
     killedWhen('when there is a worker pod', ({ untilSeen, site }) => untilSeen(async () => (await site.workerPods()).length > 0)),
-    killedWhen('during a scan', ({ untilScanning, anyNode }) => untilScanning(anyNode), true),
+    killedWhen('during a scan', ({ untilScanning, anyNode }) => untilScanning(anyNode)),
     killedWhen('during a removal', ({ untilRemoving, anyNode }) => untilRemoving(anyNode)),
     killedWhen('when the first node is on record', ({ untilSeen, manager }) =>
       untilSeen(async () => (await manager.readRows('SELECT 1 FROM node_run')).length > 0),
@@ -168,8 +167,6 @@ function faultsOfNetwork({ apiServer, coordinator }: RealLengths): RealFault[] {
   return [
     {
       name: 'the API server is stopped',
-      // A manager that cannot renew its lease ends.
-      mayReadTwice: true,
       happen: async (run) => {
         await run.untilScanning(run.anyNode);
         await stopApiserver(run);

@@ -18,7 +18,7 @@ export interface RealFault {
   readonly name: string;
   /** Once the run has begun; until the fault is over. */
   readonly happen: (run: RealRun) => Promise<void>;
-  /** Leases end by it, or are forgotten with the manager that gave them: each image may be read once more. */
+  /** Leases end by it: each image may be read once more. */
   readonly mayReadTwice?: boolean;
   /** Nodes may fail by it: such a one says why, and the next run cleans it. */
   readonly mayFailNodes?: boolean;

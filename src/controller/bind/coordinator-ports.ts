@@ -56,6 +56,10 @@ export function bindRuns(findRun: FindRun): Runs {
       const found = find(job);
       return Promise.resolve(found.kind === 'goes-on' ? workerSettingsOf(found.run) : null);
     },
+    takenUpAt: (job) => {
+      const found = findRun(job);
+      return found.kind === 'goes-on' ? found.takenUpAt : null;
+    },
   };
 }
 

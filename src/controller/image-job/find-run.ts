@@ -1,7 +1,12 @@
 import type { Run } from './run.ts';
 
 export type FoundRun =
-  | { readonly kind: 'goes-on'; readonly run: Run }
+  | {
+      readonly kind: 'goes-on';
+      readonly run: Run;
+      /** When this process went on with it after another one, on the clock that nobody can set; null: it began here. */
+      readonly takenUpAt: number | null;
+    }
   /** Its job has ended, is being deleted, or is none that there is. */
   | { readonly kind: 'over' }
   /** By a controller that has only begun to lead: it will be, or its job will end. */

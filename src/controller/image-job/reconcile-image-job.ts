@@ -70,6 +70,7 @@ export class ImageJobReconciler {
   readonly #runs: KnownOfJobs['runs'];
   readonly #leavingSince: KnownOfJobs['leavingSince'];
   readonly #clearedAt: KnownOfJobs['clearedAt'];
+  readonly #takenUpAt = new Map<string, number>();
   /** The uids of jobs whose end is in the history. */
   readonly #endRecorded = new Set<string>();
 
@@ -83,7 +84,7 @@ export class ImageJobReconciler {
 
   find(jobUid: string): FoundRun {
     const run = this.#runs.get(jobUid);
-    if (run?.isEndTold === false) return { kind: 'goes-on', run };
+    if (run?.isEndTold === false) return { kind: 'goes-on', run, takenUpAt: this.#takenUpAt.get(jobUid) ?? null };
     const raw = this.#context.copies.imageJobs.values().find(({ metadata }) => metadata.uid === jobUid);
     const job = raw === undefined ? null : readImageJob(raw);
     if (job === null || job.metadata.deletionTimestamp !== undefined || hasEnded(job)) return { kind: 'over' };
@@ -114,8 +115,10 @@ export class ImageJobReconciler {
     const run = loadRun(this.#context, { job: observed.job, kind, now: monotonicNow() }, objects);
     if (typeof run === 'string') return this.#refuse(observed, { reason: 'RunLost', message: `The run cannot go on: ${run}.` }, signal);
     // What the leader before was told may be nowhere else: its pod may be gone. No worker is answered for this run before it is taken up.
-    if (known === undefined) await this.#hearOfBefore(uid, signal);
-    else takeOver(this.#context, known, { run, now: monotonicNow() });
+    if (known === undefined) {
+      await this.#hearOfBefore(uid, signal);
+      this.#takenUpAt.set(uid, monotonicNow());
+    } else takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
     this.#recordBeginning(observed.job, kind, signal);
     this.#context.log.info('run taken up', { job: name, pods: pods.of(uid).size });
@@ -316,7 +319,7 @@ export class ImageJobReconciler {
   /** A job that someone deleted; its pods and configmaps go with it. */
   #forget(name: string): void {
     const uids = new Set(this.#context.copies.imageJobs.values().map(({ metadata }) => metadata.uid));
-    for (const known of [this.#clearedAt, this.#leavingSince, this.#endRecorded]) {
+    for (const known of [this.#clearedAt, this.#leavingSince, this.#takenUpAt, this.#endRecorded]) {
       for (const uid of known.keys()) if (!uids.has(uid)) known.delete(uid);
     }
     for (const [uid, { job }] of this.#runs) {

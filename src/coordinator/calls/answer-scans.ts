@@ -1,9 +1,10 @@
 import PQueue from 'p-queue';
 import { CALL_LIMITS } from '../../api/coordinator/coordinator-api.ts';
-import type { ReadFailure, ScanAnswer } from '../../api/coordinator/scans-call.ts';
+import { RENEW_MS, type ReadFailure, type ScanAnswer } from '../../api/coordinator/scans-call.ts';
 import type { ImageAnalysis, ScanResult } from '../../api/scan-report.ts';
+import type { Timing } from '../../platform/timing.ts';
 import { untilAborted } from '../../platform/until-aborted.ts';
-import type { Judged, ReportJson, Verdicts, Worker } from '../ports.ts';
+import type { Judged, ReportJson, Runs, Verdicts, Worker } from '../ports.ts';
 import { refuse, type Answer, type Refusal } from '../refusal.ts';
 import type { ScanLeases } from '../scan-leases.ts';
 import type { AnswerCall } from './call.ts';
@@ -15,15 +16,22 @@ const MOST_RESULT_BYTES = CALL_LIMITS.scans.maxAnswerBytes - AROUND_BYTES;
 
 export interface ScansOptions {
   readonly verdicts: Verdicts;
+  readonly runs: Pick<Runs, 'takenUpAt'>;
   readonly leases: ScanLeases;
+  readonly timing: Pick<Timing, 'now' | 'sleep'>;
   readonly maxJudgements: number;
   /** Of the results in an answer. */
   readonly mostBytes?: number;
 }
 
+/** In so long each worker that has images in hand has said so to a coordinator that went on after another one: it renews, or repeats a call that failed. */
+export const HEARD_MS = RENEW_MS + 5_000;
+
 /** Takes what a worker has read of images, tells it the results that there are, and which images it is to read next. */
-export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_RESULT_BYTES }: ScansOptions): AnswerCall {
+export function answerScans(options: ScansOptions): AnswerCall {
+  const { verdicts, runs, leases, timing, maxJudgements, mostBytes = MOST_RESULT_BYTES } = options;
   const judgements = new PQueue({ concurrency: maxJudgements });
+  const unheardMs = ({ job }: Worker): number => Math.max(0, (runs.takenUpAt(job) ?? -Infinity) + HEARD_MS - timing.now());
   const exchange = async ({ head, analyses }: AskedScans, worker: Worker, signal: AbortSignal): Promise<Answer | Refusal> => {
     // What nobody has leased to this node in this run is not its to tell.
     for (const { imageId, failure } of head.failed) if (leases.mayTell(worker, imageId)) leases.fail(worker, imageId, failure);
@@ -65,12 +73,14 @@ export function answerScans({ verdicts, leases, maxJudgements, mostBytes = MOST_
       }
       const unknown = open.filter((image) => !told.has(image));
       const free = unknown.filter((image) => !wereElsewhere.has(image));
-      const leased = leases.take(worker, free, head.scannerVersion === null ? 0 : head.mayTake);
-      const elsewhere = unknown.filter((image) => wereElsewhere.has(image) || leases.isElsewhere(worker, image));
+      // Until then, any of them may be in the hands of a node that has yet to say so.
+      const waitMs = head.scannerVersion === null ? 0 : unheardMs(worker);
+      const leased = leases.take(worker, free, head.scannerVersion === null || waitMs > 0 ? 0 : head.mayTake);
+      const elsewhere = unknown.filter((image) => waitMs > 0 || wereElsewhere.has(image) || leases.isElsewhere(worker, image));
       if (told.size > 0 || leased.length > 0 || elsewhere.length === 0 || waits.aborted) {
         return answer(fit(told, mostBytes), { leased, elsewhere });
       }
-      await leases.untilChanged(elsewhere, waits);
+      await (waitMs > 0 ? timing.sleep(waitMs, waits).catch(() => undefined) : leases.untilChanged(elsewhere, waits));
       signal.throwIfAborted();
     }
   };

@@ -21,7 +21,7 @@ export function bindCalls(
   return {
     settings: answerSettings(ports.runs),
     inventory: answerInventory(ports.images, wallNow),
-    scans: answerScans({ verdicts: ports.verdicts, leases: new ScanLeases(timing), maxJudgements }),
+    scans: answerScans({ verdicts: ports.verdicts, runs: ports.runs, leases: new ScanLeases(timing), timing, maxJudgements }),
     results: answerResults(ports.results),
     logs: answerLogs(ports.logs, maxLogBytes),
     pods: answerPods(nodePods),

@@ -15,6 +15,7 @@ const START = 10_000_000;
 /** Enough for all leases that have run out, one after another. */
 const LONG_AGO_MS = 40 * STEP_MS;
 const JOB = 'job';
+const BEGUN_HERE = { takenUpAt: () => null };
 
 export interface PlayedCalls {
   readonly calls: readonly CallState[];
@@ -50,9 +51,10 @@ export class PlayCalls {
     const clock = { now: START };
     const leases = this.#recall(before, clock);
     const calls: UnderWay[] = [];
+    const timing = { now: () => clock.now, sleep: () => Promise.resolve() };
     const timers = stopTime();
     try {
-      const answer = answerScans({ verdicts: verdictsOf(calls), leases, maxJudgements: 4 });
+      const answer = answerScans({ verdicts: verdictsOf(calls), runs: BEGUN_HERE, leases, timing, maxJudgements: 4 });
       for (const event of heard) {
         if (event.kind === 'call') {
           const call = new UnderWay(event.asked);
