@@ -1834,8 +1834,8 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'what a leader before was told counts also when the pod is gone',
     file: 'src/controller/image-job/reconcile-image-job.ts',
-    find: 'if (known === undefined) await this.#hearOfBefore(uid, signal);',
-    replace: 'if (known === undefined) void uid;',
+    find: 'await this.#hearOfBefore(uid, signal);',
+    replace: '',
     tests: 'src/controller/scenarios.test.ts',
   },
 ];
