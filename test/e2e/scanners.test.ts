@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from 'vitest';
+import { ManagerPod } from '../../lab/manager-pod.ts';
 import { firstNode, AUTOMATIC, connectSite, lacksCluster, type InspectedNode, type Installation } from './site.ts';
 import { readNodeFaults } from './read-node-faults.ts';
 import { customScanner, healthy, library, vulnerable } from './sample-images.ts';
@@ -37,12 +38,16 @@ describe.skipIf(lacksCluster())('the scanner of a run', () => {
     expect(await tagsOfTest()).toEqual([]);
   });
 
-  test("a custom scanner made for Eraser's template, unchanged: what it rejects goes", async () => {
+  test("a custom scanner made for Eraser's template, unchanged: what it rejects goes, and the history says why", async () => {
     for (const each of site.nodes) await each.import([await customScanner(CUSTOM, library('rejected:1'))]);
     await site.reinstall(withScanner({ enabled: true, image: { repo: 'registry.example/acme/scanner', tag: '3' } }));
     const [job] = await site.untilJobsEnd();
     expect(job?.status).toMatchObject({ phase: 'Completed', succeeded: 3 });
     expect(await tagsOfTest()).toEqual([library('healthy:1'), library('vulnerable:1')]);
+    const rejected = `SELECT node, removal_state FROM decision JOIN reason ON reason.key = reason_key JOIN node_run ON node_run.run_id = decision.run_id
+      WHERE reason.code = 'rejected'`;
+    const history = await ManagerPod.find(site);
+    expect(await history.readRows(rejected)).toEqual([{ node: node.name, removal_state: 'removed' }]);
   });
 
   test("Trivy's server away: nothing is removed, and the run says so", async () => {

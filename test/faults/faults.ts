@@ -232,10 +232,11 @@ function lyingNode(ms: number): Fault {
     try {
       const contents = makeContents(nodes);
       const other = contents.find(({ name }) => name !== node);
-      const own = new Set(contents.find(({ name }) => name === node)?.inventory.images.map(({ id }) => id));
+      const content = contents.find(({ name }) => name === node);
+      const own = new Set(content?.inventory.images.map(({ id }) => id));
       const image = other?.inventory.images.find(({ id }) => !own.has(id));
-      if (other === undefined || image === undefined) throw new Error('the nodes are all alike');
-      const lies = await liar.lie(other.name, image.id);
+      if (content === undefined || other === undefined || image === undefined) throw new Error('the nodes are all alike');
+      const lies = await liar.lie({ otherNode: other.name, image: image.id, content });
       [...lies, ...(await liar.flood(ms))].forEach(complain);
     } finally {
       liar.close();

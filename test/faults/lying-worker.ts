@@ -3,7 +3,7 @@ import { CALL_LIMITS, runCallPath, type NodeRun, type RunCall } from '../../src/
 import { SCANS_TYPE } from '../../src/api/coordinator/scans-call.ts';
 import { DEFAULT_LIMITS } from '../../src/coordinator/limits.ts';
 import { formatScans } from '../../src/coordinator/client/format-scans.ts';
-import { analysisOf, SCANNER_VERSION } from '../../bench/fleet.ts';
+import { analysisOf, SCANNER_VERSION, type NodeContent } from '../../bench/fleet.ts';
 
 export interface LyingWorkerOptions {
   /** What its token is good for. */
@@ -20,6 +20,14 @@ interface Said {
   readonly about: NodeRun;
   readonly body: Buffer | null;
   readonly type: string;
+}
+
+export interface Lies {
+  readonly otherNode: string;
+  /** One that its own node does not have. */
+  readonly image: string;
+  /** Of its own node. */
+  readonly content: NodeContent;
 }
 
 /** More than one worker may have answered at once. */
@@ -41,17 +49,23 @@ export class LyingWorker {
     this.#agent.destroy();
   }
 
-  /** Says each lie once. What of it the coordinator has not refused. */
-  async lie(otherNode: string, image: string): Promise<readonly string[]> {
+  /** Says each lie once, and twice what is true. What of it the coordinator has not answered as it should. */
+  async lie({ otherNode, image, content: { inventory, inUse } }: Lies): Promise<readonly string[]> {
     const { own } = this.#options;
     const results = Buffer.from('{}');
     const told = { type: JSON_TYPE, body: results, call: 'results' } as const;
+    const replayed = {
+      type: JSON_TYPE,
+      call: 'inventory',
+      body: Buffer.from(JSON.stringify({ inventory, inUse, filesystem: null })),
+    } as const;
     const lies: readonly (readonly [what: string, wanted: number, said: Said])[] = [
       ['results of another node', 403, { ...told, about: { ...own, node: otherNode } }],
       ['results of another run', 403, { ...told, about: { ...own, job: 'another' } }],
       ['an inventory of another node', 403, { ...told, call: 'inventory', about: { ...own, node: otherNode } }],
       ['results that are none', 422, { ...told, about: own }],
       ['more than a call may hold', 413, { ...told, body: Buffer.alloc(CALL_LIMITS.results.maxRequestBytes + 1, ' '), about: own }],
+      ...[1, 2].map(() => ['its inventory, which it has told before', 200, { ...replayed, about: own }] as const),
       // Answered, since a node may have had the image leased once; nothing may come of it.
       ['what it was not asked to read', 200, { call: 'scans', type: SCANS_TYPE, body: falseAnalysis(image), about: own }],
     ];
