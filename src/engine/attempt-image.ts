@@ -75,8 +75,11 @@ async function attemptWithRuntime<Success>(
       return await attempt(target, signal);
     } catch (error) {
       if (left === 0 || !(error instanceof RoomError) || error.code !== 'runtime-unreachable') throw error;
-      // Answers once the runtime is there again, or rejects where it stays away.
-      await runtime.imageStatus(target.imageId, signal);
+      // Answers once the runtime is there again. Where it stays away, it is the scan that found none.
+      await runtime.imageStatus(target.imageId, signal).catch(() => {
+        signal.throwIfAborted();
+        throw error;
+      });
     }
   }
 }

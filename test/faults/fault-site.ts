@@ -32,6 +32,8 @@ export interface FaultStage {
 export interface StagedFault {
   /** Once the run has begun; until the fault is over. */
   readonly happen: (site: RunUnderWay) => Promise<void>;
+  /** How many images may be read twice by it. */
+  readonly mostReadTwice?: number;
   readonly history?: RunHistory;
   /** Of its managers. */
   readonly environment?: Readonly<Record<string, string>>;
@@ -182,7 +184,7 @@ export async function startFaultSite({ nodes, workers, say }: FaultSiteOptions):
       ...complaints,
       ...problemsOf(end, nodes),
       ...faults.map((one) => `a worker failed: ${one}`),
-      ...problemsOfReads(reads, countImages(makeContents(cluster.nodes))),
+      ...problemsOfReads(reads, countImages(makeContents(cluster.nodes)), staged.mostReadTwice ?? 0),
       ...(isEndRecorded ? [] : ['the history does not know how the run ended']),
       ...(await problemsOfHistory(history, cluster)),
     ];
@@ -293,8 +295,8 @@ function problemsOf(ended: EndedRun | null, nodes: number): string[] {
 
 const MOST_READS = 1.02;
 
-function problemsOfReads(reads: number, images: number): string[] {
-  const most = Math.floor(images * MOST_READS);
+function problemsOfReads(reads: number, images: number, readTwice: number): string[] {
+  const most = Math.floor(images * MOST_READS) + readTwice;
   return reads <= most ? [] : [`${String(images)} images were read ${String(reads)} times, and may be ${String(most)} times`];
 }
 

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { COORDINATOR } from '../../src/api/coordinator/coordinator-objects.ts';
+import { MOST_IN_HAND } from '../../src/api/coordinator/scans-call.ts';
 import { JOB_UID_LABEL } from '../../src/core/cluster/worker-pod.ts';
 import { SERVICE_ACCOUNTS } from '../../src/installation/permissions.ts';
 import { issueCertificate, makeAuthority } from '../../lab/certificates.ts';
@@ -210,39 +211,45 @@ function otherAuthority(ms: number): Fault {
 }
 
 function lyingNode(ms: number): Fault {
-  return inAnyRun('a node lies, and calls the coordinator as often as it can', async (site) => {
-    const { cluster, kubectl, ways, caFile, complain } = site;
-    const { namespace, nodes } = cluster;
-    // No worker has all of its results before.
-    ways.trivy.freeze();
-    const { pod, uid, node, job } = await untilOneRuns(site);
-    const bound = ['--bound-object-kind=Pod', `--bound-object-name=${pod}`, `--bound-object-uid=${uid}`];
-    const token = await kubectl([
-      'create',
-      'token',
-      '-n',
-      namespace,
-      SERVICE_ACCOUNTS.workers,
-      `--audience=${COORDINATOR.audience}`,
-      ...bound,
-    ]);
-    const host = `${COORDINATOR.service}.${namespace}.svc`;
-    const ca = await readFile(caFile, 'utf8');
-    const liar = new LyingWorker({ own: { job, node }, token: token.trim(), port: ways.coordinator.port, host, ca });
-    try {
-      const contents = makeContents(nodes);
-      const other = contents.find(({ name }) => name !== node);
-      const content = contents.find(({ name }) => name === node);
-      const own = new Set(content?.inventory.images.map(({ id }) => id));
-      const image = other?.inventory.images.find(({ id }) => !own.has(id));
-      if (content === undefined || other === undefined || image === undefined) throw new Error('the nodes are all alike');
-      const lies = await liar.lie({ otherNode: other.name, image: image.id, content });
-      [...lies, ...(await liar.flood(ms))].forEach(complain);
-    } finally {
-      liar.close();
-      ways.trivy.thaw();
-    }
-  });
+  return {
+    name: 'a node lies, and calls the coordinator as often as it can',
+    // It says that it has nothing in hand any more, and goes on with what it has.
+    stage: () => Promise.resolve({ mostReadTwice: MOST_IN_HAND, happen: (site) => lie(site, ms) }),
+  };
+}
+
+async function lie(site: RunUnderWay, ms: number): Promise<void> {
+  const { cluster, kubectl, ways, caFile, complain } = site;
+  const { namespace, nodes } = cluster;
+  // No worker is done before.
+  ways.coordinator.freeze();
+  const { pod, uid, node, job } = await untilOneRuns(site);
+  const bound = ['--bound-object-kind=Pod', `--bound-object-name=${pod}`, `--bound-object-uid=${uid}`];
+  const token = await kubectl([
+    'create',
+    'token',
+    '-n',
+    namespace,
+    SERVICE_ACCOUNTS.workers,
+    `--audience=${COORDINATOR.audience}`,
+    ...bound,
+  ]);
+  const host = `${COORDINATOR.service}.${namespace}.svc`;
+  const ca = await readFile(caFile, 'utf8');
+  const liar = new LyingWorker({ own: { job, node }, token: token.trim(), port: ways.coordinator.port, host, ca });
+  ways.coordinator.thaw();
+  try {
+    const contents = makeContents(nodes);
+    const other = contents.find(({ name }) => name !== node);
+    const content = contents.find(({ name }) => name === node);
+    const own = new Set(content?.inventory.images.map(({ id }) => id));
+    const image = other?.inventory.images.find(({ id }) => !own.has(id));
+    if (content === undefined || other === undefined || image === undefined) throw new Error('the nodes are all alike');
+    const lies = await liar.lie({ otherNode: other.name, image: image.id, content });
+    [...lies, ...(await liar.flood(ms))].forEach(complain);
+  } finally {
+    liar.close();
+  }
 }
 
 type WorkerPod = Readonly<Record<'pod' | 'uid' | 'node' | 'job', string>>;

@@ -59,22 +59,24 @@ export class LyingWorker {
       call: 'inventory',
       body: Buffer.from(JSON.stringify({ inventory, inUse, filesystem: null })),
     } as const;
-    const lies: readonly (readonly [what: string, wanted: number, said: Said])[] = [
-      ['results of another node', 403, { ...told, about: { ...own, node: otherNode } }],
-      ['results of another run', 403, { ...told, about: { ...own, job: 'another' } }],
-      ['an inventory of another node', 403, { ...told, call: 'inventory', about: { ...own, node: otherNode } }],
-      ['results that are none', 422, { ...told, about: own }],
-      ['more than a call may hold', 413, { ...told, body: Buffer.alloc(CALL_LIMITS.results.maxRequestBytes + 1, ' '), about: own }],
-      ...[1, 2].map(() => ['its inventory, which it has told before', 200, { ...replayed, about: own }] as const),
-      // Answered, since a node may have had the image leased once; nothing may come of it.
-      ['what it was not asked to read', 200, { call: 'scans', type: SCANS_TYPE, body: falseAnalysis(image), about: own }],
+    const lies: readonly (readonly [what: string, said: Said])[] = [
+      ['results of another node', { ...told, about: { ...own, node: otherNode } }],
+      ['results of another run', { ...told, about: { ...own, job: 'another' } }],
+      ['an inventory of another node', { ...replayed, about: { ...own, node: otherNode } }],
+      ['results that are none', { ...told, about: own }],
+      ['more than a call may hold', { ...told, body: Buffer.alloc(CALL_LIMITS.results.maxRequestBytes + 1, ' '), about: own }],
+    ];
+    // These are answered for as long as its pod is at work, and nothing may come of them.
+    const idle: readonly (readonly [what: string, said: Said])[] = [
+      ['its inventory, which it has told before', { ...replayed, about: own }],
+      ['its inventory, once more', { ...replayed, about: own }],
+      ['what it was not asked to read', { call: 'scans', type: SCANS_TYPE, body: falseAnalysis(image), about: own }],
     ];
     const taken: string[] = [];
-    for (const [what, wanted, said] of lies) {
+    for (const [what, said] of [...lies, ...idle]) {
       const status = await this.#say(said);
-      // One that has called too often is told to wait, whatever it says.
-      if (status !== wanted && status !== 429)
-        taken.push(`a lie was answered with ${String(status)} instead of ${String(wanted)}: ${what}`);
+      const isRefused = status >= 400 && status < 500;
+      if (!isRefused && (status !== 200 || lies.some(([lie]) => lie === what))) taken.push(`${what}: was answered with ${String(status)}`);
     }
     return taken;
   }

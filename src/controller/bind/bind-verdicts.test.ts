@@ -131,6 +131,13 @@ describe('verdicts', () => {
     expect(keep).not.toHaveBeenCalled();
   });
 
+  test('of a server that hangs are away, and that may pass', async () => {
+    const verdicts = await start();
+    const spy = vi.spyOn(AbortSignal, 'timeout').mockImplementation(() => AbortSignal.abort(new DOMException('late', 'TimeoutError')));
+    onTestFinished(() => spy.mockRestore());
+    expect(await verdicts.read(WANTED, signal)).toEqual({ kind: 'away', why: 'it has said nothing for 30 s', mayPass: true });
+  });
+
   test('of a server that is none are away until somebody mends it, of one that does not answer may pass', async () => {
     page = 'hello';
     expect(await (await start()).read(WANTED, signal)).toMatchObject({ kind: 'away', mayPass: false });

@@ -7,7 +7,7 @@ import type { Log } from '../../platform/log.ts';
 import { reuseReads } from '../../platform/reuse-reads.ts';
 import type { Timing } from '../../platform/timing.ts';
 import type { AnalysisJudge } from '../../scan/analysis-judge.ts';
-import { ScannerFault } from '../../scan/scanner-fault.ts';
+import { ScannerFault, scannerFault } from '../../scan/scanner-fault.ts';
 import type { NodeScan, NodeScans } from '../../store/cluster-history.ts';
 import { ReportCache } from './report-cache.ts';
 
@@ -173,7 +173,7 @@ async function loadJudge({ trivyServer: url, timing, log }: Omit<VerdictsOptions
     onGivenUp: (image, fault) =>
       log.warn("Trivy's server gives no verdict on an image, which stays", { image, error: errorMessage(fault) }),
   });
-  const own = reuseReads(() => judge.scanner(AbortSignal.timeout(ANSWER_MS)), { mostAgeMs: SCANNER_REUSED_MS, now });
+  const own = reuseReads(() => answerInTime((signal) => judge.scanner(signal)), { mostAgeMs: SCANNER_REUSED_MS, now });
   const scannerOf =
     (version: string | null) =>
     async (signal: AbortSignal): Promise<ScannerInfo> => {
@@ -181,6 +181,17 @@ async function loadJudge({ trivyServer: url, timing, log }: Omit<VerdictsOptions
       return version === null ? scanner : { ...scanner, version };
     };
   return { judge, addressByContent, scannerOf };
+}
+
+/** A server that hangs is away, as one that is not there. */
+async function answerInTime<Value>(ask: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+  const signal = AbortSignal.timeout(ANSWER_MS);
+  try {
+    return await ask(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw scannerFault('server-unreachable', `it has said nothing for ${ANSWER_MS / 1_000} s`, error);
+  }
 }
 
 interface Evaluating {
