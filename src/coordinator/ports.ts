@@ -67,7 +67,7 @@ export interface Runs {
   settingsOf(job: string, signal: AbortSignal): Promise<RunSettings | null>;
   /** Whether the run goes on. Asked at every call. */
   isRunning(job: string, signal: AbortSignal): Promise<boolean>;
-  /** When this process went on with the run after another one, on the clock of `Timing`; null: it began here. */
+  /** When this process went on with the run after another one, with workers of it at work, on the clock of `Timing`; null: it did not. */
   takenUpAt(job: string): number | null;
 }
 

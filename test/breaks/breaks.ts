@@ -1140,7 +1140,7 @@ export const BREAKS: readonly Break[] = [
   {
     rule: 'a run that was taken up from another manager is known as such',
     file: 'src/controller/image-job/reconcile-image-job.ts',
-    find: 'this.#takenUpAt.set(uid, monotonicNow());',
+    find: 'if ([...pods.of(uid).values()].some(isLive)) this.#takenUpAt.set(uid, monotonicNow());',
     replace: '',
     tests: 'src/controller/scenarios',
   },

@@ -58,7 +58,7 @@ export class ControllerInTest {
   judge: (analysis: ImageAnalysis) => ScanReport | null = ({ imageId }) => report(image(1), { imageId });
   /** Why Trivy's server cannot be asked. */
   away: Extract<Judged<never>, { readonly kind: 'away' }> | null = null;
-  /** When this coordinator went on with its runs after another one; null: they began with it. */
+  /** When this coordinator went on with its runs after another one; null: it did not. */
   takenUpAt: number | null = null;
   readonly reports: InventoryReport[] = [];
   readonly results: { readonly run: NodeRun; readonly results: NodeResults; readonly digest: string }[] = [];

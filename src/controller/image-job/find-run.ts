@@ -4,7 +4,7 @@ export type FoundRun =
   | {
       readonly kind: 'goes-on';
       readonly run: Run;
-      /** When this process went on with it after another one, on the clock that nobody can set; null: it began here. */
+      /** When this process went on with it after another one, with pods at work, on the clock that nobody can set; null: it did not. */
       readonly takenUpAt: number | null;
     }
   /** Its job has ended, is being deleted, or is none that there is. */

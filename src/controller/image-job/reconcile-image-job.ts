@@ -117,7 +117,7 @@ export class ImageJobReconciler {
     // What the leader before was told may be nowhere else: its pod may be gone. No worker is answered for this run before it is taken up.
     if (known === undefined) {
       await this.#hearOfBefore(uid, signal);
-      this.#takenUpAt.set(uid, monotonicNow());
+      if ([...pods.of(uid).values()].some(isLive)) this.#takenUpAt.set(uid, monotonicNow());
     } else takeOver(this.#context, known, { run, now: monotonicNow() });
     this.#runs.set(uid, run);
     this.#recordBeginning(observed.job, kind, signal);
