@@ -9,7 +9,7 @@ import {
   startManagerInTest,
 } from '../../test/fakes/manager-in-fake-cluster.ts';
 import type { Condition } from '../api/condition.ts';
-import { JOB_OWNER_LABEL, JOB_OWNERS } from '../api/image-job.ts';
+import { JOB_OWNER_LABEL, JOB_OWNERS, LATE_NODES_LABEL } from '../api/image-job.ts';
 import type { KubeObject } from '../kube/kube-object.ts';
 import { SYSTEM_TIMING } from '../platform/timing.ts';
 import type { RecordRun } from './ports.ts';
@@ -141,6 +141,19 @@ describe('a run that cannot begin', () => {
     await soon(() => expect(phases(server)).toEqual(['Completed']));
     expect(condition(server.jobs()[0], 'Stalled')).toBeUndefined();
     expect(bases(server)).toEqual(['eraser-a']);
+  });
+
+  test('over late nodes, of which it is not known any more which they are, is refused, and touches no node', async () => {
+    const server = await startClusterInTest(['a']);
+    server.configure({ ...KEPT, scheduling: { repeatInterval: '24h', beginImmediately: false } }, { collector: { enabled: true } });
+    server.endPodsSoon();
+    storeState(server, { automatic: { job: 'imagejob-late', stage: 'created' } });
+    const metadata = { name: 'imagejob-late', labels: { [JOB_OWNER_LABEL]: JOB_OWNERS.automatic, [LATE_NODES_LABEL]: 'imagejob-before' } };
+    server.put('eraser.sh/imagejobs', { apiVersion: 'eraser.sh/v1', kind: 'ImageJob', metadata });
+    startManagerInTest(server);
+    const late = (): KubeObject | undefined => server.jobs().find((job) => job.metadata.name === 'imagejob-late');
+    await soon(() => expect(condition(late(), 'Failed')).toMatchObject({ status: 'True', reason: 'RunLost' }));
+    expect(server.podsMade).toEqual([]);
   });
 
   test('since the exclusions have become unreadable says so, in the job and in its list, and begins when they can be read', async () => {

@@ -52,6 +52,11 @@ export function runKindOf({ metadata }: ImageJob): RunKind | null {
   return owner === JOB_OWNERS.manual ? 'manual' : null;
 }
 
+/** Of the run before it, which those nodes missed. */
+export function isForLateNodes({ metadata }: ImageJob): boolean {
+  return metadata.labels[LATE_NODES_LABEL] !== undefined;
+}
+
 /** null: the job does not say. */
 export function listVersionOf({ metadata: { annotations } }: ImageJob): ImageListVersion | null {
   const uid = annotations[LIST_UID_ANNOTATION];

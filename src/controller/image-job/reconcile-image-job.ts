@@ -12,7 +12,7 @@ import { carryOnRun, type CarryOnContext } from './carry-on-run.ts';
 import { countOfMaxFailed } from '../../core/cluster/max-failed.ts';
 import { describeStop, findStop, type RunStop } from './find-stop.ts';
 import type { FoundRun } from './find-run.ts';
-import { hasEnded, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
+import { hasEnded, isForLateNodes, readImageJob, runKindOf, type RunKind } from './image-job-object.ts';
 import { describeHeldJob, describeJob, describeRefusedJob, describeSkipped, TOO_MANY_FAILED } from './job-status.ts';
 import { LEAVING_MS } from './judge-node.ts';
 import { loadRun, type LoadContext } from './load-run.ts';
@@ -142,6 +142,7 @@ export class ImageJobReconciler {
       return {};
     }
     const onlyNodes = automatic?.job === job.metadata.name ? (automatic.late?.nodes ?? null) : null;
+    if (onlyNodes === null && isForLateNodes(job)) return this.#refuse(observed, NODES_LOST, signal);
     const begun = await beginRun(this.#context, { job, kind, inputs: gate.inputs, keepsAsEraser: !hasCleaned, onlyNodes }, signal);
     if (begun.kind === 'refused') return this.#refuse(observed, begun, signal);
     if (begun.kind === 'held') {
@@ -340,6 +341,8 @@ function stopOf({ parts, configuration }: Run): RunStop | null {
   const nodes = parts.flat();
   return findStop(nodes, countOfMaxFailed(configuration.maxFailed, nodes.filter(({ participating }) => participating !== null).length));
 }
+
+const NODES_LOST = { reason: 'RunLost', message: 'The run cannot begin: it is not known any more for which nodes it was.' };
 
 const NOT_OURS = { reason: 'NotOfThisManager', message: 'Jobs are made by the manager. To have images removed, make an ImageList.' };
 
