@@ -19,11 +19,14 @@ const eventSchema = z.object({
   objectRef: z.object({ resource: z.string(), subresource: z.string().optional(), namespace: z.string().default('') }).optional(),
 });
 
-/** All of the log of an API server, in the order in which they ended. */
+const BEGINNING = '{"kind":"Event"';
+
+/** All of the log of an API server, in the order in which they ended; one that is being written is left out. */
 export async function readAuditLog(file: string): Promise<AuditedRequest[]> {
-  const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '');
+  const lines = (await readFile(file, 'utf8')).split('\n').slice(0, -1);
   return lines.map((line) => {
-    const { verb, requestURI, user, objectRef } = eventSchema.parse(JSON.parse(line));
+    // An API server that was killed may have left a line cut off, which the next one goes on with.
+    const { verb, requestURI, user, objectRef } = eventSchema.parse(JSON.parse(line.slice(line.lastIndexOf(BEGINNING))));
     const { resource = requestURI.replace(/\?.*$/s, ''), subresource, namespace = '' } = objectRef ?? {};
     return { verb, username: user.username, resource: subresource === undefined ? resource : `${resource}/${subresource}`, namespace };
   });
