@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -124,8 +124,10 @@ function parseJson(line: string): unknown {
 
 export interface RunningWorkers extends AsyncDisposable {
   tally(): Promise<WorkersTally>;
-  /** The certificates of the coordinator that they trust; there once they run. */
+  /** The certificates of the coordinator that they trust; there once they are ready. */
   readonly caFile: string;
+  /** They have read what they need of the API server beforehand. */
+  untilReady(): Promise<void>;
 }
 
 /** What runs in the worker pods of a cluster whose pods run until they are told to have ended. */
@@ -133,11 +135,15 @@ export function startWorkers(program: string, cluster: SimulatedCluster, { port 
   const { controlPlane, namespace, nodes, folder } = cluster;
   const told: SimulatedWorkers = { kubeconfig: controlPlane.kubeconfig, namespace, port, nodes: [...nodes], folder };
   const file = join(folder, 'workers.json');
+  const caFile = join(folder, WORKERS_CA);
+  rmSync(caFile, { force: true });
   writeFileSync(file, JSON.stringify(told));
   const child = spawn(process.execPath, [program, file], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return {
-    caFile: join(folder, WORKERS_CA),
+    caFile,
+    untilReady: () =>
+      waitUntil('the simulated workers are ready', () => Promise.resolve(existsSync(caFile)), { timeoutMs: 60_000, pollMs: 50 }),
     tally: async () => {
       child.kill('SIGUSR2');
       const { value, done } = await lines.next();

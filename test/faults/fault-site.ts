@@ -140,6 +140,7 @@ export async function startFaultSite({ nodes, workers, say }: FaultSiteOptions):
     const { environment = {}, apiPort = Number(new URL(cluster.controlPlane.url).port) } = staged;
     const managers = own.use(await Managers.start(cluster, { trivyUrl: trivy.url, apiPort, flags: history.flags, environment }));
     const working = own.use(startWorkers(workers, cluster, managers.ways.coordinator));
+    await working.untilReady();
     const watch = own.use(await openWatch(cluster));
     const before = await countWrites(cluster);
     const writes = async (): Promise<number> => (await countWrites(cluster)) - before;
